@@ -1,0 +1,139 @@
+// Graph: what the network computes. SSA values with static types; nodes in topological order hold a core op and its
+// typed attributes. Frontends produce it, passes rewrite it in place (one thread at a time), the plan reads it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "compiler/base/dtype.h"
+#include "compiler/base/scalar_op.h"
+
+namespace hone::graph {
+
+using Shape = std::vector<int64_t>;
+
+struct TensorType {
+  DType dtype = DType::F32;
+  Shape shape;
+  int64_t elements() const;
+  bool operator==(const TensorType &) const = default;
+};
+
+/// Row-major bytes of a constant; shared and immutable.
+struct ConstantData {
+  TensorType type;
+  std::vector<char> bytes;
+};
+using Constant = std::shared_ptr<const ConstantData>;
+
+enum class Op : uint8_t {
+  Elementwise,  ///< ElementwiseAttributes; inputs broadcast to the output's shape by numpy's rule
+  Cast,         ///< to the output's dtype
+  Conv,         ///< data [N,C,spatial…], weight [O,C/groups,kernel…] [, bias [O]]; ConvAttributes
+  Pool,         ///< data [N,C,spatial…]; PoolAttributes
+  MatMul,       ///< a [batch…,M,K], b [batch…,K,N]; numpy's broadcasting of batch dims; MatMulAttributes
+  Reduce,       ///< ReduceAttributes
+  Softmax,      ///< AxisAttributes: over one axis; stable (maximum subtracted)
+  LogSoftmax,   ///< AxisAttributes
+  LayerNorm,    ///< data, scale, shift [each broadcastable to the normalised axes]; LayerNormAttributes
+  Reshape,      ///< row-major order kept; the shape is the output's
+  Transpose,    ///< TransposeAttributes
+  Broadcast,    ///< to the output's shape by numpy's rule
+  Concat,       ///< AxisAttributes
+  Slice,        ///< SliceAttributes
+  Pad,          ///< PadAttributes
+  Gather,       ///< data, indices; AxisAttributes; negative indices count from the end
+};
+
+struct ElementwiseAttributes { ScalarOp op = ScalarOp::Add; bool operator==(const ElementwiseAttributes &) const = default; };
+/// Spatial lists have one entry per spatial dim; pads: all begins, then all ends.
+struct ConvAttributes {
+  Shape strides, dilations, pads;
+  int64_t groups = 1;
+  bool operator==(const ConvAttributes &) const = default;
+};
+enum class PoolKind : uint8_t { Max, Average };
+struct PoolAttributes {
+  PoolKind kind = PoolKind::Max;
+  Shape kernel, strides, dilations, pads;
+  bool countPadding = false;  ///< Average: divide by the kernel's size even at borders
+  bool operator==(const PoolAttributes &) const = default;
+};
+struct MatMulAttributes {
+  bool transposeA = false, transposeB = false;  ///< of the last two dims
+  bool operator==(const MatMulAttributes &) const = default;
+};
+enum class ReduceKind : uint8_t { Sum, Mean, Max, Min, Product };
+struct ReduceAttributes {
+  ReduceKind kind = ReduceKind::Sum;
+  std::vector<int64_t> axes;  ///< sorted, not negative
+  bool keepDims = true;
+  bool operator==(const ReduceAttributes &) const = default;
+};
+struct AxisAttributes { int64_t axis = 0; bool operator==(const AxisAttributes &) const = default; };
+/// Normalises over the dims from axis on.
+struct LayerNormAttributes { int64_t axis = 0; double epsilon = 1e-5; bool operator==(const LayerNormAttributes &) const = default; };
+struct TransposeAttributes { std::vector<int64_t> permutation; bool operator==(const TransposeAttributes &) const = default; };
+/// One entry per dim: first index and step (may be negative); the extent is the output's.
+struct SliceAttributes { Shape starts, steps; bool operator==(const SliceAttributes &) const = default; };
+enum class PadMode : uint8_t { Constant, Edge, Reflect };
+/// pads: one begin per dim, then one end per dim; not negative.
+struct PadAttributes { Shape pads; PadMode mode = PadMode::Constant; double value = 0; bool operator==(const PadAttributes &) const = default; };
+
+using Attributes = std::variant<std::monostate, ElementwiseAttributes, ConvAttributes, PoolAttributes, MatMulAttributes,
+                                ReduceAttributes, AxisAttributes, LayerNormAttributes, TransposeAttributes, SliceAttributes,
+                                PadAttributes>;
+
+using ValueId = int32_t;
+
+struct Value {
+  std::string name;    ///< from the model where there is one; unique; for people and for inputs and outputs
+  TensorType type;
+  Constant constant;   ///< set for constants, which no node produces
+};
+
+struct Node {
+  Op op = Op::Elementwise;
+  std::vector<ValueId> inputs;
+  ValueId output = -1;  ///< core ops have one output
+  Attributes attributes;
+  std::string name;     ///< the model's node(s) it came from: provenance
+};
+
+/// Named value of the model's interface.
+struct Port {
+  std::string name;
+  ValueId value = -1;
+};
+
+struct Graph {
+  std::string name;
+  std::vector<Value> values;  ///< indexed by ValueId; unused ones may remain until dead code is removed
+  std::vector<Node> nodes;    ///< topological order
+  std::vector<Port> inputs;
+  std::vector<Port> outputs;
+
+  ValueId addValue(std::string name, TensorType type);
+  ValueId addConstant(std::string name, Constant constant);
+  /// Appends a node and returns its output value. Cast, Reshape, Broadcast and Slice take their output's type from
+  /// \p type; for all others it is inferred. The inputs must fit the op (assertion: frontends check models before
+  /// they build).
+  ValueId add(Op op, std::vector<ValueId> inputs, Attributes attributes, std::string name,
+              std::optional<TensorType> type = std::nullopt);
+};
+
+/// "add", "conv", … : the op as printed; for Elementwise the scalar op's name.
+std::string opName(const Node &node);
+
+/// Everything that must hold of a graph: topological order, types, arity, attributes, live outputs.
+absl::Status verify(const Graph &graph);
+
+/// Canonical text, one line per node, as in docs: `%9 = relu(%7) : f32[1,64,56,56]`.
+std::string print(const Graph &graph);
+
+}  // namespace hone::graph

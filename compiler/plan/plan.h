@@ -1,0 +1,51 @@
+// Plan: which values become one kernel, in which layout every buffer lives, and where. Decides which kernels exist.
+// Plain values, made by makePlan() from a graph; lowering and the artifact read it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "compiler/base/target.h"
+#include "compiler/graph/graph.h"
+#include "compiler/tensor/tensor_op.h"
+
+namespace hone::plan {
+
+enum class Place : uint8_t { Input, Output, Arena, Parameter };
+
+/// Storage at run time. Inputs, outputs: row-major, the caller's. Arena: `offset` bytes into the session's arena;
+/// two buffers share bytes only when their lifetimes do not meet. Parameter: the data of `constant`; its
+/// place in mod.params is decided when the schedules (which pack parameters) are known.
+struct PlanBuffer {
+  std::string name;
+  Place place = Place::Arena;
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+  tensor::Layout layout;      ///< of the value as the network knows it; a kernel may see another view of the bytes
+  int64_t offset = 0;         ///< Arena: bytes, 64-aligned
+  int64_t bytes = 0;          ///< padding of the layout included
+  graph::Constant constant;   ///< Parameter
+};
+
+struct PlanKernel {
+  tensor::Kernel kernel;
+  std::vector<int> arguments;        ///< per buffer of the kernel that is not Temporary, in order: position in Plan::buffers
+  std::vector<std::string> nodes;    ///< names of the graph's nodes that it computes
+};
+
+struct Plan {
+  std::vector<PlanBuffer> buffers;
+  std::vector<PlanKernel> kernels;   ///< in the order of execution
+  std::vector<int> inputs, outputs;  ///< positions in buffers, in the order of the graph's ports
+  int64_t arenaBytes = 0;
+};
+
+/// Fusion, layouts, memory. \p graph must be verified and passed through the graph passes.
+absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription &target);
+
+/// Text for --dump-code plan and golden tests.
+std::string print(const Plan &plan);
+
+}  // namespace hone::plan
