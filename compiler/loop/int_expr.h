@@ -53,13 +53,16 @@ struct Atom {
   // Var: unique id within a kernel, a name for people, its inclusive range.
   int id = -1;
   std::string name;
-  int64_t low = 0, high = 0;          // also the bounds of every other atom
-  IntExpr a, b;                       // FloorDiv, Mod: a and the divisor. Min, Max: both. Load: a is the element offset
+  int64_t low = 0, high = 0;  // also the bounds of every other atom
+  IntExpr a, b;               // FloorDiv, Mod: a and the divisor. Min, Max: both. Load: a is the element offset
   int64_t divisor = 1;
-  int buffer = -1;                    // Load: position in loop::Kernel::buffers
-  std::string text;                   // canonical; equal text, equal atom
+  int buffer = -1;   // Load: position in loop::Kernel::buffers
+  std::string text;  // canonical; equal text, equal atom
 };
 
+IntExpr operator+(const IntExpr &a, const IntExpr &b);
+IntExpr operator*(const IntExpr &a, int64_t factor);
+IntExpr fromAtom(AtomPtr atom);
 IntExpr variable(int id, std::string name, int64_t low, int64_t high);
 IntExpr operator-(const IntExpr &a, const IntExpr &b);
 IntExpr floorDiv(const IntExpr &a, int64_t divisor);

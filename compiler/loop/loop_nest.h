@@ -33,16 +33,16 @@ struct Guard {
 };
 
 enum class ValueKind : uint8_t {
-  Constant,          ///< `number` (floats) or `integer`, in every lane
-  IndexValue,        ///< `index` as an integer of the type; per lane when it uses the lane variable
-  Load,              ///< buffer[index]; `fill` where a guard fails or the lane is not active
-  Register,          ///< element `index` (constant after unrolling) of register array `reg`
-  Apply,             ///< op(args), all of one dtype and lane count except Select's and predicates' bool
-  Cast,              ///< args[0] converted to type.dtype (same lanes); semantics of tensor::ScalarKind::Cast
-  Broadcast,         ///< args[0] (1 lane) in every lane
-  Horizontal,        ///< args[0] (n lanes) folded over its lanes by `op` (Add, Mul, Min, Max): 1 lane
-  ExtractLane,       ///< lane `integer` of args[0]: 1 lane (combining tuples across lanes)
-  ActiveLanes,       ///< bool vector: lane < `integer`
+  Constant,     ///< `number` (floats) or `integer`, in every lane
+  IndexValue,   ///< `index` as an integer of the type; per lane when it uses the lane variable
+  Load,         ///< buffer[index]; `fill` where a guard fails or the lane is not active
+  Register,     ///< element `index` (constant after unrolling) of register array `reg`
+  Apply,        ///< op(args), all of one dtype and lane count except Select's and predicates' bool
+  Cast,         ///< args[0] converted to type.dtype (same lanes); semantics of tensor::ScalarKind::Cast
+  Broadcast,    ///< args[0] (1 lane) in every lane
+  Horizontal,   ///< args[0] (n lanes) folded over its lanes by `op` (Add, Mul, Min, Max): 1 lane
+  ExtractLane,  ///< lane `integer` of args[0]: 1 lane (combining tuples across lanes)
+  ActiveLanes,  ///< bool vector: lane < `integer`
 };
 
 struct Value;
@@ -54,12 +54,12 @@ struct Value {
   double number = 0;
   int64_t integer = 0;
   IntExpr index;
-  int buffer = -1;                 ///< Load: position in Kernel::buffers
-  std::vector<Guard> guards;       ///< Load: all must hold, else the fill value (which has the load's type)
-  ValuePtr fill;                   ///< Load: null means 0
-  int activeLanes = 0;             ///< Load: only lanes below this are read; type.lanes = all
-  int lane = -1;                   ///< IndexValue, Load with lanes > 1: id of the lane variable
-  int reg = -1;                    ///< Register: id of the register array
+  int buffer = -1;            ///< Load: position in Kernel::buffers
+  std::vector<Guard> guards;  ///< Load: all must hold, else the fill value (which has the load's type)
+  ValuePtr fill;              ///< Load: null means 0
+  int activeLanes = 0;        ///< Load: only lanes below this are read; type.lanes = all
+  int lane = -1;              ///< IndexValue, Load with lanes > 1: id of the lane variable
+  int reg = -1;               ///< Register: id of the register array
   ScalarOp op = ScalarOp::Add;
   std::vector<ValuePtr> args;
 };
@@ -85,9 +85,9 @@ using StatementPtr = std::shared_ptr<const Statement>;
 
 struct Statement {
   StatementKind kind = StatementKind::Block;
-  std::vector<StatementPtr> body;   // Block, For, If
+  std::vector<StatementPtr> body;  // Block, For, If
   // For
-  IntExpr variable, begin, end;     // variable: a single Var atom
+  IntExpr variable, begin, end;  // variable: a single Var atom
   int64_t step = 1;
   LoopKind loop = LoopKind::Serial;
   // Registers, Set
@@ -99,17 +99,17 @@ struct Statement {
   IntExpr index;
   ValuePtr value;
   int buffer = -1;
-  std::vector<Guard> guards;        // Store (may use the lane variable), If
-  int activeLanes = 0;              // Store: lanes of the value = all
-  int lane = -1;                    // Store with lanes > 1: id of the lane variable
+  std::vector<Guard> guards;  // Store (may use the lane variable), If
+  int activeLanes = 0;        // Store: lanes of the value = all
+  int lane = -1;              // Store with lanes > 1: id of the lane variable
 };
 
 // ------------------------------------------------------------------------------------------------------ kernels
 
 enum class Space : uint8_t {
-  Argument,      ///< buffers[offset] of the ABI call
-  SharedScratch, ///< at byte `offset` of the kernel's shared scratch
-  ThreadScratch, ///< at byte `offset` of the thread's scratch of the phase
+  Argument,       ///< buffers[offset] of the ABI call
+  SharedScratch,  ///< at byte `offset` of the kernel's shared scratch
+  ThreadScratch,  ///< at byte `offset` of the thread's scratch of the phase
 };
 
 struct BufferSlot {
@@ -123,7 +123,7 @@ struct BufferSlot {
 
 /// One phase: `body` for each value of `parallel` in [0, extent).
 struct Phase {
-  IntExpr parallel;      // a single Var atom
+  IntExpr parallel;  // a single Var atom
   int64_t extent = 1;
   int64_t scratchBytes = 0;
   StatementPtr body;
