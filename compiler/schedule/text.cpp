@@ -1,0 +1,282 @@
+// The canonical text of schedules: print and parse. docs/schedules.md has the grammar.
+#include <cctype>
+#include <charconv>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "compiler/base/status.h"
+#include "compiler/schedule/schedule.h"
+
+namespace hone::schedule {
+namespace {
+
+using absl::StrAppend;
+using absl::StrCat;
+
+std::string loopText(const Loop &loop) { return loop.step == 1 ? loop.dim : StrCat(loop.dim, "/", loop.step); }
+
+std::string section(const std::vector<Loop> &loops) {
+  if (loops.empty()) return "-";
+  return absl::StrJoin(loops, ", ", [](std::string *out, const Loop &loop) { StrAppend(out, loopText(loop)); });
+}
+
+// Axis {dim, divisor, extent} of the dim's outermost axis is [dim/divisor]: its extent follows from the shape. Those
+// further in are [dim%modulus/divisor].
+std::string layoutText(const tensor::Layout &layout) {
+  std::string out;
+  std::map<int, int64_t> outer;
+  for (const tensor::LayoutAxis &axis : layout.axes) {
+    StrAppend(&out, "[", axis.dim);
+    auto [entry, isOutermost] = outer.try_emplace(axis.dim, axis.divisor);
+    if (!isOutermost) {
+      StrAppend(&out, "%", entry->second);
+      entry->second = axis.divisor;
+    }
+    if (axis.divisor != 1) StrAppend(&out, "/", axis.divisor);
+    StrAppend(&out, "]");
+  }
+  return out;
+}
+
+std::string stageText(const StageSchedule &stage) {
+  std::string out = stage.stage;
+  if (stage.at) StrAppend(&out, "   at ", stage.at->stage, " ", loopText(stage.at->loop));
+  if (!stage.vectorDim.empty()) StrAppend(&out, "   vector ", stage.vectorDim, " ", stage.lanes);
+  if (!stage.registers.empty()) {
+    StrAppend(&out, "   registers ",
+              absl::StrJoin(stage.registers, ", ", [](std::string *text, const RegisterTile &tile) {
+                StrAppend(text, tile.dim, " ", tile.count);
+              }));
+  }
+  if (!stage.parallel.empty() || !stage.tile.empty() || !stage.reduction.empty()) {
+    StrAppend(&out, "   order ", section(stage.parallel), " | ", section(stage.tile), " | ", section(stage.reduction));
+  }
+  if (!stage.unroll.empty()) StrAppend(&out, "   unroll ", absl::StrJoin(stage.unroll, ", "));
+  if (!stage.packs.empty()) {
+    StrAppend(&out, "   pack ", absl::StrJoin(stage.packs, ", ", [](std::string *text, const Pack &pack) {
+      StrAppend(text, pack.buffer, " ", layoutText(pack.layout));
+    }));
+  }
+  return out;
+}
+
+// A reader of one line; every failure says where and what was expected.
+class LineReader {
+ public:
+  LineReader(std::string_view line, int number) : line_(line), number_(number) {}
+
+  bool atEnd() {
+    skipBlanks();
+    return position_ == line_.size();
+  }
+
+  bool accept(char c) {
+    skipBlanks();
+    if (position_ < line_.size() && line_[position_] == c) {
+      ++position_;
+      return true;
+    }
+    return false;
+  }
+
+  absl::StatusOr<std::string> word() {
+    skipBlanks();
+    size_t begin = position_;
+    while (position_ < line_.size() && isWordCharacter(line_[position_])) ++position_;
+    if (begin == position_) return expected("a name");
+    return std::string(line_.substr(begin, position_ - begin));
+  }
+
+  absl::StatusOr<int64_t> integer() {
+    skipBlanks();
+    int64_t value = 0;
+    const char *begin = line_.data() + position_;
+    auto [end, error] = std::from_chars(begin, line_.data() + line_.size(), value);
+    if (error != std::errc() || value < 0) return expected("a number");
+    position_ += static_cast<size_t>(end - begin);
+    return value;
+  }
+
+  absl::StatusOr<int64_t> positive() {
+    size_t begin = position_;
+    HONE_ASSIGN_OR_RETURN(int64_t value, integer());
+    if (value > 0) return value;
+    position_ = begin;
+    return expected("a number greater than 0");
+  }
+
+  absl::Status expected(std::string_view what) const {
+    return absl::InvalidArgumentError(
+        StrCat("schedule line ", number_, ", column ", position_ + 1, ": expected ", std::string(what)));
+  }
+
+ private:
+  static bool isWordCharacter(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+  void skipBlanks() {
+    while (position_ < line_.size() && (line_[position_] == ' ' || line_[position_] == '\t')) ++position_;
+  }
+
+  std::string_view line_;
+  int number_;
+  size_t position_ = 0;
+};
+
+absl::StatusOr<Loop> parseLoop(LineReader &in) {
+  Loop loop;
+  HONE_ASSIGN_OR_RETURN(loop.dim, in.word());
+  if (in.accept('/')) {
+    HONE_ASSIGN_OR_RETURN(loop.step, in.positive());
+  }
+  return loop;
+}
+
+absl::Status parseSection(LineReader &in, std::vector<Loop> &loops) {
+  if (in.accept('-')) return absl::OkStatus();
+  do {
+    HONE_ASSIGN_OR_RETURN(Loop loop, parseLoop(in));
+    loops.push_back(std::move(loop));
+  } while (in.accept(','));
+  return absl::OkStatus();
+}
+
+absl::Status parseOrder(LineReader &in, StageSchedule &stage) {
+  HONE_RETURN_IF_ERROR(parseSection(in, stage.parallel));
+  if (!in.accept('|')) return in.expected("'|' after the parallel loops ('-' stands for none)");
+  HONE_RETURN_IF_ERROR(parseSection(in, stage.tile));
+  if (!in.accept('|')) return in.expected("'|' after the tile loops ('-' stands for none)");
+  return parseSection(in, stage.reduction);
+}
+
+absl::StatusOr<tensor::Layout> parseLayout(LineReader &in) {
+  tensor::Layout layout;
+  std::map<int, int64_t> outer;
+  while (in.accept('[')) {
+    tensor::LayoutAxis axis;
+    HONE_ASSIGN_OR_RETURN(int64_t dim, in.integer());
+    if (dim > 64) return in.expected("the position of a dim (at most 64)");
+    axis.dim = static_cast<int>(dim);
+    axis.extent = 0;
+    auto seen = outer.find(axis.dim);
+    if (seen != outer.end()) {
+      if (!in.accept('%')) return in.expected("'%' and the divisor of the dim's outer axis");
+      HONE_ASSIGN_OR_RETURN(int64_t modulus, in.positive());
+      if (modulus != seen->second) return in.expected(StrCat("the divisor of the dim's outer axis, ", seen->second));
+      axis.extent = modulus;
+    }
+    if (in.accept('/')) {
+      HONE_ASSIGN_OR_RETURN(axis.divisor, in.positive());
+    }
+    if (axis.extent % axis.divisor != 0) return in.expected(StrCat("a divisor of ", axis.extent));
+    if (seen != outer.end()) axis.extent /= axis.divisor;
+    outer[axis.dim] = axis.divisor;
+    if (!in.accept(']')) return in.expected("']'");
+    layout.axes.push_back(axis);
+  }
+  if (layout.axes.empty()) return in.expected("a layout such as [0/32][1][0%32]");
+  for (auto [dim, divisor] : outer) {
+    if (divisor != 1) return in.expected(StrCat("an innermost axis [", dim, "%", divisor, "] of dim ", dim));
+  }
+  return layout;
+}
+
+absl::Status parseRegisters(LineReader &in, StageSchedule &stage) {
+  do {
+    RegisterTile tile;
+    HONE_ASSIGN_OR_RETURN(tile.dim, in.word());
+    HONE_ASSIGN_OR_RETURN(tile.count, in.positive());
+    stage.registers.push_back(std::move(tile));
+  } while (in.accept(','));
+  return absl::OkStatus();
+}
+
+absl::Status parsePacks(LineReader &in, StageSchedule &stage) {
+  do {
+    Pack pack;
+    HONE_ASSIGN_OR_RETURN(pack.buffer, in.word());
+    HONE_ASSIGN_OR_RETURN(pack.layout, parseLayout(in));
+    stage.packs.push_back(std::move(pack));
+  } while (in.accept(','));
+  return absl::OkStatus();
+}
+
+absl::Status parseClause(std::string_view keyword, LineReader &in, StageSchedule &stage) {
+  if (keyword == "at") {
+    Attachment at;
+    HONE_ASSIGN_OR_RETURN(at.stage, in.word());
+    HONE_ASSIGN_OR_RETURN(at.loop, parseLoop(in));
+    stage.at = std::move(at);
+    return absl::OkStatus();
+  }
+  if (keyword == "vector") {
+    HONE_ASSIGN_OR_RETURN(stage.vectorDim, in.word());
+    HONE_ASSIGN_OR_RETURN(stage.lanes, in.positive());
+    return absl::OkStatus();
+  }
+  if (keyword == "registers") return parseRegisters(in, stage);
+  if (keyword == "order") return parseOrder(in, stage);
+  if (keyword == "unroll") {
+    do {
+      HONE_ASSIGN_OR_RETURN(std::string dim, in.word());
+      stage.unroll.push_back(std::move(dim));
+    } while (in.accept(','));
+    return absl::OkStatus();
+  }
+  if (keyword == "pack") return parsePacks(in, stage);
+  return in.expected("one of at, vector, registers, order, unroll, pack");
+}
+
+absl::StatusOr<StageSchedule> parseStage(std::string name, LineReader &in) {
+  StageSchedule stage;
+  stage.stage = std::move(name);
+  std::vector<std::string> seen;
+  while (!in.atEnd()) {
+    HONE_ASSIGN_OR_RETURN(std::string keyword, in.word());
+    for (const std::string &earlier : seen) {
+      if (earlier == keyword) return in.expected(StrCat("'", keyword, "' only once"));
+    }
+    HONE_RETURN_IF_ERROR(parseClause(keyword, in, stage));
+    seen.push_back(std::move(keyword));
+  }
+  return stage;
+}
+
+}  // namespace
+
+std::string print(const Schedule &schedule) {
+  std::string out = StrCat("algorithm ", schedule.algorithm, "\n");
+  for (const StageSchedule &stage : schedule.stages) StrAppend(&out, stageText(stage), "\n");
+  return out;
+}
+
+absl::StatusOr<Schedule> parse(std::string_view text) {
+  Schedule schedule;
+  bool hasAlgorithm = false;
+  int number = 0;
+  while (!text.empty()) {
+    size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    ++number;
+    LineReader in(line.substr(0, line.find('#')), number);
+    if (in.atEnd()) continue;
+    HONE_ASSIGN_OR_RETURN(std::string first, in.word());
+    if (!hasAlgorithm) {
+      if (first != "algorithm") return in.expected("'algorithm NAME' on the first line");
+      HONE_ASSIGN_OR_RETURN(schedule.algorithm, in.word());
+      if (!in.atEnd()) return in.expected("the end of the line");
+      hasAlgorithm = true;
+      continue;
+    }
+    HONE_ASSIGN_OR_RETURN(StageSchedule stage, parseStage(std::move(first), in));
+    schedule.stages.push_back(std::move(stage));
+  }
+  if (!hasAlgorithm)
+    return absl::InvalidArgumentError("schedule is empty: expected 'algorithm NAME' on the first line");
+  return schedule;
+}
+
+}  // namespace hone::schedule
