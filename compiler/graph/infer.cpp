@@ -1,0 +1,463 @@
+#include "compiler/graph/infer.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/base/status.h"
+#include "compiler/graph/print.h"
+
+namespace hone::graph {
+namespace {
+
+using Types = std::vector<TensorType>;
+using Result = absl::StatusOr<TensorType>;
+
+// Attributes are limited so that kernel * dilation and extent + pads stay far from overflow.
+constexpr int64_t kMaximumAttribute = int64_t{1} << 30;
+
+template <typename... Parts>
+absl::Status error(const Parts &...parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
+
+absl::Status checkArity(const Types &inputs, size_t low, size_t high) {
+  if (inputs.size() >= low && inputs.size() <= high) return absl::OkStatus();
+  std::string wanted = low == high ? absl::StrCat(low) : absl::StrCat(low, " to ", high);
+  return error("takes ", wanted, " operands, has ", inputs.size());
+}
+
+absl::Status checkSameDType(const Types &inputs) {
+  for (const TensorType &type : inputs) {
+    if (type.dtype == inputs[0].dtype) continue;
+    return error("operands have dtypes ", std::string(shortName(inputs[0].dtype)), " and ",
+                 std::string(shortName(type.dtype)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status checkFloat(const TensorType &type) {
+  if (isFloat(type.dtype)) return absl::OkStatus();
+  return error("takes floats, not ", std::string(shortName(type.dtype)));
+}
+
+absl::Status checkAxis(int64_t axis, const TensorType &type) {
+  if (axis >= 0 && axis < static_cast<int64_t>(type.shape.size())) return absl::OkStatus();
+  return error("axis ", axis, " is not an axis of ", typeText(type));
+}
+
+absl::Status checkList(const char *what, const Shape &list, size_t count, int64_t low) {
+  if (list.size() != count) return error(what, " has ", list.size(), " entries instead of ", count);
+  for (int64_t entry : list) {
+    if (entry < low || entry > kMaximumAttribute) {
+      return error(what, " ", shapeText(list), " is not within ", low, " to ", kMaximumAttribute);
+    }
+  }
+  return absl::OkStatus();
+}
+
+template <typename T>
+absl::StatusOr<const T *> attributesAs(const Attributes &attributes) {
+  if (const T *result = std::get_if<T>(&attributes)) return result;
+  return error("attributes of the op are missing");
+}
+
+// ------------------------------------------------------------------------------------------------ elementwise
+
+enum class Accepts : uint8_t { Anything, Numbers, Floats, Integers, Bools };
+
+Accepts acceptedBy(ScalarOp op) {
+  switch (op) {
+    case ScalarOp::Sqrt:
+    case ScalarOp::Exp:
+    case ScalarOp::Log:
+    case ScalarOp::Sin:
+    case ScalarOp::Cos:
+    case ScalarOp::Tan:
+    case ScalarOp::Tanh:
+    case ScalarOp::Erf:
+    case ScalarOp::IsNan:
+    case ScalarOp::IsInf:
+      return Accepts::Floats;
+    case ScalarOp::BitNot:
+    case ScalarOp::BitAnd:
+    case ScalarOp::BitOr:
+    case ScalarOp::BitXor:
+    case ScalarOp::ShiftLeft:
+    case ScalarOp::ShiftRight:
+      return Accepts::Integers;
+    case ScalarOp::Not:
+    case ScalarOp::And:
+    case ScalarOp::Or:
+    case ScalarOp::Xor:
+      return Accepts::Bools;
+    case ScalarOp::Equal:
+    case ScalarOp::Select:
+      return Accepts::Anything;
+    default:
+      return Accepts::Numbers;
+  }
+}
+
+bool accepts(Accepts what, DType dtype) {
+  switch (what) {
+    case Accepts::Anything:
+      return true;
+    case Accepts::Numbers:
+      return dtype != DType::Bool;
+    case Accepts::Floats:
+      return isFloat(dtype);
+    case Accepts::Integers:
+      return isInteger(dtype);
+    case Accepts::Bools:
+      return dtype == DType::Bool;
+  }
+  return false;
+}
+
+Result inferElementwise(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *elementwise, attributesAs<ElementwiseAttributes>(attributes));
+  size_t count = static_cast<size_t>(arity(elementwise->op));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, count, count));
+  size_t first = 0;
+  if (elementwise->op == ScalarOp::Select) {
+    if (inputs[0].dtype != DType::Bool) return error("condition has to be bool, is ", typeText(inputs[0]));
+    first = 1;
+  }
+  HONE_RETURN_IF_ERROR(checkSameDType(Types(inputs.begin() + static_cast<std::ptrdiff_t>(first), inputs.end())));
+  DType dtype = inputs[first].dtype;
+  if (!accepts(acceptedBy(elementwise->op), dtype)) {
+    return error("does not take ", std::string(shortName(dtype)));
+  }
+  TensorType result{isPredicate(elementwise->op) ? DType::Bool : dtype, inputs[0].shape};
+  for (const TensorType &input : inputs) {
+    std::optional<Shape> shape = broadcastShapes(result.shape, input.shape);
+    if (!shape) return error("shapes ", shapeText(result.shape), " and ", shapeText(input.shape), " do not broadcast");
+    result.shape = *shape;
+  }
+  return result;
+}
+
+// ---------------------------------------------------------------------------------------------------- windows
+
+struct Window {
+  int64_t kernel, stride, dilation, padBegin, padEnd;
+};
+
+absl::StatusOr<int64_t> windowExtent(int64_t extent, const Window &window) {
+  int64_t padded = extent + window.padBegin + window.padEnd;
+  int64_t reach = window.dilation * (window.kernel - 1) + 1;
+  if (reach > padded) return error("kernel reaches over ", reach, " of only ", padded, " padded elements");
+  return (padded - reach) / window.stride + 1;
+}
+
+template <typename WindowAttributes>
+absl::Status appendSpatial(const WindowAttributes &attributes, const Shape &kernel, const Shape &data, Shape &output) {
+  size_t spatial = data.size() - 2;
+  HONE_RETURN_IF_ERROR(checkList("kernel", kernel, spatial, 1));
+  HONE_RETURN_IF_ERROR(checkList("strides", attributes.strides, spatial, 1));
+  HONE_RETURN_IF_ERROR(checkList("dilations", attributes.dilations, spatial, 1));
+  HONE_RETURN_IF_ERROR(checkList("pads", attributes.pads, 2 * spatial, 0));
+  for (size_t i = 0; i < spatial; ++i) {
+    Window window{kernel[i], attributes.strides[i], attributes.dilations[i], attributes.pads[i],
+                  attributes.pads[spatial + i]};
+    HONE_ASSIGN_OR_RETURN(int64_t extent, windowExtent(data[i + 2], window));
+    output.push_back(extent);
+  }
+  return absl::OkStatus();
+}
+
+Result inferConv(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *conv, attributesAs<ConvAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 2, 3));
+  HONE_RETURN_IF_ERROR(checkSameDType(inputs));
+  HONE_RETURN_IF_ERROR(checkFloat(inputs[0]));
+  const Shape &data = inputs[0].shape, &weight = inputs[1].shape;
+  if (data.size() < 3) return error("data ", typeText(inputs[0]), " has fewer than 3 dims");
+  if (weight.size() != data.size()) {
+    return error("data ", typeText(inputs[0]), " and weight ", typeText(inputs[1]), " differ in rank");
+  }
+  if (conv->groups < 1 || conv->groups > kMaximumAttribute || weight[0] % conv->groups != 0) {
+    return error(weight[0], " output channels do not divide into ", conv->groups, " groups");
+  }
+  if (weight[1] * conv->groups != data[1]) {
+    return error("weight ", typeText(inputs[1]), " in ", conv->groups, " groups does not fit ", data[1], " channels");
+  }
+  if (inputs.size() == 3 && inputs[2].shape != Shape{weight[0]}) {
+    return error("bias ", typeText(inputs[2]), " does not have one entry for each of ", weight[0], " channels");
+  }
+  TensorType result{inputs[0].dtype, {data[0], weight[0]}};
+  HONE_RETURN_IF_ERROR(appendSpatial(*conv, Shape(weight.begin() + 2, weight.end()), data, result.shape));
+  return result;
+}
+
+Result inferPool(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *pool, attributesAs<PoolAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 1, 1));
+  if (pool->kind == PoolKind::Average) HONE_RETURN_IF_ERROR(checkFloat(inputs[0]));
+  if (inputs[0].dtype == DType::Bool) return error("does not take bool");
+  const Shape &data = inputs[0].shape;
+  if (data.size() < 3) return error("data ", typeText(inputs[0]), " has fewer than 3 dims");
+  TensorType result{inputs[0].dtype, {data[0], data[1]}};
+  HONE_RETURN_IF_ERROR(appendSpatial(*pool, pool->kernel, data, result.shape));
+  return result;
+}
+
+// ------------------------------------------------------------------------------- products, reductions, rows
+
+Result inferMatMul(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *matmul, attributesAs<MatMulAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 2, 2));
+  HONE_RETURN_IF_ERROR(checkSameDType(inputs));
+  if (inputs[0].dtype == DType::Bool) return error("does not take bool");
+  Shape a = inputs[0].shape, b = inputs[1].shape;
+  if (a.size() < 2 || b.size() < 2) {
+    return error("operands ", typeText(inputs[0]), " and ", typeText(inputs[1]), " need 2 dims or more");
+  }
+  if (matmul->transposeA) std::swap(a[a.size() - 1], a[a.size() - 2]);
+  if (matmul->transposeB) std::swap(b[b.size() - 1], b[b.size() - 2]);
+  if (a.back() != b[b.size() - 2]) {
+    return error("inner extents ", a.back(), " and ", b[b.size() - 2], " differ");
+  }
+  std::optional<Shape> batch = broadcastShapes(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+  if (!batch) return error("batch dims of ", shapeText(a), " and ", shapeText(b), " do not broadcast");
+  batch->push_back(a[a.size() - 2]);
+  batch->push_back(b.back());
+  return TensorType{inputs[0].dtype, *batch};
+}
+
+Result inferReduce(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *reduce, attributesAs<ReduceAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 1, 1));
+  if (inputs[0].dtype == DType::Bool) return error("does not take bool");
+  for (size_t i = 0; i < reduce->axes.size(); ++i) {
+    HONE_RETURN_IF_ERROR(checkAxis(reduce->axes[i], inputs[0]));
+    if (i > 0 && reduce->axes[i] <= reduce->axes[i - 1]) {
+      return error("axes ", shapeText(reduce->axes), " are not sorted and unique");
+    }
+  }
+  TensorType result{inputs[0].dtype, {}};
+  for (size_t i = 0; i < inputs[0].shape.size(); ++i) {
+    bool reduced = std::binary_search(reduce->axes.begin(), reduce->axes.end(), static_cast<int64_t>(i));
+    if (!reduced) result.shape.push_back(inputs[0].shape[i]);
+    if (reduced && reduce->keepDims) result.shape.push_back(1);
+  }
+  return result;
+}
+
+Result inferSoftmax(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *softmax, attributesAs<AxisAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 1, 1));
+  HONE_RETURN_IF_ERROR(checkFloat(inputs[0]));
+  HONE_RETURN_IF_ERROR(checkAxis(softmax->axis, inputs[0]));
+  return inputs[0];
+}
+
+Result inferLayerNorm(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *norm, attributesAs<LayerNormAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 3, 3));
+  HONE_RETURN_IF_ERROR(checkSameDType(inputs));
+  HONE_RETURN_IF_ERROR(checkFloat(inputs[0]));
+  HONE_RETURN_IF_ERROR(checkAxis(norm->axis, inputs[0]));
+  Shape row(inputs[0].shape.begin() + norm->axis, inputs[0].shape.end());
+  for (size_t i = 1; i < 3; ++i) {
+    if (broadcastsTo(inputs[i].shape, row)) continue;
+    return error(i == 1 ? "scale " : "shift ", typeText(inputs[i]), " does not broadcast to ", shapeText(row));
+  }
+  return inputs[0];
+}
+
+// --------------------------------------------------------------------------------------------------- movement
+
+Result inferTranspose(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *transpose, attributesAs<TransposeAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 1, 1));
+  const Shape &shape = inputs[0].shape;
+  std::vector<int64_t> sorted = transpose->permutation;
+  std::sort(sorted.begin(), sorted.end());
+  bool valid = sorted.size() == shape.size();
+  for (size_t i = 0; valid && i < sorted.size(); ++i) valid = sorted[i] == static_cast<int64_t>(i);
+  if (!valid) {
+    return error(shapeText(transpose->permutation), " is not a permutation of the dims of ", typeText(inputs[0]));
+  }
+  TensorType result{inputs[0].dtype, {}};
+  for (int64_t from : transpose->permutation) result.shape.push_back(shape[static_cast<size_t>(from)]);
+  return result;
+}
+
+Result inferConcat(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *concat, attributesAs<AxisAttributes>(attributes));
+  if (inputs.empty()) return error("takes 1 operand or more, has 0");
+  HONE_RETURN_IF_ERROR(checkSameDType(inputs));
+  HONE_RETURN_IF_ERROR(checkAxis(concat->axis, inputs[0]));
+  size_t axis = static_cast<size_t>(concat->axis);
+  TensorType result = inputs[0];
+  for (size_t i = 1; i < inputs.size(); ++i) {
+    Shape expected = inputs[i].shape;
+    if (expected.size() == result.shape.size()) expected[axis] = result.shape[axis];
+    if (expected != result.shape) {
+      return error("operands ", typeText(inputs[0]), " and ", typeText(inputs[i]), " differ outside axis ", axis);
+    }
+    result.shape[axis] += inputs[i].shape[axis];
+  }
+  return result;
+}
+
+Result inferSlice(const Attributes &attributes, const Types &inputs, const TensorType &given) {
+  HONE_ASSIGN_OR_RETURN(const auto *slice, attributesAs<SliceAttributes>(attributes));
+  const Shape &from = inputs[0].shape;
+  if (slice->starts.size() != from.size() || slice->steps.size() != from.size() || given.shape.size() != from.size()) {
+    return error("starts, steps and result need one entry for each of ", from.size(), " dims");
+  }
+  for (size_t i = 0; i < from.size(); ++i) {
+    int64_t start = slice->starts[i], step = slice->steps[i], extent = given.shape[i];
+    if (step == 0) return error("step of dim ", i, " is 0");
+    if (extent == 0) continue;
+    bool inside = start >= 0 && start < from[i];
+    // The room from the start to the last element in the step's direction, in whole steps.
+    if (inside && extent > 1) {
+      inside = step > 0 ? extent - 1 <= (from[i] - 1 - start) / step
+                        : step > -kMaximumElements && extent - 1 <= start / -step;
+    }
+    if (!inside) {
+      return error(extent, " elements from ", start, " in steps of ", step, " leave dim ", i, " of ",
+                   typeText(inputs[0]));
+    }
+  }
+  return given;
+}
+
+Result inferPad(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *pad, attributesAs<PadAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 1, 1));
+  size_t rank = inputs[0].shape.size();
+  HONE_RETURN_IF_ERROR(checkList("pads", pad->pads, 2 * rank, 0));
+  TensorType result = inputs[0];
+  for (size_t i = 0; i < rank; ++i) {
+    int64_t extent = inputs[0].shape[i], most = std::max(pad->pads[i], pad->pads[rank + i]);
+    if (pad->mode == PadMode::Reflect && most >= std::max<int64_t>(extent, 1)) {
+      return error("cannot reflect ", most, " elements of an extent of ", extent);
+    }
+    if (pad->mode == PadMode::Edge && most > 0 && extent == 0) return error("dim ", i, " has no edge to repeat");
+    result.shape[i] += pad->pads[i] + pad->pads[rank + i];
+  }
+  return result;
+}
+
+Result inferGather(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *gather, attributesAs<AxisAttributes>(attributes));
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 2, 2));
+  if (!isInteger(inputs[1].dtype)) return error("indices ", typeText(inputs[1]), " are not integers");
+  HONE_RETURN_IF_ERROR(checkAxis(gather->axis, inputs[0]));
+  const Shape &data = inputs[0].shape;
+  if (data[static_cast<size_t>(gather->axis)] == 0 && inputs[1].elements() > 0) {
+    return error("axis ", gather->axis, " of ", typeText(inputs[0]), " is empty");
+  }
+  Shape shape(data.begin(), data.begin() + gather->axis);
+  shape.insert(shape.end(), inputs[1].shape.begin(), inputs[1].shape.end());
+  shape.insert(shape.end(), data.begin() + gather->axis + 1, data.end());
+  return TensorType{inputs[0].dtype, shape};
+}
+
+Result inferGiven(Op op, const Attributes &attributes, const Types &inputs, const std::optional<TensorType> &given) {
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 1, 1));
+  if (op != Op::Slice && !std::holds_alternative<std::monostate>(attributes)) return error("takes no attributes");
+  if (!given) return error("needs its result's type");
+  const TensorType &from = inputs[0];
+  if (op != Op::Cast && given->dtype != from.dtype) {
+    return error("cannot change ", typeText(from), " to ", typeText(*given));
+  }
+  bool fits = true;
+  if (op == Op::Cast) fits = given->shape == from.shape;
+  if (op == Op::Reshape) fits = given->elements() == from.elements();
+  if (op == Op::Broadcast) fits = broadcastsTo(from.shape, given->shape);
+  if (!fits) return error("shape ", shapeText(from.shape), " does not fit ", shapeText(given->shape));
+  if (op == Op::Slice) return inferSlice(attributes, inputs, *given);
+  return *given;
+}
+
+Result inferByOp(Op op, const Attributes &attributes, const Types &inputs, const std::optional<TensorType> &given) {
+  switch (op) {
+    case Op::Elementwise:
+      return inferElementwise(attributes, inputs);
+    case Op::Conv:
+      return inferConv(attributes, inputs);
+    case Op::Pool:
+      return inferPool(attributes, inputs);
+    case Op::MatMul:
+      return inferMatMul(attributes, inputs);
+    case Op::Reduce:
+      return inferReduce(attributes, inputs);
+    case Op::Softmax:
+    case Op::LogSoftmax:
+      return inferSoftmax(attributes, inputs);
+    case Op::LayerNorm:
+      return inferLayerNorm(attributes, inputs);
+    case Op::Transpose:
+      return inferTranspose(attributes, inputs);
+    case Op::Concat:
+      return inferConcat(attributes, inputs);
+    case Op::Pad:
+      return inferPad(attributes, inputs);
+    case Op::Gather:
+      return inferGather(attributes, inputs);
+    case Op::Cast:
+    case Op::Reshape:
+    case Op::Broadcast:
+    case Op::Slice:
+      return inferGiven(op, attributes, inputs, given);
+  }
+  return error("unknown op");
+}
+
+Result inferChecked(Op op, const Attributes &attributes, const Types &inputs, const std::optional<TensorType> &given) {
+  for (const TensorType &input : inputs) HONE_RETURN_IF_ERROR(checkType(input));
+  if (given) HONE_RETURN_IF_ERROR(checkType(*given));
+  HONE_ASSIGN_OR_RETURN(TensorType result, inferByOp(op, attributes, inputs, given));
+  HONE_RETURN_IF_ERROR(checkType(result));
+  if (given && *given != result) return error("gives ", typeText(result), ", not ", typeText(*given));
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<TensorType> inferType(Op op, const Attributes &attributes, const std::vector<TensorType> &inputs,
+                                     const std::optional<TensorType> &given) {
+  Result result = inferChecked(op, attributes, inputs, given);
+  if (result.ok()) return result;
+  std::string name = opName(Node{op, {}, -1, attributes, ""});
+  return absl::Status(result.status().code(), absl::StrCat(name, ": ", result.status().message()));
+}
+
+absl::Status checkType(const TensorType &type) {
+  int64_t count = 1;
+  for (int64_t extent : type.shape) {
+    if (extent < 0) return error("extent ", extent, " of ", typeText(type), " is negative");
+    if (extent > kMaximumElements || (count > 0 && extent > kMaximumElements / count)) {
+      return error("tensor ", typeText(type), " has more than ", kMaximumElements, " elements");
+    }
+    count *= extent;
+  }
+  return absl::OkStatus();
+}
+
+std::optional<Shape> broadcastShapes(const Shape &a, const Shape &b) {
+  const Shape &longer = a.size() >= b.size() ? a : b, &shorter = a.size() >= b.size() ? b : a;
+  Shape result = longer;
+  size_t offset = longer.size() - shorter.size();
+  for (size_t i = 0; i < shorter.size(); ++i) {
+    int64_t &extent = result[offset + i];
+    if (extent == shorter[i] || shorter[i] == 1) continue;
+    if (extent != 1) return std::nullopt;
+    extent = shorter[i];
+  }
+  return result;
+}
+
+bool broadcastsTo(const Shape &from, const Shape &to) {
+  std::optional<Shape> shape = broadcastShapes(from, to);
+  return shape && *shape == to;
+}
+
+}  // namespace hone::graph
