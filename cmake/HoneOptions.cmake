@@ -7,6 +7,9 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+# Programs together in bin/, as they are after installation: `hone` looks for `hone-worker` beside itself.
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 
 option(HONE_BUILD_COMPILER "Build the compiler, the worker and the command-line driver (needs LLVM 19, onnx, protobuf)" ON)
 option(HONE_BUILD_TESTS "Build the tests" ON)
