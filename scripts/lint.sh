@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Checks format (clang-format 19) and habits (clang-tidy 19): lint.sh BUILD_FOLDER [SHARES]. BUILD_FOLDER has
+# compile_commands.json and has been built (generated headers). With SHARES, clang-tidy reads one file in SHARES, another
+# one each day; the format is always checked everywhere.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${1:?usage: scripts/lint.sh BUILD_FOLDER [SHARES]}
+shares=${2:-1}
+
+mapfile -t sources < <(git ls-files -- '*.cpp' '*.c' '*.h' '*.hpp')
+if ! report=$(clang-format-19 --dry-run -Werror "${sources[@]}" 2>&1); then
+  echo "not formatted (mend with: clang-format-19 -i FILES):" >&2
+  grep -oE '^[^: ]+:[0-9]+:' <<<"$report" | cut -d: -f1 | sort | uniq -c >&2
+  exit 1
+fi
+echo "format: ${#sources[@]} files"
+
+turn=$(($(date +%s) / 86400 % shares))
+chosen=()
+mapfile -t units < <(git ls-files -- '*.cpp')
+for i in "${!units[@]}"; do
+  unit=${units[i]}
+  # what this configuration does not compile cannot be checked in it
+  if [ $((i % shares)) -eq "$turn" ] && grep --quiet --fixed-strings "$PWD/$unit\"" "$build/compile_commands.json"; then
+    chosen+=("$unit")
+  fi
+done
+printf '%s\0' "${chosen[@]}" |
+  xargs -0 --max-procs="$(nproc)" --max-args=1 clang-tidy-19 -p "$build" --quiet 2> >(grep -v ' warnings\? generated\.$' >&2 || true)
+echo "clang-tidy: ${#chosen[@]} of ${#units[@]} files"

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test: release, then address and undefined-behaviour sanitizers, then the thread sanitizer
+# on the runtime, then format and lint. Long suites run a sample that changes daily and prints its seed;
+# HONE_TEST_MODE=full runs them whole. With CI set, a missing peer (ONNX Runtime from PyPI) is a failure; elsewhere it is
+# skipped with a sentence.
+set -euo pipefail
+cd "$(dirname "$0")"
+source scripts/steps.sh
+
+logs=build/logs
+jobs=$(nproc)
+start=$SECONDS
+export HONE_TEST_MODE=${HONE_TEST_MODE:-sampled}
+export HONE_TEST_SEED=${HONE_TEST_SEED:-$(date +%Y%m%d)}
+lint_shares=4
+[ "$HONE_TEST_MODE" = full ] && lint_shares=1
+totals=()
+
+# run_tests PRESET [CTEST ARGUMENTS...]: all of them, then ctest's own closing lines.
+run_tests() {
+  local preset=$1 log=$logs/ctest-$1.log
+  shift
+  echo "        ctest --preset $preset $*"
+  ctest --preset "$preset" --parallel "$jobs" --no-tests=error "$@" >"$log" 2>&1 </dev/null || {
+    grep -E '\*\*\*|^The following tests FAILED' "$log" | head -n 40 >&2
+    tail -n 60 "$log" >&2
+    die "tests failed in the preset $preset; all of the output is in $log"
+  }
+  sed -n '/tests passed/,$p' "$log" | sed '/^$/d; s/^/        /'
+  totals+=("$preset $(sed -n 's/.*tests passed.* out of \([0-9]*\)$/\1/p' "$log")")
+}
+
+echo "hone: build and test everything (mode $HONE_TEST_MODE, seed $HONE_TEST_SEED)"
+step "install Debian packages" scripts/setup.sh
+
+step "configure release" cmake --preset release
+step "build release" cmake --build --preset release
+run_tests release
+step "format and lint" scripts/lint.sh build/release "$lint_shares"
+
+step "configure asan" cmake --preset asan
+step "build asan" cmake --build --preset asan
+run_tests asan
+
+# LLVM and onnx are not instrumented, so the thread sanitizer has something to say about the runtime only.
+step "configure tsan" cmake --preset tsan -DHONE_BUILD_COMPILER=OFF
+step "build tsan" cmake --build --preset tsan
+run_tests tsan
+
+printf 'all tests passed (%s) in %d s\n' "$(IFS=,; echo "${totals[*]}" | sed 's/,/, /g')" $((SECONDS - start))
