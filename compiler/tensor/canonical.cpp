@@ -5,7 +5,7 @@ namespace hone::tensor {
 
 Kernel canonical(const Kernel &kernel) {
   Kernel result = kernel;
-  result.name = "k";
+  result.name = std::string("k");
   for (size_t b = 0; b < result.buffers.size(); ++b) result.buffers[b].name = absl::StrCat("b", b);
   for (size_t s = 0; s < result.stages.size(); ++s) {
     TensorOp &stage = result.stages[s];
