@@ -1,0 +1,143 @@
+#include "compiler/artifact/artifact.h"
+
+#include <algorithm>
+#include <set>
+
+#include "abi/hone_abi.h"
+#include "compiler/artifact/digest.h"
+#include "compiler/artifact/mod_json.h"
+#include "compiler/artifact/tar.h"
+#include "compiler/artifact/text.h"
+#include "compiler/base/status.h"
+
+namespace hone::artifact {
+namespace {
+
+constexpr std::string_view kModule = "mod.so", kJson = "mod.json", kParameters = "mod.params";
+
+absl::Status broken(std::string_view what) {
+  return absl::InternalError(concat("malformed artifact description: ", what));
+}
+
+int64_t denseBytes(DType dtype, const std::vector<int64_t> &shape) {
+  int64_t bytes = sizeOf(dtype);
+  for (int64_t extent : shape) bytes *= extent;
+  return bytes;
+}
+
+/// Every input and output has one buffer, of its size.
+absl::Status verifyPorts(const ArtifactDescription &description, BufferKind kind,
+                         const std::vector<TensorDescription> &tensors, std::string_view what) {
+  std::vector<int> buffers(tensors.size(), 0);
+  for (const BufferDescription &buffer : description.buffers) {
+    if (buffer.kind != kind) continue;
+    if (buffer.index < 0 || buffer.index >= static_cast<int64_t>(tensors.size()))
+      return broken(concat("buffer '", buffer.name, "' is ", what, " ", buffer.index, " of ", tensors.size()));
+    const TensorDescription &tensor = tensors[buffer.index];
+    if (++buffers[buffer.index] > 1) return broken(concat(what, " '", tensor.name, "' has two buffers"));
+    if (buffer.bytes != denseBytes(tensor.dtype, tensor.shape))
+      return broken(concat(what, " '", tensor.name, "' has ", denseBytes(tensor.dtype, tensor.shape),
+                           " bytes, but its buffer has ", buffer.bytes));
+  }
+  std::set<std::string> names;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    if (buffers[i] == 0) return broken(concat(what, " '", tensors[i].name, "' has no buffer"));
+    if (!names.insert(tensors[i].name).second)
+      return broken(concat("two ", what, "s are named '", tensors[i].name, "'"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status verifyPlace(const BufferDescription &buffer, int64_t areaBytes) {
+  if (buffer.offset < 0 || buffer.offset % HONE_ALIGNMENT != 0)
+    return broken(concat("buffer '", buffer.name, "' starts at ", buffer.offset, ", which is not a multiple of ",
+                         HONE_ALIGNMENT));
+  if (buffer.bytes < 0 || buffer.offset > areaBytes || buffer.bytes > areaBytes - buffer.offset)
+    return broken(concat("buffer '", buffer.name, "' takes bytes [", buffer.offset, ", ", buffer.offset + buffer.bytes,
+                         ") of ", areaBytes));
+  return absl::OkStatus();
+}
+
+absl::Status verifyCalls(const ArtifactDescription &description) {
+  const int64_t kernels = static_cast<int64_t>(description.kernels.size());
+  const int64_t buffers = static_cast<int64_t>(description.buffers.size());
+  std::vector<int64_t> arity(kernels, -1);
+  for (const CallDescription &call : description.calls) {
+    if (call.kernel < 0 || call.kernel >= kernels)
+      return broken(concat("call '", call.name, "' is of kernel ", call.kernel, " of ", kernels));
+    for (int argument : call.arguments)
+      if (argument < 0 || argument >= buffers)
+        return broken(concat("call '", call.name, "' takes buffer ", argument, " of ", buffers));
+    const int64_t count = static_cast<int64_t>(call.arguments.size());
+    if (int64_t &known = arity[call.kernel]; known < 0) known = count;
+    if (arity[call.kernel] != count)
+      return broken(concat("kernel '", description.kernels[call.kernel].name, "' is called with ", arity[call.kernel],
+                           " and with ", count, " arguments"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status checkMember(std::string_view name, std::string_view bytes, const MemberDigest &stated) {
+  if (static_cast<int64_t>(bytes.size()) != stated.bytes)
+    return absl::InvalidArgumentError(concat(name, " has ", bytes.size(), " bytes, but mod.json says ", stated.bytes));
+  if (digestOf(bytes) != stated)
+    return absl::InvalidArgumentError(concat(name, " is damaged: its digest is not the one in mod.json"));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status verify(const ArtifactDescription &description, int64_t parameterBytes) {
+  HONE_RETURN_IF_ERROR(verifyPorts(description, BufferKind::Input, description.inputs, "input"));
+  HONE_RETURN_IF_ERROR(verifyPorts(description, BufferKind::Output, description.outputs, "output"));
+  if (description.arenaBytes < 0) return broken(concat("an arena of ", description.arenaBytes, " bytes"));
+  for (const BufferDescription &buffer : description.buffers) {
+    if (buffer.kind == BufferKind::Arena) HONE_RETURN_IF_ERROR(verifyPlace(buffer, description.arenaBytes));
+    if (buffer.kind == BufferKind::Parameter) HONE_RETURN_IF_ERROR(verifyPlace(buffer, parameterBytes));
+  }
+  return verifyCalls(description);
+}
+
+absl::StatusOr<std::string> writeArtifact(const ArtifactDescription &description, std::string_view moduleBytes,
+                                          std::string_view parameterBytes) {
+  HONE_RETURN_IF_ERROR(verify(description, static_cast<int64_t>(parameterBytes.size())));
+  const std::string json =
+      printModJson({description, HONE_ABI_VERSION, digestOf(moduleBytes), digestOf(parameterBytes)});
+  return writeTar(
+      {{std::string(kModule), moduleBytes}, {std::string(kJson), json}, {std::string(kParameters), parameterBytes}});
+}
+
+absl::StatusOr<Artifact> readArtifact(std::string_view tar) {
+  HONE_ASSIGN_OR_RETURN(const std::vector<TarMember> members, readTar(tar));
+  Artifact artifact;
+  std::set<std::string> seen;
+  for (const TarMember &member : members) {
+    if (!seen.insert(member.name).second)
+      return absl::InvalidArgumentError(concat("the artifact holds '", member.name, "' twice"));
+    if (member.name == kModule)
+      artifact.moduleBytes = member.bytes;
+    else if (member.name == kJson)
+      artifact.json = member.bytes;
+    else if (member.name == kParameters)
+      artifact.parameterBytes = member.bytes;
+    else
+      return absl::InvalidArgumentError(
+          concat("the artifact holds '", member.name,
+                 "', which does not belong there; expected mod.so, mod.json and mod.params"));
+  }
+  for (const std::string_view name : {kModule, kJson, kParameters})
+    if (!seen.count(std::string(name))) return absl::InvalidArgumentError(concat("the artifact holds no '", name, "'"));
+  HONE_ASSIGN_OR_RETURN(ModJson content, parseModJson(artifact.json));
+  HONE_RETURN_IF_ERROR(checkMember(kModule, artifact.moduleBytes, content.module));
+  HONE_RETURN_IF_ERROR(checkMember(kParameters, artifact.parameterBytes, content.parameters));
+  if (absl::Status status = verify(content.description, content.parameters.bytes); !status.ok())
+    return absl::InvalidArgumentError(status.message());
+  artifact.description = std::move(content.description);
+  artifact.abiVersion = content.abiVersion;
+  artifact.moduleSha256 = content.module.sha256;
+  artifact.parameterSha256 = content.parameters.sha256;
+  artifact.identity = sha256(artifact.json);
+  return artifact;
+}
+
+}  // namespace hone::artifact

@@ -1,0 +1,100 @@
+// Artifact: the tar file that compiling gives and the runtime loads; docs/artifact.md has the format. Plain values and
+// functions without state, so any thread may call them. Writing is deterministic: same input, same bytes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "compiler/base/dtype.h"
+#include "compiler/base/target.h"
+
+namespace hone::artifact {
+
+/// Raised when the meaning of mod.json changes; the runtime refuses what is newer than itself.
+inline constexpr int64_t kFormatVersion = 1;
+
+/// An input or output of the model: dense, row-major.
+struct TensorDescription {
+  std::string name;  ///< as the model names it; unique among inputs, and among outputs
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+  bool operator==(const TensorDescription &) const = default;
+};
+
+enum class BufferKind : uint8_t { Input, Output, Arena, Parameter };
+
+/// Bytes that a kernel call takes as an argument.
+struct BufferDescription {
+  BufferKind kind = BufferKind::Arena;
+  int64_t index = 0;   ///< Input, Output: position in inputs or outputs; every one has exactly one buffer
+  int64_t offset = 0;  ///< Arena, Parameter: bytes from the start of the arena or of mod.params; 64-aligned
+  int64_t bytes = 0;   ///< padding of the layout included
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+  std::string layout;  ///< tensor::Layout::text(); for people and tools
+  std::string name;    ///< for people and tools
+  bool operator==(const BufferDescription &) const = default;
+};
+
+/// Entry of mod.so's table, in its order.
+struct KernelDescription {
+  std::string name;
+  std::string schedule;  ///< canonical text; empty when there is none
+  bool operator==(const KernelDescription &) const = default;
+};
+
+/// One step of a run.
+struct CallDescription {
+  int kernel = 0;                  ///< position in kernels
+  std::string name;                ///< for profiles; several calls may share a kernel
+  std::vector<int> arguments;      ///< positions in buffers, in the order that the kernel takes them
+  std::vector<std::string> nodes;  ///< the model's nodes that it computes: provenance
+  int64_t flops = 0;               ///< counted with padding; 0 when not known
+  bool operator==(const CallDescription &) const = default;
+};
+
+struct ArtifactDescription {
+  std::string name;             ///< of the model
+  std::string compilerVersion;  ///< "0.1.0"
+  TargetDescription target;
+  std::vector<std::string> requiredFeatures;  ///< sorted; see requiredFeatures()
+  std::vector<TensorDescription> inputs, outputs;
+  std::vector<BufferDescription> buffers;
+  int64_t arenaBytes = 0;
+  std::vector<KernelDescription> kernels;
+  std::vector<CallDescription> calls;  ///< in the order of execution
+  /// Where the artifact comes from: "model_sha256", "records", …; free keys, shown by inspect.
+  std::map<std::string, std::string> provenance;
+  bool operator==(const ArtifactDescription &) const = default;
+};
+
+/// The features of \p target that generated code may depend on, sorted: what the runtime checks before it loads the
+/// module. Features that no code generator emits (and those that every CPU of the architecture has) are left out.
+std::vector<std::string> requiredFeatures(const TargetDescription &target);
+
+/// Everything the runtime will demand: INTERNAL with the first rule broken. writeArtifact calls it.
+absl::Status verify(const ArtifactDescription &description, int64_t parameterBytes);
+
+/// The bytes of the tar.
+absl::StatusOr<std::string> writeArtifact(const ArtifactDescription &description, std::string_view moduleBytes,
+                                          std::string_view parameterBytes);
+
+/// What readArtifact finds. The views refer into the bytes that were given to it.
+struct Artifact {
+  ArtifactDescription description;
+  int64_t abiVersion = 0;
+  std::string_view moduleBytes, json, parameterBytes;
+  std::string moduleSha256, parameterSha256;
+  std::string identity;  ///< SHA-256 of mod.json
+};
+
+/// For inspection and tests; never loads code. INVALID_ARGUMENT with a sentence unless \p tar holds exactly the three
+/// members as regular files, their digests agree and mod.json is well-formed.
+absl::StatusOr<Artifact> readArtifact(std::string_view tar);
+
+}  // namespace hone::artifact

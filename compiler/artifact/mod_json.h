@@ -1,0 +1,33 @@
+// mod.json: the text of an ArtifactDescription and the digests of the other members. Functions without state.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "compiler/artifact/artifact.h"
+
+namespace hone::artifact {
+
+struct MemberDigest {
+  int64_t bytes = 0;
+  std::string sha256, xxh3;
+  bool operator==(const MemberDigest &) const = default;
+};
+
+struct ModJson {
+  ArtifactDescription description;
+  int64_t abiVersion = 0;
+  MemberDigest module, parameters;
+};
+
+/// The digest of a member, as mod.json states it.
+MemberDigest digestOf(std::string_view bytes);
+
+/// Canonical text, its own digest included.
+std::string printModJson(const ModJson &content);
+
+/// The inverse; checks the text's own digest, types and value ranges, but not what verify() checks.
+absl::StatusOr<ModJson> parseModJson(std::string_view text);
+
+}  // namespace hone::artifact
