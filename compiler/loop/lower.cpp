@@ -1,0 +1,331 @@
+#include "compiler/loop/lower.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/loop/lowering.h"
+#include "compiler/loop/region.h"
+
+namespace hone::loop {
+namespace {
+
+using schedule::Loop;
+using tensor::BufferRole;
+using tensor::DimKind;
+
+constexpr int64_t kAlignment = 64;
+
+int64_t alignUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+bool hasScan(const tensor::TensorOp &op) {
+  return std::any_of(op.dims.begin(), op.dims.end(), [](const tensor::Dim &dim) { return dim.kind == DimKind::Scan; });
+}
+
+// `loops` and, innermost, what they leave of the dims of `kind`: steps of the register tile through each dim whose
+// last loop is coarser.
+std::vector<Loop> completed(std::vector<Loop> loops, const tensor::TensorOp &op, DimKind kind,
+                            const schedule::StageSchedule &schedule) {
+  for (const tensor::Dim &dim : op.dims) {
+    if (dim.kind != kind) continue;
+    int64_t covered = dim.name == schedule.vectorDim ? schedule.lanes : 1;
+    for (const schedule::RegisterTile &tile : schedule.registers) {
+      if (tile.dim == dim.name) covered *= tile.count;
+    }
+    int64_t left = dim.extent;
+    for (const Loop &loop : loops) {
+      if (loop.dim == dim.name) left = loop.step;
+    }
+    if (left > covered) loops.push_back({dim.name, covered});
+  }
+  return loops;
+}
+
+}  // namespace
+
+Lowering::Lowering(const tensor::Kernel &kernel, const schedule::Schedule &schedule)
+    : kernel_(kernel), schedule_(schedule), storage_(kernel.buffers.size()) {
+  out_.name = kernel.name;
+}
+
+IntExpr Lowering::freshVariable(const std::string &name, int64_t low, int64_t high) {
+  int id = nextVariable_++;
+  return variable(id, absl::StrCat(name, id), low, high);
+}
+
+int Lowering::dimPosition(const tensor::TensorOp &op, const std::string &name) const {
+  for (size_t i = 0; i < op.dims.size(); ++i) {
+    if (op.dims[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+std::vector<int> Lowering::readers(int buffer) const {
+  std::vector<int> found;
+  for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+    const std::vector<tensor::Access> &reads = kernel_.stages[s].reads;
+    if (std::any_of(reads.begin(), reads.end(), [&](const tensor::Access &read) { return read.buffer == buffer; })) {
+      found.push_back(static_cast<int>(s));
+    }
+  }
+  return found;
+}
+
+std::vector<int> Lowering::attached(int host, const Loop &loop, bool producers) const {
+  std::vector<int> found;
+  for (size_t s = 0; s < schedule_.stages.size(); ++s) {
+    const std::optional<schedule::Attachment> &at = schedule_.stages[s].at;
+    bool feeds = static_cast<int>(s) < host;
+    if (at && at->stage == stage(host).name && at->loop == loop && feeds == producers)
+      found.push_back(static_cast<int>(s));
+  }
+  return found;
+}
+
+std::vector<Loop> Lowering::spatialLoops(int stage) const {
+  const schedule::StageSchedule &schedule = stageSchedule(stage);
+  std::vector<Loop> loops = schedule.parallel;
+  loops.insert(loops.end(), schedule.tile.begin(), schedule.tile.end());
+  return completed(std::move(loops), this->stage(stage), DimKind::Parallel, schedule);
+}
+
+std::vector<Loop> Lowering::reductionLoops(int stage) const {
+  const schedule::StageSchedule &schedule = stageSchedule(stage);
+  return completed(schedule.reduction, this->stage(stage), DimKind::Reduction, schedule);
+}
+
+std::optional<std::vector<int>> Lowering::epilogueDims(int reader, int host) const {
+  const tensor::TensorOp &op = stage(reader);
+  std::vector<int> dims(op.dims.size(), -1);
+  bool reads = false;
+  for (int source = host; source < reader; ++source) {
+    std::optional<std::vector<int>> sourceDims;
+    if (source == host) {
+      sourceDims.emplace();
+      for (size_t d = 0; d < stage(host).dims.size(); ++d) sourceDims->push_back(static_cast<int>(d));
+    } else if (isEpilogue(source, host)) {
+      sourceDims = epilogueDims(source, host);
+    }
+    if (!sourceDims) continue;
+    for (const tensor::Access &write : stage(source).writes) {
+      for (const tensor::Access &read : op.reads) {
+        if (read.buffer != write.buffer) continue;
+        reads = true;
+        for (size_t k = 0; k < read.indices.size(); ++k) {
+          const tensor::Index &to = read.indices[k];
+          const tensor::Index &from = write.indices[k];
+          if (to->kind == tensor::IndexKind::Constant && from->kind == to->kind && to->value == from->value) continue;
+          if (to->kind != tensor::IndexKind::Dim || from->kind != tensor::IndexKind::Dim) return std::nullopt;
+          int hostDim = (*sourceDims)[static_cast<size_t>(from->value)];
+          int &dim = dims[static_cast<size_t>(to->value)];
+          if (dim >= 0 && dim != hostDim) return std::nullopt;
+          dim = hostDim;
+        }
+      }
+    }
+  }
+  bool mapsAll = reads && std::none_of(dims.begin(), dims.end(), [](int dim) { return dim < 0; });
+  for (size_t d = 0; mapsAll && d < dims.size(); ++d) {
+    const tensor::Dim &hostDim = stage(host).dims[static_cast<size_t>(dims[d])];
+    mapsAll = op.dims[d].extent == hostDim.extent && op.dims[d].kind == DimKind::Parallel;
+  }
+  // Every parallel dim of the host must be one of the reader's, or elements would be computed several times.
+  for (size_t h = 0; mapsAll && h < stage(host).dims.size(); ++h) {
+    bool isOpen = stage(host).dims[h].kind == DimKind::Parallel && stage(host).dims[h].extent > 1;
+    mapsAll = !isOpen || std::find(dims.begin(), dims.end(), static_cast<int>(h)) != dims.end();
+  }
+  if (!mapsAll) return std::nullopt;
+  return dims;
+}
+
+bool Lowering::isEpilogue(int reader, int host) const {
+  const std::optional<schedule::Attachment> &at = stageSchedule(reader).at;
+  if (!at || reader <= host || at->stage != stage(host).name) return false;
+  std::vector<Loop> loops = spatialLoops(host);
+  return !loops.empty() && at->loop == loops.back() && epilogueDims(reader, host).has_value();
+}
+
+bool Lowering::isRegisterOnly(int buffer) const {
+  if (this->buffer(buffer).role != BufferRole::Temporary) return false;
+  int writer = -1;
+  for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+    for (const tensor::Access &write : kernel_.stages[s].writes) {
+      if (write.buffer == buffer) writer = static_cast<int>(s);
+    }
+  }
+  if (writer < 0) return false;
+  int host = writer;
+  if (stageSchedule(writer).at) {
+    for (int s = 0; s < writer; ++s) {
+      if (isEpilogue(writer, s)) host = s;
+    }
+  }
+  std::vector<int> users = readers(buffer);
+  return !users.empty() && std::all_of(users.begin(), users.end(), [&](int user) { return isEpilogue(user, host); });
+}
+
+// ------------------------------------------------------------------------------------------------------- storage
+
+void Lowering::placeArguments() {
+  int64_t position = 0;
+  for (size_t b = 0; b < kernel_.buffers.size(); ++b) {
+    const tensor::Buffer &buffer = kernel_.buffers[b];
+    Storage &place = storage_[b];
+    place.layout = buffer.layout;
+    place.origin.assign(buffer.shape.size(), 0);
+    if (buffer.role == BufferRole::Temporary) continue;
+    BufferSlot slot;
+    slot.name = buffer.name;
+    slot.dtype = buffer.dtype;
+    slot.space = Space::Argument;
+    slot.offset = position++;
+    slot.elements = buffer.layout.elements();
+    slot.written = buffer.role == BufferRole::Output;
+    place.slot = static_cast<int>(out_.buffers.size());
+    out_.buffers.push_back(std::move(slot));
+  }
+}
+
+// Temporaries that no register and no thread holds. (Thread scratch is placed by requiredRegions() before the first
+// use of such a buffer.)
+void Lowering::placeShared() {
+  for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+    for (const tensor::Access &write : kernel_.stages[s].writes) {
+      const tensor::Buffer &buffer = this->buffer(write.buffer);
+      Storage &place = storage_[static_cast<size_t>(write.buffer)];
+      if (buffer.role != BufferRole::Temporary || place.slot >= 0 || isRegisterOnly(write.buffer)) continue;
+      const std::optional<schedule::Attachment> &at = schedule_.stages[s].at;
+      bool feedsHost = false;
+      for (size_t h = s + 1; at && h < kernel_.stages.size(); ++h)
+        feedsHost = feedsHost || kernel_.stages[h].name == at->stage;
+      if (feedsHost) continue;
+      BufferSlot slot;
+      slot.name = buffer.name;
+      slot.dtype = buffer.dtype;
+      slot.space = Space::SharedScratch;
+      slot.offset = out_.sharedScratchBytes;
+      slot.elements = buffer.layout.elements();
+      slot.written = true;
+      out_.sharedScratchBytes += alignUp(slot.elements * sizeOf(buffer.dtype));
+      place.slot = static_cast<int>(out_.buffers.size());
+      out_.buffers.push_back(std::move(slot));
+    }
+  }
+}
+
+void Lowering::placeInThreadScratch(int buffer, const Region &box) {
+  constexpr int64_t kRounding = 16;  // whole vectors in the innermost dim
+  Storage &place = storage(buffer);
+  std::vector<int64_t> extents;
+  place.origin.clear();
+  for (const Extent &extent : box) {
+    extents.push_back(extent.size);
+    place.origin.push_back(extent.start);
+  }
+  if (!extents.empty() && extents.back() > 1) extents.back() = (extents.back() + kRounding - 1) / kRounding * kRounding;
+  place.layout = tensor::Layout::rowMajor(extents);
+  if (place.slot < 0) {
+    BufferSlot slot;
+    slot.name = this->buffer(buffer).name;
+    slot.dtype = this->buffer(buffer).dtype;
+    slot.space = Space::ThreadScratch;
+    slot.written = true;
+    place.slot = static_cast<int>(out_.buffers.size());
+    scratchSlots_.push_back(place.slot);
+    out_.buffers.push_back(std::move(slot));
+  }
+  BufferSlot &slot = out_.buffers[static_cast<size_t>(place.slot)];
+  slot.elements = std::max(slot.elements, place.layout.elements());
+}
+
+void Lowering::finishScratch(Phase &phase) {
+  for (int position : scratchSlots_) {
+    BufferSlot &slot = out_.buffers[static_cast<size_t>(position)];
+    slot.offset = phase.scratchBytes;
+    phase.scratchBytes += alignUp(slot.elements * sizeOf(slot.dtype));
+  }
+  scratchSlots_.clear();
+}
+
+// -------------------------------------------------------------------------------------------------------- phases
+
+Phase Lowering::rootPhase(int position) {
+  const tensor::TensorOp &op = stage(position);
+  const std::vector<Loop> &parallel = stageSchedule(position).parallel;
+  std::vector<int64_t> counts;
+  Phase phase;
+  for (size_t i = 0; i < parallel.size(); ++i) {
+    int64_t size = op.dims[static_cast<size_t>(dimPosition(op, parallel[i].dim))].extent;
+    for (size_t j = 0; j < i; ++j) {
+      if (parallel[j].dim == parallel[i].dim) size = std::min(size, parallel[j].step);
+    }
+    counts.push_back((size + parallel[i].step - 1) / parallel[i].step);
+    phase.extent *= counts.back();
+  }
+  phase.parallel = freshVariable("p", 0, phase.extent - 1);
+  std::vector<IntExpr> digits(parallel.size());
+  int64_t inner = 1;
+  for (size_t i = parallel.size(); i-- > 0;) {
+    digits[i] = mod(floorDiv(phase.parallel, inner), counts[i]);
+    inner *= counts[i];
+  }
+  phase.body = makeBlock(lowerStage(*this, position, wholeRegion(op), digits));
+  finishScratch(phase);
+  return phase;
+}
+
+// All stages that share the scan dims, step by step.
+Phase Lowering::scanPhase() {
+  Phase phase;
+  phase.parallel = freshVariable("p", 0, 0);
+  std::vector<IntExpr> steps;
+  std::vector<int64_t> extents;
+  for (const tensor::TensorOp &op : kernel_.stages) {
+    if (!hasScan(op)) continue;
+    for (const tensor::Dim &dim : op.dims) {
+      if (dim.kind != DimKind::Scan) break;
+      extents.push_back(dim.extent);
+      steps.push_back(freshVariable(dim.name, 0, dim.extent - 1));
+    }
+    break;
+  }
+  Body body;
+  for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+    if (!hasScan(kernel_.stages[s])) continue;
+    Region region = wholeRegion(kernel_.stages[s]);
+    for (size_t d = 0; d < steps.size(); ++d) region[d] = {steps[d], 1};
+    Body nest = lowerStage(*this, static_cast<int>(s), region, {});
+    body.insert(body.end(), nest.begin(), nest.end());
+  }
+  for (size_t d = steps.size(); d-- > 0;) {
+    if (extents[d] > 1) body = {makeFor(steps[d], 0, extents[d], LoopKind::Serial, std::move(body))};
+  }
+  phase.body = makeBlock(std::move(body));
+  finishScratch(phase);
+  return phase;
+}
+
+Kernel Lowering::run() {
+  placeArguments();
+  placeShared();
+  bool scanned = false;
+  for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+    if (hasScan(kernel_.stages[s])) {
+      if (!scanned) out_.phases.push_back(scanPhase());
+      scanned = true;
+    } else if (!schedule_.stages[s].at) {
+      out_.phases.push_back(rootPhase(static_cast<int>(s)));
+    }
+  }
+  return std::move(out_);
+}
+
+absl::StatusOr<Kernel> lower(const tensor::Kernel &kernel, const schedule::Schedule &schedule) {
+  if (kernel.stages.size() != schedule.stages.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("schedule has ", schedule.stages.size(), " stages, kernel '",
+                                                   kernel.name, "' has ", kernel.stages.size()));
+  }
+  return Lowering(kernel, schedule).run();
+}
+
+}  // namespace hone::loop

@@ -1,0 +1,140 @@
+// What the parts of lowering share: the state of one kernel's lowering, regions of stages, and tiles. Internal to
+// compiler/loop. One thread; a Lowering lives for one call of lower().
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/loop/loop_nest.h"
+#include "compiler/schedule/schedule.h"
+#include "compiler/tensor/tensor_op.h"
+
+namespace hone::loop {
+
+/// A contiguous part of one dim: `size` (a constant) elements from `start`.
+struct Extent {
+  IntExpr start;
+  int64_t size = 1;
+};
+
+/// One extent per dim of a stage.
+using Region = std::vector<Extent>;
+
+using Body = std::vector<StatementPtr>;
+
+/// Where the elements of a kernel's buffer live at the moment.
+struct Storage {
+  int slot = -1;  ///< position in Kernel::buffers
+  tensor::Layout layout;
+  std::vector<IntExpr> origin;  ///< index of the first element that the storage holds, per dim
+};
+
+/// What one iteration of a stage's innermost loop computes.
+struct Tile {
+  Region region;
+  int vectorDim = -1;  ///< position of the vector dim, or -1
+  int lanes = 1;
+  int activeLanes = 1;                             ///< lanes that count: fewer than `lanes` in a peeled tail
+  std::vector<std::pair<int, int64_t>> registers;  ///< (dim, count), outermost first; vectors for the vector dim
+};
+
+/// One element (or one vector of elements) of a tile.
+struct Point {
+  std::vector<IntExpr> dims;  ///< value per dim of the stage; uses the lane variable in the vector dim
+  IntExpr registerIndex;      ///< of this element in the tile's register arrays
+  int lane = -1;              ///< id of the lane variable when lanes > 1
+  int lanes = 1;
+  int activeLanes = 1;
+};
+
+/// (read, buffer dim) pairs whose index is known to be inside by the bounds of a loop.
+using ProvenInside = std::set<std::pair<int, int>>;
+
+class Lowering {
+ public:
+  Lowering(const tensor::Kernel &kernel, const schedule::Schedule &schedule);
+
+  Kernel run();
+
+  // State that nests use.
+  const tensor::TensorOp &stage(int position) const { return kernel_.stages.at(static_cast<size_t>(position)); }
+  const schedule::StageSchedule &stageSchedule(int position) const {
+    return schedule_.stages.at(static_cast<size_t>(position));
+  }
+  const tensor::Buffer &buffer(int position) const { return kernel_.buffers.at(static_cast<size_t>(position)); }
+  const tensor::Kernel &kernel() const { return kernel_; }
+  Storage &storage(int buffer) { return storage_.at(static_cast<size_t>(buffer)); }
+
+  IntExpr freshVariable(const std::string &name, int64_t low, int64_t high);
+  int freshId() { return nextVariable_++; }
+  int freshRegister() { return nextRegister_++; }
+
+  /// Stages attached to \p host at loop \p loop, in order: those that feed it, or those that read it.
+  std::vector<int> attached(int host, const schedule::Loop &loop, bool producers) const;
+  /// All stages that read \p buffer, in order.
+  std::vector<int> readers(int buffer) const;
+  /// Whether \p buffer needs no memory: a temporary that only stages attached to the innermost loop of its
+  /// writer read, element by element.
+  bool isRegisterOnly(int buffer) const;
+  /// Whether stage \p reader is computed in the registers of stage \p host: attached to its innermost loop,
+  /// reading it element by element.
+  bool isEpilogue(int reader, int host) const;
+  /// For an epilogue: the host's dim of each dim of \p reader.
+  std::optional<std::vector<int>> epilogueDims(int reader, int host) const;
+  /// The loops over parallel dims of a stage, including those that the schedule leaves implicit.
+  std::vector<schedule::Loop> spatialLoops(int stage) const;
+  std::vector<schedule::Loop> reductionLoops(int stage) const;
+
+  /// Gives the temporary \p buffer thread scratch for the box \p region of its dims.
+  void placeInThreadScratch(int buffer, const Region &box);
+
+  // Values (value.cpp).
+  IntExpr index(const tensor::Index &index, const Point &point);
+  /// \p registers: the register array that holds a buffer's current tile, for buffers that are forwarded.
+  ValuePtr value(const tensor::TensorOp &op, const tensor::Scalar &scalar, const Point &point,
+                 const std::map<int, int> &registers, const ProvenInside &proven);
+  ValuePtr load(const tensor::TensorOp &op, int read, const Point &point, const ProvenInside &proven);
+  StatementPtr store(const tensor::TensorOp &op, const tensor::Access &access, ValuePtr value, const Point &point);
+
+ private:
+  void placeArguments();
+  void placeShared();
+  Phase rootPhase(int stage);
+  Phase scanPhase();
+  void finishScratch(Phase &phase);
+  IntExpr offset(int buffer, const std::vector<IntExpr> &indices);
+  int dimPosition(const tensor::TensorOp &op, const std::string &name) const;
+
+  const tensor::Kernel &kernel_;
+  const schedule::Schedule &schedule_;
+  Kernel out_;
+  std::vector<Storage> storage_;
+  std::vector<int> scratchSlots_;  // thread scratch of the current phase
+  int nextVariable_ = 0;
+  int nextRegister_ = 0;
+};
+
+// Builders of loop IR (value.cpp).
+ValuePtr makeApply(ScalarOp op, std::vector<ValuePtr> args);
+ValuePtr makeRegister(int reg, const IntExpr &index, Type type);
+ValuePtr makeConstant(const tensor::Scalar &constant, int lanes);
+ValuePtr broadcastTo(ValuePtr value, int lanes);
+StatementPtr makeSet(int reg, const IntExpr &index, ValuePtr value);
+StatementPtr makeRegisters(int reg, std::string name, int count, Type type);
+StatementPtr makeBlock(Body body);
+StatementPtr makeFor(const IntExpr &variable, const IntExpr &begin, const IntExpr &end, LoopKind kind, Body body);
+
+/// Whether the body of \p op gives its combiner's identity wherever read \p read is outside.
+bool outsideIsNeutral(const tensor::TensorOp &op, int read);
+/// Whether \p index mentions the dim at \p position.
+bool mentionsDim(const tensor::Index &index, int position);
+
+/// Loops of one stage over \p region. \p parallelDigits: for a root stage, the loop positions (a prefix) that the
+/// phase's parallel variable provides, with that variable's digits; empty for attached stages.
+Body lowerStage(Lowering &lowering, int stage, const Region &region, const std::vector<IntExpr> &parallelDigits);
+
+}  // namespace hone::loop

@@ -1,0 +1,331 @@
+// Scalar expressions, reads and writes of TensorOps as loop IR.
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "compiler/loop/lowering.h"
+
+namespace hone::loop {
+namespace {
+
+using tensor::IndexKind;
+using tensor::ScalarKind;
+
+// What an unclamped index buffer may hold, as far as address arithmetic is concerned.
+constexpr int64_t kIndexLimit = int64_t{1} << 40;
+
+bool usesLane(const IntExpr &e, int lane) { return lane >= 0 && coefficientOf(e, lane) != 0; }
+
+// A value outside as an integer; infinities become the dtype's limits.
+int64_t toInteger(double number, DType dtype) {
+  if (std::isfinite(number)) return static_cast<int64_t>(number);
+  int64_t bits = sizeOf(dtype) * 8;
+  if (number > 0) {
+    return !isSigned(dtype) && bits == 64 ? -1 : (int64_t{1} << (isSigned(dtype) ? bits - 2 : bits - 1)) * 2 - 1;
+  }
+  return isSigned(dtype) ? -(int64_t{1} << (bits - 2)) * 2 : 0;
+}
+
+ValuePtr makeNumber(double number, Type type) {
+  Value v;
+  v.kind = ValueKind::Constant;
+  v.type = type;
+  v.number = number;
+  if (!isFloat(type.dtype)) v.integer = toInteger(number, type.dtype);
+  return std::make_shared<const Value>(std::move(v));
+}
+
+}  // namespace
+
+ValuePtr makeApply(ScalarOp op, std::vector<ValuePtr> args) {
+  int lanes = 1;
+  for (const ValuePtr &arg : args) lanes = std::max(lanes, arg->type.lanes);
+  for (ValuePtr &arg : args) arg = broadcastTo(std::move(arg), lanes);
+  Value v;
+  v.kind = ValueKind::Apply;
+  v.type = {isPredicate(op) ? DType::Bool : args.back()->type.dtype, lanes};
+  v.op = op;
+  v.args = std::move(args);
+  return std::make_shared<const Value>(std::move(v));
+}
+
+ValuePtr makeRegister(int reg, const IntExpr &index, Type type) {
+  Value v;
+  v.kind = ValueKind::Register;
+  v.type = type;
+  v.reg = reg;
+  v.index = index;
+  return std::make_shared<const Value>(std::move(v));
+}
+
+ValuePtr makeConstant(const tensor::Scalar &constant, int lanes) {
+  assert(constant->kind == ScalarKind::Constant);
+  Value v;
+  v.kind = ValueKind::Constant;
+  v.type = {constant->dtype, lanes};
+  v.number = constant->number;
+  v.integer = constant->integer;
+  return std::make_shared<const Value>(std::move(v));
+}
+
+ValuePtr broadcastTo(ValuePtr value, int lanes) {
+  if (value->type.lanes == lanes) return value;
+  assert(value->type.lanes == 1);
+  Value v;
+  if (value->kind == ValueKind::Constant) {
+    v = *value;
+  } else {
+    v.kind = ValueKind::Broadcast;
+    v.args = {value};
+  }
+  v.type = {value->type.dtype, lanes};
+  return std::make_shared<const Value>(std::move(v));
+}
+
+StatementPtr makeSet(int reg, const IntExpr &index, ValuePtr value) {
+  Statement s;
+  s.kind = StatementKind::Set;
+  s.reg = reg;
+  s.index = index;
+  s.type = value->type;
+  s.value = std::move(value);
+  return std::make_shared<const Statement>(std::move(s));
+}
+
+StatementPtr makeRegisters(int reg, std::string name, int count, Type type) {
+  Statement s;
+  s.kind = StatementKind::Registers;
+  s.reg = reg;
+  s.name = std::move(name);
+  s.count = count;
+  s.type = type;
+  return std::make_shared<const Statement>(std::move(s));
+}
+
+StatementPtr makeBlock(Body body) {
+  if (body.size() == 1) return body.front();
+  Statement s;
+  s.kind = StatementKind::Block;
+  s.body = std::move(body);
+  return std::make_shared<const Statement>(std::move(s));
+}
+
+StatementPtr makeFor(const IntExpr &variable, const IntExpr &begin, const IntExpr &end, LoopKind kind, Body body) {
+  Statement s;
+  s.kind = StatementKind::For;
+  s.variable = variable;
+  s.begin = begin;
+  s.end = end;
+  s.loop = kind;
+  s.body = std::move(body);
+  return std::make_shared<const Statement>(std::move(s));
+}
+
+bool mentionsDim(const tensor::Index &index, int position) {
+  if (index->kind == IndexKind::Dim) return index->value == position;
+  return std::any_of(index->args.begin(), index->args.end(),
+                     [&](const tensor::Index &arg) { return mentionsDim(arg, position); });
+}
+
+namespace {
+
+// Whether `scalar` is 0 wherever read `read` is: the read is a factor of it.
+bool isFactor(const tensor::Scalar &scalar, int read) {
+  if (scalar->kind == ScalarKind::Read) return scalar->position == read;
+  if (scalar->kind == ScalarKind::Cast) return isFactor(scalar->args[0], read);
+  return scalar->kind == ScalarKind::Apply && scalar->op == ScalarOp::Mul &&
+         (isFactor(scalar->args[0], read) || isFactor(scalar->args[1], read));
+}
+
+}  // namespace
+
+bool outsideIsNeutral(const tensor::TensorOp &op, int read) {
+  const std::optional<double> &outside = op.reads.at(static_cast<size_t>(read)).outside;
+  if (!outside || op.body.size() != 1) return false;
+  const tensor::Scalar &body = op.body[0];
+  bool isTheRead = body->kind == ScalarKind::Read && body->position == read;
+  switch (op.combiner.kind) {
+    case tensor::CombinerKind::Sum:
+      return *outside == 0 && isFactor(body, read);
+    case tensor::CombinerKind::Product:
+      return *outside == 1 && isTheRead;
+    case tensor::CombinerKind::Max:
+      return isTheRead && *outside == -std::numeric_limits<double>::infinity();
+    case tensor::CombinerKind::Min:
+      return isTheRead && *outside == std::numeric_limits<double>::infinity();
+    case tensor::CombinerKind::None:
+    case tensor::CombinerKind::Custom:
+      return false;
+  }
+  return false;
+}
+
+IntExpr Lowering::index(const tensor::Index &index, const Point &point) {
+  auto arg = [&](size_t i) { return this->index(index->args[i], point); };
+  switch (index->kind) {
+    case IndexKind::Constant:
+      return index->value;
+    case IndexKind::Dim:
+      return point.dims.at(static_cast<size_t>(index->value));
+    case IndexKind::Add:
+      return arg(0) + arg(1);
+    case IndexKind::Mul: {
+      IntExpr a = arg(0);
+      IntExpr b = arg(1);
+      assert((a.isConstant() || b.isConstant()) && "index products have a constant factor");
+      return b.isConstant() ? a * b.constant() : b * a.constant();
+    }
+    case IndexKind::FloorDiv:
+      return floorDiv(arg(0), index->high);
+    case IndexKind::Mod:
+      return mod(arg(0), index->high);
+    case IndexKind::Clamp: {
+      const tensor::Index &inner = index->args[0];
+      if (inner->kind == IndexKind::Load) {
+        IntExpr bare = this->index(inner, point);
+        const Atom &atom = *bare.terms().at(0).atom;
+        return loadIndex(atom.buffer, atom.a, index->low, index->high);
+      }
+      return min(max(arg(0), index->low), index->high);
+    }
+    case IndexKind::Load: {
+      std::vector<IntExpr> indices;
+      const std::vector<int64_t> &shape = buffer(index->buffer).shape;
+      for (size_t i = 0; i < index->args.size(); ++i) indices.push_back(min(max(arg(i), 0), shape[i] - 1));
+      return loadIndex(storage(index->buffer).slot, offset(index->buffer, indices), -kIndexLimit, kIndexLimit);
+    }
+  }
+  return 0;
+}
+
+IntExpr Lowering::offset(int buffer, const std::vector<IntExpr> &indices) {
+  const Storage &place = storage(buffer);
+  IntExpr sum;
+  int64_t stride = 1;
+  for (size_t i = place.layout.axes.size(); i-- > 0;) {
+    const tensor::LayoutAxis &axis = place.layout.axes[i];
+    auto d = static_cast<size_t>(axis.dim);
+    IntExpr digit = floorDiv(indices[d] - place.origin[d], axis.divisor);
+    bool isOutermost =
+        std::none_of(place.layout.axes.begin(), place.layout.axes.begin() + static_cast<std::ptrdiff_t>(i),
+                     [&](const tensor::LayoutAxis &other) { return other.dim == axis.dim; });
+    if (!isOutermost) digit = mod(digit, axis.extent);
+    sum = sum + digit * stride;
+    stride *= axis.extent;
+  }
+  return sum;
+}
+
+ValuePtr Lowering::load(const tensor::TensorOp &op, int read, const Point &point, const ProvenInside &proven) {
+  const tensor::Access &access = op.reads.at(static_cast<size_t>(read));
+  const tensor::Buffer &source = buffer(access.buffer);
+  Value v;
+  v.kind = ValueKind::Load;
+  v.buffer = storage(access.buffer).slot;
+  std::vector<IntExpr> indices;
+  bool perLane = false;
+  for (size_t k = 0; k < access.indices.size(); ++k) {
+    IntExpr e = index(access.indices[k], point);
+    perLane = perLane || usesLane(e, point.lane);
+    if (access.outside && !proven.contains({read, static_cast<int>(k)})) {
+      if (e.low() >= source.shape[k] || e.high() < 0) return makeNumber(*access.outside, {source.dtype, 1});
+      if (e.low() < 0 || e.high() >= source.shape[k]) v.guards.push_back({e, 0, source.shape[k]});
+    }
+    indices.push_back(std::move(e));
+  }
+  v.index = offset(access.buffer, indices);
+  v.type = {source.dtype, perLane ? point.lanes : 1};
+  if (perLane) {
+    v.lane = point.lane;
+    v.activeLanes = point.activeLanes;
+  }
+  if (!v.guards.empty()) v.fill = makeNumber(*access.outside, v.type);
+  return std::make_shared<const Value>(std::move(v));
+}
+
+ValuePtr Lowering::value(const tensor::TensorOp &op, const tensor::Scalar &scalar, const Point &point,
+                         const std::map<int, int> &registers, const ProvenInside &proven) {
+  switch (scalar->kind) {
+    case ScalarKind::Constant:
+      return makeConstant(scalar, 1);
+    case ScalarKind::IndexValue: {
+      Value v;
+      v.kind = ValueKind::IndexValue;
+      v.index = index(scalar->index, point);
+      bool perLane = usesLane(v.index, point.lane);
+      v.type = {DType::I64, perLane ? point.lanes : 1};
+      v.lane = perLane ? point.lane : -1;
+      return std::make_shared<const Value>(std::move(v));
+    }
+    case ScalarKind::Read: {
+      int source = op.reads.at(static_cast<size_t>(scalar->position)).buffer;
+      auto held = registers.find(source);
+      if (held != registers.end()) return makeRegister(held->second, point.registerIndex, {scalar->dtype, point.lanes});
+      return load(op, scalar->position, point, proven);
+    }
+    case ScalarKind::Apply: {
+      std::vector<ValuePtr> args;
+      for (const tensor::Scalar &arg : scalar->args) args.push_back(value(op, arg, point, registers, proven));
+      return makeApply(scalar->op, std::move(args));
+    }
+    case ScalarKind::Cast: {
+      Value v;
+      v.kind = ValueKind::Cast;
+      v.args = {value(op, scalar->args[0], point, registers, proven)};
+      v.type = {scalar->dtype, v.args[0]->type.lanes};
+      return std::make_shared<const Value>(std::move(v));
+    }
+    case ScalarKind::Accumulator:
+    case ScalarKind::Element:
+      assert(false && "only combiners have accumulators and elements");
+      break;
+  }
+  return nullptr;
+}
+
+namespace {
+
+// Whether a whole vector of a padded tile may pass the shape's end at `index`: that is what the padding is for. (Tiles
+// are rounded up only where all storage is padded.)
+bool mayPassEnd(const tensor::TensorOp &op, const tensor::Index &index, int64_t extent, const Point &point,
+                const IntExpr &e) {
+  return point.lanes > 1 && point.activeLanes == point.lanes && usesLane(e, point.lane) &&
+         index->kind == IndexKind::Dim && op.dims[static_cast<size_t>(index->value)].extent <= extent;
+}
+
+}  // namespace
+
+StatementPtr Lowering::store(const tensor::TensorOp &op, const tensor::Access &access, ValuePtr value,
+                             const Point &point) {
+  const tensor::Buffer &target = buffer(access.buffer);
+  Statement s;
+  s.kind = StatementKind::Store;
+  s.buffer = storage(access.buffer).slot;
+  std::vector<IntExpr> indices;
+  for (size_t k = 0; k < access.indices.size(); ++k) {
+    IntExpr e = index(access.indices[k], point);
+    bool crosses = e.low() < 0 || e.high() >= target.shape[k];
+    if (crosses && !mayPassEnd(op, access.indices[k], target.shape[k], point, e)) {
+      s.guards.push_back({e, 0, target.shape[k]});
+    }
+    indices.push_back(std::move(e));
+  }
+  s.index = offset(access.buffer, indices);
+  if (value->type.dtype != target.dtype) {
+    Value v;
+    v.kind = ValueKind::Cast;
+    v.type = {target.dtype, value->type.lanes};
+    v.args = {std::move(value)};
+    value = std::make_shared<const Value>(std::move(v));
+  }
+  s.value = broadcastTo(std::move(value), point.lanes);
+  if (point.lanes > 1) {
+    s.lane = point.lane;
+    s.activeLanes = point.activeLanes;
+  }
+  return std::make_shared<const Statement>(std::move(s));
+}
+
+}  // namespace hone::loop
