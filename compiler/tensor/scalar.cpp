@@ -4,7 +4,7 @@
 #include <limits>
 #include <utility>
 
-#include "compiler/base/half.h"
+#include "compiler/tensor/host_tensor.h"
 #include "compiler/tensor/tensor_op.h"
 
 namespace hone::tensor {
@@ -17,20 +17,6 @@ ScalarNode node(ScalarKind kind, DType dtype) {
   result.kind = kind;
   result.dtype = dtype;
   return result;
-}
-
-/// Constants hold what their dtype can hold, so that text, interpreter and generated code agree on them.
-double roundTo(DType dtype, double value) {
-  switch (dtype) {
-    case DType::F16:
-      return halfToDouble(doubleToHalf(value));
-    case DType::BF16:
-      return bfloatToDouble(doubleToBFloat(value));
-    case DType::F32:
-      return static_cast<float>(value);
-    default:
-      return value;
-  }
 }
 
 Scalar integerConstant(int64_t value, DType dtype) {
@@ -53,6 +39,7 @@ int64_t integerLimit(DType dtype, bool highest) {
 Scalar number(double value, DType dtype) {
   if (isFloat(dtype)) {
     ScalarNode result = node(ScalarKind::Constant, dtype);
+    // Constants hold what their dtype can hold, so that text, interpreter and generated code agree on them.
     result.number = roundTo(dtype, value);
     return make(std::move(result));
   }
