@@ -1,0 +1,132 @@
+// kernels: times the kernels of an artifact one by one, in one thread and with everything they touch in the caches,
+// against the machine's own multiply-add peak. Peak and kernel take turns, so that a busy minute of a shared machine
+// slows both.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "bench/fma_peak.h"
+#include "bench/loaded_module.h"
+
+namespace hone::bench {
+namespace {
+
+struct Options {
+  std::string artifact;
+  std::string match;
+  int rounds = 15;
+  double seconds = 0.01;
+};
+
+struct Row {
+  std::string name;
+  int calls = 0;  ///< that share the kernel
+  int64_t flops = 0;
+  double milliseconds = 0;
+  double gflops = 0;
+  double share = 0;  ///< of the peak; the median over the rounds
+};
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+  return values[values.size() / 2];
+}
+
+/// Seconds that one run of the call takes, from as many as fit into \p seconds.
+double timeCall(const LoadedModule &module, int call, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> samples;
+  const Clock::time_point end =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  Clock::time_point start = Clock::now();
+  do {
+    module.run(call);
+    const Clock::time_point stop = Clock::now();
+    samples.push_back(std::chrono::duration<double>(stop - start).count());
+    start = stop;
+  } while (start < end);
+  return median(std::move(samples));
+}
+
+Row measure(const LoadedModule &module, int call, const Options &options, std::vector<double> &peaks) {
+  const artifact::CallDescription &description = module.description().calls[call];
+  const int64_t vectorBytes = module.description().target.vectorBytes;
+  timeCall(module, call, options.seconds);
+  std::vector<double> times, shares;
+  for (int round = 0; round < options.rounds; ++round) {
+    const std::optional<double> peak = fmaPeak(vectorBytes, options.seconds);
+    times.push_back(timeCall(module, call, options.seconds));
+    if (!peak) continue;
+    peaks.push_back(*peak);
+    shares.push_back(static_cast<double>(description.flops) / times.back() * 1e-9 / *peak);
+  }
+  Row row;
+  row.name = description.name;
+  row.flops = description.flops;
+  row.milliseconds = median(times) * 1e3;
+  row.gflops = static_cast<double>(row.flops) / row.milliseconds * 1e-6;
+  row.share = shares.empty() ? 0 : median(shares);
+  return row;
+}
+
+void print(const Row &row) {
+  std::printf("| %-48s | %5d | %8.4f | %8.4f | %7.1f | %6.1f |\n", row.name.c_str(), row.calls,
+              static_cast<double>(row.flops) * 1e-9, row.milliseconds, row.gflops, row.share * 100);
+  std::fflush(stdout);
+}
+
+int run(const Options &options) {
+  absl::StatusOr<LoadedModule> module = LoadedModule::load(options.artifact);
+  if (!module.ok()) {
+    std::fprintf(stderr, "error: %s\n", std::string(module.status().message()).c_str());
+    return 3;
+  }
+  const artifact::ArtifactDescription &description = module->description();
+  std::map<int, std::vector<int>> callsOfKernel;
+  for (size_t call = 0; call < description.calls.size(); ++call) {
+    if (description.calls[call].name.find(options.match) == std::string::npos) continue;
+    callsOfKernel[description.calls[call].kernel].push_back(static_cast<int>(call));
+  }
+
+  std::printf("target %s, %lld-byte vectors; 1 thread, caches warm, median of %d rounds\n\n",
+              description.target.cpu.c_str(), static_cast<long long>(description.target.vectorBytes), options.rounds);
+  std::printf("| %-48s | calls |   GFLOP |       ms | GFLOP/s | %% peak |\n", "kernel");
+  std::printf("|---|---|---|---|---|---|\n");
+  std::vector<double> peaks;
+  double seconds = 0, flops = 0;
+  for (const auto &[kernel, calls] : callsOfKernel) {
+    Row row = measure(*module, calls.front(), options, peaks);
+    row.calls = static_cast<int>(calls.size());
+    print(row);
+    seconds += row.milliseconds * 1e-3 * row.calls;
+    flops += static_cast<double>(row.flops) * row.calls;
+  }
+  std::printf("\nall calls: %.3f ms, %.1f GFLOP/s", seconds * 1e3, flops / seconds * 1e-9);
+  if (!peaks.empty()) {
+    const double peak = median(peaks);
+    std::printf(", %.1f %% of the peak of %.1f GFLOP/s", flops / seconds * 1e-9 / peak * 100, peak);
+  }
+  std::printf("\n");
+  return 0;
+}
+
+}  // namespace
+}  // namespace hone::bench
+
+int main(int argc, char **argv) {
+  CLI::App app("Times the kernels of an artifact one by one against this machine's multiply-add peak.");
+  hone::bench::Options options;
+  app.add_option("artifact", options.artifact, "what `hone compile` wrote, for this machine")->required();
+  app.add_option("--match", options.match, "only calls whose name contains this");
+  app.add_option("--rounds", options.rounds, "turns of peak and kernel")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds, "length of a turn")->capture_default_str()->check(CLI::PositiveNumber);
+  CLI11_PARSE(app, argc, argv);
+  return hone::bench::run(options);
+}
