@@ -1,0 +1,188 @@
+#include "compiler/frontend/onnx/builder.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/tensor_proto.h"
+#include "compiler/graph/constants.h"
+#include "compiler/graph/evaluate.h"
+#include "compiler/graph/infer.h"
+#include "compiler/graph/print.h"
+
+namespace hone::frontend {
+namespace {
+
+using graph::Op;
+
+// Larger results, and longer work, are left to the compiler's constant folding.
+constexpr int64_t kFoldedElements = 1 << 14;
+constexpr double kFoldedSteps = 1 << 18;
+// All folds of one import together: a hostile model must not buy hours with a few bytes.
+constexpr double kAllFoldedSteps = 1 << 28;
+
+}  // namespace
+
+absl::Status Builder::checkSize(const graph::TensorType &type) const {
+  return checkedElements(type.shape, limits_).status();
+}
+
+Result Builder::constant(graph::Constant constant, std::string name) {
+  if (__builtin_add_overflow(constantBytes_, static_cast<int64_t>(constant->bytes.size()), &constantBytes_) ||
+      constantBytes_ > limits_.constantBytes) {
+    return invalid("the constants take more than ", limits_.constantBytes, " bytes");
+  }
+  return graph_.addConstant(std::move(name), std::move(constant));
+}
+
+Result Builder::number(DType dtype, double value) {
+  return constant(graph::makeConstant({dtype, {}}, std::vector<double>{value}));
+}
+
+Result Builder::integer(DType dtype, int64_t value) {
+  return constant(graph::makeConstant({dtype, {}}, std::vector<int64_t>{value}));
+}
+
+Result Builder::integers(const std::vector<int64_t> &values) {
+  return constant(graph::makeConstant({DType::I64, {static_cast<int64_t>(values.size())}}, values));
+}
+
+absl::StatusOr<std::optional<ValueId>> Builder::fold(const graph::Node &node, const graph::TensorType &type) {
+  if (type.elements() > kFoldedElements) return std::nullopt;
+  std::vector<graph::Constant> operands;
+  std::vector<graph::TensorType> types;
+  for (ValueId input : node.inputs) {
+    const graph::Value &value = graph_.values.at(static_cast<size_t>(input));
+    if (!value.constant) return std::nullopt;
+    operands.push_back(value.constant);
+    types.push_back(value.type);
+  }
+  double steps = graph::evaluationSteps(node, types, type);
+  if (steps > kFoldedSteps || foldedSteps_ + steps > kAllFoldedSteps) return std::nullopt;
+  foldedSteps_ += steps;
+  HONE_ASSIGN_OR_RETURN(graph::Constant result, graph::evaluate(node, operands, type));
+  HONE_ASSIGN_OR_RETURN(ValueId folded, constant(std::move(result)));
+  return std::optional<ValueId>(folded);
+}
+
+Result Builder::emit(Op op, const std::vector<Result> &operands, graph::Attributes attributes,
+                     std::optional<graph::TensorType> type) {
+  graph::Node node;
+  node.op = op;
+  std::vector<graph::TensorType> types;
+  for (const Result &operand : operands) {
+    if (!operand.ok()) return operand.status();
+    node.inputs.push_back(*operand);
+    types.push_back(this->type(*operand));
+  }
+  node.attributes = std::move(attributes);
+  HONE_ASSIGN_OR_RETURN(graph::TensorType result, graph::inferType(op, node.attributes, types, type));
+  HONE_RETURN_IF_ERROR(checkSize(result));
+  HONE_ASSIGN_OR_RETURN(std::optional<ValueId> folded, fold(node, result));
+  if (folded) return *folded;
+  if (result.elements() == 0) return unsupported("a tensor without elements, ", graph::typeText(result));
+  if (static_cast<int64_t>(graph_.nodes.size()) >= limits_.nodes) {
+    return invalid("the graph has more than ", limits_.nodes, " nodes");
+  }
+  return graph_.add(op, std::move(node.inputs), std::move(node.attributes), provenance_, type);
+}
+
+Result Builder::apply(ScalarOp op, const std::vector<Result> &operands) {
+  return emit(Op::Elementwise, operands, graph::ElementwiseAttributes{op});
+}
+
+Result Builder::cast(Result data, DType dtype) {
+  if (!data.ok() || this->dtype(*data) == dtype) return data;
+  return emit(Op::Cast, {data}, std::monostate(), graph::TensorType{dtype, shape(*data)});
+}
+
+Result Builder::conv(Result data, Result weight, const std::vector<Result> &bias, graph::ConvAttributes attributes) {
+  std::vector<Result> operands = {data, weight};
+  operands.insert(operands.end(), bias.begin(), bias.end());
+  return emit(Op::Conv, operands, std::move(attributes));
+}
+
+Result Builder::pool(Result data, graph::PoolAttributes attributes) {
+  return emit(Op::Pool, {data}, std::move(attributes));
+}
+
+Result Builder::matMul(Result a, Result b, bool transposeA, bool transposeB) {
+  return emit(Op::MatMul, {a, b}, graph::MatMulAttributes{transposeA, transposeB});
+}
+
+Result Builder::reduce(graph::ReduceKind kind, Result data, std::vector<int64_t> axes, bool keepDims) {
+  if (!data.ok() || axes.empty()) return data;
+  if (kind != graph::ReduceKind::Sum && kind != graph::ReduceKind::Product && type(*data).elements() == 0) {
+    return unsupported("the reduction of a tensor without elements, ", graph::typeText(type(*data)));
+  }
+  return emit(Op::Reduce, {data}, graph::ReduceAttributes{kind, std::move(axes), keepDims});
+}
+
+Result Builder::softmax(Op op, Result data, int64_t axis) { return emit(op, {data}, graph::AxisAttributes{axis}); }
+
+Result Builder::layerNorm(Result data, Result scale, Result shift, int64_t axis, double epsilon) {
+  return emit(Op::LayerNorm, {data, scale, shift}, graph::LayerNormAttributes{axis, epsilon});
+}
+
+Result Builder::reshape(Result data, Shape shape) {
+  if (!data.ok() || this->shape(*data) == shape) return data;
+  return emit(Op::Reshape, {data}, std::monostate(), graph::TensorType{dtype(*data), std::move(shape)});
+}
+
+Result Builder::transpose(Result data, std::vector<int64_t> permutation) {
+  if (!data.ok()) return data;
+  bool isIdentity = rank(*data) == static_cast<int64_t>(permutation.size());
+  for (size_t i = 0; i < permutation.size(); ++i) isIdentity = isIdentity && permutation[i] == static_cast<int64_t>(i);
+  if (isIdentity) return data;
+  return emit(Op::Transpose, {data}, graph::TransposeAttributes{std::move(permutation)});
+}
+
+Result Builder::broadcast(Result data, Shape shape) {
+  if (!data.ok() || this->shape(*data) == shape) return data;
+  return emit(Op::Broadcast, {data}, std::monostate(), graph::TensorType{dtype(*data), std::move(shape)});
+}
+
+Result Builder::concat(const std::vector<Result> &parts, int64_t axis) {
+  if (parts.size() == 1) return parts[0];
+  // Parts without elements (empty lists of extents are common in shape arithmetic) add nothing to the others.
+  std::vector<Result> filled;
+  for (const Result &part : parts) {
+    if (!part.ok()) return part;
+    if (type(*part).elements() != 0) filled.push_back(part);
+  }
+  if (filled.size() == 1 && rank(*filled[0]) > axis) return filled[0];
+  return emit(Op::Concat, filled.empty() ? parts : filled, graph::AxisAttributes{axis});
+}
+
+Result Builder::slice(Result data, Shape starts, Shape steps, Shape extents) {
+  if (!data.ok()) return data;
+  bool isWhole =
+      extents == shape(*data) && std::all_of(steps.begin(), steps.end(), [](int64_t step) { return step > 0; });
+  if (isWhole && std::all_of(starts.begin(), starts.end(), [](int64_t start) { return start == 0; })) return data;
+  return emit(Op::Slice, {data}, graph::SliceAttributes{std::move(starts), std::move(steps)},
+              graph::TensorType{dtype(*data), std::move(extents)});
+}
+
+Result Builder::pad(Result data, graph::PadAttributes attributes) {
+  bool isNothing = std::all_of(attributes.pads.begin(), attributes.pads.end(), [](int64_t pad) { return pad == 0; });
+  if (isNothing) return data;
+  return emit(Op::Pad, {data}, std::move(attributes));
+}
+
+Result Builder::gather(Result data, Result indices, int64_t axis) {
+  if (!data.ok() || !indices.ok()) return data.ok() ? indices : data;
+  if (const graph::ConstantData *positions = constant(*indices);
+      positions != nullptr && isInteger(dtype(*indices)) && axis < rank(*data)) {
+    int64_t extent = shape(*data)[static_cast<size_t>(axis)];
+    for (int64_t i = 0; i < positions->type.elements(); ++i) {
+      int64_t index = graph::elementAsInteger(*positions, i);
+      if (index < -extent || index >= extent) {
+        return invalid("index ", index, " is outside the ", extent, " elements of axis ", axis);
+      }
+    }
+  }
+  return emit(Op::Gather, {data, indices}, graph::AxisAttributes{axis});
+}
+
+}  // namespace hone::frontend

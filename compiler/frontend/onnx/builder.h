@@ -1,0 +1,96 @@
+// Builder: makes the nodes of a graph for the operators' functions. It checks every node before it is made (models may
+// be wrong), folds small constants on the fly (so that shape arithmetic ends in numbers) and keeps to the import's
+// limits.
+//
+// Operands may be errors: then the result is that error. That lets a decomposition be written as one expression:
+//   return build.apply(ScalarOp::Div, {one, build.apply(ScalarOp::Add, {build.apply(ScalarOp::Exp, {x}), one})});
+// Braces matter: they evaluate operands from left to right, so that every compiler gives the same order of nodes.
+//
+// One thread at a time; the graph must outlive the builder.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "compiler/frontend/onnx/import.h"
+#include "compiler/graph/graph.h"
+
+namespace hone::frontend {
+
+using graph::Shape;
+using graph::ValueId;
+using Result = absl::StatusOr<ValueId>;
+
+/// The input is wrong.
+template <typename... Parts>
+absl::Status invalid(const Parts &...parts) {
+  return absl::InvalidArgumentError(absl::StrCat(parts...));
+}
+/// The input may be right, but is beyond what is supported.
+template <typename... Parts>
+absl::Status unsupported(const Parts &...parts) {
+  return absl::UnimplementedError(absl::StrCat(parts...));
+}
+
+class Builder {
+ public:
+  Builder(graph::Graph &graph, const ImportLimits &limits) : graph_(graph), limits_(limits) {}
+
+  /// Nodes made from here on come from the model's node \p name.
+  void setProvenance(std::string name) { provenance_ = std::move(name); }
+
+  const graph::TensorType &type(ValueId value) const { return graph_.values.at(static_cast<size_t>(value)).type; }
+  const Shape &shape(ValueId value) const { return type(value).shape; }
+  DType dtype(ValueId value) const { return type(value).dtype; }
+  int64_t rank(ValueId value) const { return static_cast<int64_t>(shape(value).size()); }
+  /// Null for a value that is computed at run time.
+  const graph::ConstantData *constant(ValueId value) const {
+    return graph_.values.at(static_cast<size_t>(value)).constant.get();
+  }
+
+  Result constant(graph::Constant constant, std::string name = "");
+  /// A scalar of \p dtype.
+  Result number(DType dtype, double value);
+  Result integer(DType dtype, int64_t value);
+  /// A one-dimensional int64 constant.
+  Result integers(const std::vector<int64_t> &values);
+
+  Result apply(ScalarOp op, const std::vector<Result> &operands);
+  Result cast(Result data, DType dtype);
+  Result conv(Result data, Result weight, const std::vector<Result> &bias, graph::ConvAttributes attributes);
+  Result pool(Result data, graph::PoolAttributes attributes);
+  Result matMul(Result a, Result b, bool transposeA = false, bool transposeB = false);
+  Result reduce(graph::ReduceKind kind, Result data, std::vector<int64_t> axes, bool keepDims);
+  Result softmax(graph::Op op, Result data, int64_t axis);
+  Result layerNorm(Result data, Result scale, Result shift, int64_t axis, double epsilon);
+  Result reshape(Result data, Shape shape);
+  Result transpose(Result data, std::vector<int64_t> permutation);
+  Result broadcast(Result data, Shape shape);
+  Result concat(const std::vector<Result> &parts, int64_t axis);
+  Result slice(Result data, Shape starts, Shape steps, Shape extents);
+  Result pad(Result data, graph::PadAttributes attributes);
+  Result gather(Result data, Result indices, int64_t axis);
+
+  /// Whether a value of \p type is within the limits; the error says which one it breaks.
+  absl::Status checkSize(const graph::TensorType &type) const;
+
+ private:
+  Result emit(graph::Op op, const std::vector<Result> &operands, graph::Attributes attributes,
+              std::optional<graph::TensorType> type = std::nullopt);
+  /// The graph's constant for a node whose inputs are all constant; or no value where that is too large to do here.
+  absl::StatusOr<std::optional<ValueId>> fold(const graph::Node &node, const graph::TensorType &type);
+
+  graph::Graph &graph_;
+  const ImportLimits &limits_;
+  std::string provenance_;
+  int64_t constantBytes_ = 0;
+  double foldedSteps_ = 0;
+};
+
+}  // namespace hone::frontend

@@ -1,0 +1,114 @@
+// Operators whose results follow from attributes and shapes alone.
+#include "compiler/graph/constants.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/operators.h"
+#include "compiler/frontend/onnx/tensor_proto.h"
+
+namespace hone::frontend {
+namespace {
+
+constexpr int64_t kLongestRange = 1 << 20;
+
+template <typename T>
+Result list(NodeContext &node, DType dtype, const std::vector<T> &values) {
+  return node.build.constant(graph::makeConstant({dtype, {static_cast<int64_t>(values.size())}}, values));
+}
+
+Result integerRange(NodeContext &node, const std::vector<graph::Constant> &ends) {
+  // Differences of 64-bit integers need 65 bits.
+  using Wide = __int128;
+  Wide start = graph::elementAsInteger(*ends[0], 0), limit = graph::elementAsInteger(*ends[1], 0);
+  Wide delta = graph::elementAsInteger(*ends[2], 0);
+  if (delta == 0) return invalid("the step is 0");
+  Wide away = delta > 0 ? limit - start : start - limit, step = delta > 0 ? delta : -delta;
+  Wide count = away <= 0 ? 0 : (away + step - 1) / step;
+  if (count > kLongestRange) return unsupported("a range of more than ", kLongestRange, " elements");
+  std::vector<int64_t> values;
+  for (Wide i = 0; i < count; ++i) values.push_back(static_cast<int64_t>(start + i * delta));
+  return list(node, node.dtype(0), values);
+}
+
+Result floatRange(NodeContext &node, const std::vector<graph::Constant> &ends) {
+  double start = graph::elementAsDouble(*ends[0], 0), limit = graph::elementAsDouble(*ends[1], 0);
+  double delta = graph::elementAsDouble(*ends[2], 0);
+  double count = std::ceil((limit - start) / delta);
+  if (!std::isfinite(count) || !std::isfinite(start)) return invalid("start, limit and step do not make a range");
+  if (count > kLongestRange) return unsupported("a range of more than ", kLongestRange, " elements");
+  std::vector<double> values;
+  for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) values.push_back(start + static_cast<double>(i) * delta);
+  return list(node, node.dtype(0), values);
+}
+
+}  // namespace
+
+Result importConstant(NodeContext &node) {
+  Builder &build = node.build;
+  if (node.hasAttribute("value")) {
+    HONE_ASSIGN_OR_RETURN(graph::Constant value, node.tensor("value"));
+    return build.constant(std::move(value));
+  }
+  if (node.hasAttribute("value_int")) {
+    HONE_ASSIGN_OR_RETURN(int64_t value, node.integer("value_int"));
+    return build.integer(DType::I64, value);
+  }
+  if (node.hasAttribute("value_float")) {
+    HONE_ASSIGN_OR_RETURN(double value, node.real("value_float"));
+    return build.number(DType::F32, value);
+  }
+  if (node.hasAttribute("value_ints")) {
+    HONE_ASSIGN_OR_RETURN(std::vector<int64_t> values, node.integers("value_ints"));
+    return list(node, DType::I64, values);
+  }
+  if (node.hasAttribute("value_floats")) {
+    HONE_ASSIGN_OR_RETURN(std::vector<double> values, node.reals("value_floats"));
+    return list(node, DType::F32, values);
+  }
+  for (const char *name : {"sparse_value", "value_string", "value_strings"}) {
+    if (node.hasAttribute(name)) return unsupported("a constant given by the attribute '", name, "'");
+  }
+  return invalid("the attribute 'value' is missing");
+}
+
+Result importConstantOfShape(NodeContext &node) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(Shape shape, node.constantIntegers(0, "shape"));
+  HONE_RETURN_IF_ERROR(checkedElements(shape, node.limits()).status());
+  if (!node.hasAttribute("value")) return build.broadcast(build.number(DType::F32, 0), shape);
+  HONE_ASSIGN_OR_RETURN(graph::Constant value, node.tensor("value"));
+  if (value->type.elements() != 1) return invalid("attribute 'value' has ", value->type.elements(), " elements");
+  return build.broadcast(build.reshape(build.constant(std::move(value)), {}), shape);
+}
+
+Result importRange(NodeContext &node) {
+  std::vector<graph::Constant> ends;
+  constexpr const char *kNames[] = {"start", "limit", "delta"};
+  for (int i = 0; i < 3; ++i) {
+    HONE_ASSIGN_OR_RETURN(const graph::ConstantData *constant, node.constantInput(i, kNames[i]));
+    if (constant->type.elements() != 1) return invalid("operand ", i, " (", kNames[i], ") is not a scalar");
+    if (constant->type.dtype != node.dtype(0)) return invalid("the operands differ in their element types");
+    ends.push_back(std::make_shared<graph::ConstantData>(*constant));
+  }
+  if (node.dtype(0) == DType::Bool) return invalid("there is no range of bools");
+  return isFloat(node.dtype(0)) ? floatRange(node, ends) : integerRange(node, ends);
+}
+
+Result importShape(NodeContext &node) {
+  const Shape &shape = node.shape(0);
+  int64_t rank = node.rank(0);
+  HONE_ASSIGN_OR_RETURN(int64_t start, node.integer("start", 0));
+  HONE_ASSIGN_OR_RETURN(int64_t end, node.integer("end", rank));
+  auto position = [&](int64_t index) { return std::clamp<int64_t>(index < 0 ? index + rank : index, 0, rank); };
+  start = position(start);
+  end = std::max(position(end), start);
+  return node.build.integers(Shape(shape.begin() + start, shape.begin() + end));
+}
+
+Result importSize(NodeContext &node) {
+  return node.build.integer(DType::I64, node.build.type(node.input(0)).elements());
+}
+
+}  // namespace hone::frontend

@@ -1,0 +1,43 @@
+// ONNX bytes -> Graph. Every opset version from 1 to 18 of the operators listed in operators.cpp is mapped onto the
+// core ops of graph.h; nothing after this folder knows ONNX. The bytes are treated as hostile: sizes, counts, depth and
+// products of shapes are limited, and no path named in a model is opened. Pure function; thread-safe.
+//
+//   HONE_ASSIGN_OR_RETURN(graph::Graph graph, frontend::importModel(bytes, {.inputShapes = {{"data", {1, 3, 224,
+//   224}}}}));
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "compiler/graph/graph.h"
+
+namespace hone::frontend {
+
+struct ImportLimits {
+  int64_t fileBytes = (int64_t{1} << 31) - 1;  ///< of the serialised model; protobuf allows no more
+  int64_t nodes = 200'000;                     ///< of the model, and again of the graph made from it
+  int64_t constantBytes = int64_t{8} << 30;    ///< initializers and what is folded from them, together
+  int64_t tensorElements = int64_t{1} << 36;   ///< of any single value
+  int64_t rank = 32;                           ///< of any single value
+  int nestingDepth = 64;                       ///< of messages within messages
+};
+
+struct ImportOptions {
+  /// Shapes of inputs by name. An entry <= 0 leaves that dimension as the model has it.
+  std::map<std::string, graph::Shape> inputShapes;
+  ImportLimits limits;
+};
+
+/// The graph of \p bytes, a serialised ONNX ModelProto. All shapes are static and all shape arithmetic is folded.
+/// INVALID_ARGUMENT: the bytes are no well-formed model, or a dimension is not bound. UNIMPLEMENTED: the model is
+/// beyond what is supported (all unsupported operators are named at once). Both with a sentence that says what to do.
+absl::StatusOr<graph::Graph> importModel(std::string_view bytes, const ImportOptions &options);
+
+/// Names of the operators that can be imported, sorted and unique: for documentation and messages.
+std::vector<std::string> supportedOperators();
+
+}  // namespace hone::frontend

@@ -1,0 +1,48 @@
+// Products of matrices.
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/operators.h"
+#include "compiler/graph/infer.h"
+#include "compiler/graph/print.h"
+
+namespace hone::frontend {
+
+Result importGemm(NodeContext &node) {
+  Builder &build = node.build;
+  DType dtype = node.dtype(0);
+  HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 1.0));
+  HONE_ASSIGN_OR_RETURN(double beta, node.real("beta", 1.0));
+  HONE_ASSIGN_OR_RETURN(int64_t transposeA, node.integer("transA", 0));
+  HONE_ASSIGN_OR_RETURN(int64_t transposeB, node.integer("transB", 0));
+  if (node.rank(0) != 2 || node.rank(1) != 2) {
+    return invalid("takes matrices, not shapes ", graph::shapeText(node.shape(0)), " and ",
+                   graph::shapeText(node.shape(1)));
+  }
+  HONE_ASSIGN_OR_RETURN(ValueId result, build.matMul(node.input(0), node.input(1), transposeA != 0, transposeB != 0));
+  if (alpha != 1) {
+    HONE_ASSIGN_OR_RETURN(result, build.apply(ScalarOp::Mul, {result, build.number(dtype, alpha)}));
+  }
+  if (!node.has(2) || beta == 0) return result;
+  if (!graph::broadcastsTo(node.shape(2), build.shape(result))) {
+    return invalid("the third operand's shape ", graph::shapeText(node.shape(2)), " does not broadcast to ",
+                   graph::shapeText(build.shape(result)));
+  }
+  Result added = node.input(2);
+  if (beta != 1) added = build.apply(ScalarOp::Mul, {added, build.number(dtype, beta)});
+  return build.apply(ScalarOp::Add, {result, added});
+}
+
+// A vector on the left is a row, one on the right is a column; the dim that makes it one is not in the result.
+Result importMatMul(NodeContext &node) {
+  Builder &build = node.build;
+  bool isRow = node.rank(0) == 1, isColumn = node.rank(1) == 1;
+  Result a = node.input(0), b = node.input(1);
+  if (isRow) a = build.reshape(a, {1, node.shape(0)[0]});
+  if (isColumn) b = build.reshape(b, {node.shape(1)[0], 1});
+  HONE_ASSIGN_OR_RETURN(ValueId product, build.matMul(a, b));
+  Shape shape = build.shape(product);
+  if (isColumn) shape.pop_back();
+  if (isRow) shape.erase(shape.end() - (isColumn ? 1 : 2));
+  return build.reshape(product, shape);
+}
+
+}  // namespace hone::frontend

@@ -1,0 +1,264 @@
+// Operators that move elements to other places.
+#include <algorithm>
+#include <numeric>
+
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/operators.h"
+#include "compiler/graph/print.h"
+
+namespace hone::frontend {
+namespace {
+
+// No extent is larger, so that indices and steps beyond mean the same as these; it keeps sums from overflowing.
+constexpr int64_t kFarAway = int64_t{1} << 40;
+
+/// Part of one axis; everything of the others.
+Result sliceAxis(Builder &build, ValueId data, int64_t axis, int64_t start, int64_t extent) {
+  Shape starts(build.shape(data).size(), 0), steps(starts.size(), 1), extents = build.shape(data);
+  starts[static_cast<size_t>(axis)] = start;
+  extents[static_cast<size_t>(axis)] = extent;
+  return build.slice(data, starts, steps, extents);
+}
+
+struct Range {
+  int64_t start, step, count;
+};
+
+/// Python's rule for start:end:step over \p extent elements.
+Range resolveRange(int64_t start, int64_t end, int64_t step, int64_t extent) {
+  step = std::clamp(step, -kFarAway, kFarAway);
+  if (start < 0) start += extent;
+  if (end < 0) end += extent;
+  int64_t lowest = step > 0 ? 0 : -1, highest = step > 0 ? extent : extent - 1;
+  start = std::clamp(start, std::min(step > 0 ? lowest : int64_t{0}, highest), highest);
+  end = std::clamp(end, std::min(lowest, highest), highest);
+  int64_t away = step > 0 ? end - start : start - end, stride = step > 0 ? step : -step;
+  int64_t count = away <= 0 ? 0 : (away + stride - 1) / stride;
+  return {count == 0 ? 0 : start, step, count};
+}
+
+/// One of Slice's lists: an operand from version 10 on, before that an attribute.
+absl::StatusOr<std::optional<std::vector<int64_t>>> sliceList(const NodeContext &node, const char *name, int position) {
+  if (node.version() >= 10) return node.has(position) ? node.listFrom(name, position) : std::nullopt;
+  return node.listFrom(name, node.inputCount());
+}
+
+/// The extents of Split's parts.
+absl::StatusOr<std::vector<int64_t>> splitExtents(const NodeContext &node, int64_t extent) {
+  HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> extents, node.listFrom("split", 1));
+  auto parts = static_cast<int64_t>(node.outputCount());
+  if (extents) {
+    bool isValid = static_cast<int64_t>(extents->size()) == parts;
+    int64_t left = extent;
+    for (int64_t part : *extents) {
+      isValid = isValid && part >= 0 && part <= left;
+      if (isValid) left -= part;
+    }
+    if (isValid && left == 0) return *extents;
+    return invalid("parts of ", graph::shapeText(*extents), " do not divide ", extent, " elements among ", parts,
+                   " outputs");
+  }
+  HONE_ASSIGN_OR_RETURN(int64_t wanted, node.integer("num_outputs", parts));
+  if (wanted != parts) return invalid("attribute 'num_outputs' is ", wanted, ", but there are ", parts, " outputs");
+  if (node.version() < 18 && extent % parts != 0) {
+    return invalid(extent, " elements do not divide into ", parts, " equal parts");
+  }
+  int64_t part = (extent + parts - 1) / parts;
+  std::vector<int64_t> result(static_cast<size_t>(parts), part);
+  result.back() = extent - part * (parts - 1);
+  if (result.back() < 0) return invalid(extent, " elements do not divide into ", parts, " parts");
+  return result;
+}
+
+/// Begins and ends of Pad for every dim, from wherever this version keeps them.
+absl::StatusOr<Shape> padAmounts(const NodeContext &node) {
+  const char *name = node.version() < 2 ? "paddings" : "pads";
+  HONE_ASSIGN_OR_RETURN(Shape pads, node.version() < 11 ? node.integers(name) : node.constantIntegers(1, name));
+  auto rank = static_cast<size_t>(node.rank(0));
+  std::vector<int64_t> axes(rank);
+  std::iota(axes.begin(), axes.end(), 0);
+  if (node.version() >= 18 && node.has(3)) {
+    HONE_ASSIGN_OR_RETURN(axes, node.constantIntegers(3, "axes"));
+    // Sorting checks the axes; the pads go with the unsorted ones.
+    HONE_RETURN_IF_ERROR(normalizeAxes(axes, node.rank(0)).status());
+  }
+  if (pads.size() != 2 * axes.size()) {
+    return invalid("pads ", graph::shapeText(pads), " need a begin and an end for each of ", axes.size(), " dims");
+  }
+  Shape result(2 * rank, 0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    auto axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + node.rank(0) : axes[i]);
+    result[axis] = std::clamp(pads[i], -kFarAway, kFarAway);
+    result[rank + axis] = std::clamp(pads[axes.size() + i], -kFarAway, kFarAway);
+  }
+  return result;
+}
+
+/// Negative pads cut off; what remains of \p pads is not negative.
+Result cropNegative(Builder &build, ValueId data, Shape &pads) {
+  size_t rank = pads.size() / 2;
+  Shape starts(rank, 0), extents = build.shape(data);
+  for (size_t i = 0; i < rank; ++i) {
+    starts[i] = std::max<int64_t>(-pads[i], 0);
+    extents[i] -= starts[i] + std::max<int64_t>(-pads[rank + i], 0);
+    if (extents[i] < 0) return invalid("pads ", graph::shapeText(pads), " cut off more than there is");
+    pads[i] = std::max<int64_t>(pads[i], 0);
+    pads[rank + i] = std::max<int64_t>(pads[rank + i], 0);
+  }
+  return build.slice(data, starts, Shape(rank, 1), extents);
+}
+
+}  // namespace
+
+Result importConcat(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(int64_t axis, node.version() < 4 ? node.integer("axis", 1) : node.integer("axis"));
+  std::vector<Result> parts;
+  for (int i = 0; i < node.inputCount(); ++i) {
+    if (!node.has(i)) return invalid("operand ", i, " is missing");
+    parts.emplace_back(node.input(i));
+  }
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  return node.build.concat(parts, axis);
+}
+
+Result importGather(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", 0));
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  return node.build.gather(node.input(0), node.input(1), axis);
+}
+
+Result importTranspose(NodeContext &node) {
+  std::vector<int64_t> permutation(static_cast<size_t>(node.rank(0)));
+  std::iota(permutation.rbegin(), permutation.rend(), 0);
+  if (node.hasAttribute("perm")) {
+    HONE_ASSIGN_OR_RETURN(permutation, node.integers("perm"));
+  }
+  return node.build.transpose(node.input(0), permutation);
+}
+
+Result importSlice(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> first, sliceList(node, "starts", 1));
+  HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> last, sliceList(node, "ends", 2));
+  HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> axes, sliceList(node, "axes", 3));
+  HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> strides, sliceList(node, "steps", 4));
+  if (!first || !last) return invalid("starts and ends are missing");
+  size_t count = first->size();
+  if (!axes) {
+    axes.emplace(count);
+    std::iota(axes->begin(), axes->end(), 0);
+  }
+  if (!strides) strides.emplace(count, 1);
+  if (last->size() != count || axes->size() != count || strides->size() != count) {
+    return invalid("starts, ends, axes and steps have ", count, ", ", last->size(), ", ", axes->size(), " and ",
+                   strides->size(), " entries");
+  }
+  HONE_RETURN_IF_ERROR(normalizeAxes(*axes, node.rank(0)).status());
+  Shape extents = node.shape(0), starts(extents.size(), 0), steps(extents.size(), 1);
+  for (size_t i = 0; i < count; ++i) {
+    auto axis = static_cast<size_t>((*axes)[i] < 0 ? (*axes)[i] + node.rank(0) : (*axes)[i]);
+    if ((*strides)[i] == 0) return invalid("the step of axis ", axis, " is 0");
+    Range range = resolveRange((*first)[i], (*last)[i], (*strides)[i], extents[axis]);
+    starts[axis] = range.start;
+    steps[axis] = range.step;
+    extents[axis] = range.count;
+  }
+  return node.build.slice(node.input(0), starts, steps, extents);
+}
+
+Result importSplit(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", 0));
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  HONE_ASSIGN_OR_RETURN(std::vector<int64_t> extents, splitExtents(node, node.shape(0)[static_cast<size_t>(axis)]));
+  int64_t start = extents[0];
+  HONE_ASSIGN_OR_RETURN(ValueId first, sliceAxis(node.build, node.input(0), axis, 0, extents[0]));
+  for (size_t i = 1; i < extents.size(); ++i) {
+    HONE_ASSIGN_OR_RETURN(ValueId part, sliceAxis(node.build, node.input(0), axis, start, extents[i]));
+    node.addOutput(part);
+    start += extents[i];
+  }
+  return first;
+}
+
+// Every repeated dim becomes two, of which the outer one is broadcast.
+Result importTile(NodeContext &node) {
+  const Shape &from = node.shape(0);
+  std::vector<int64_t> repeats(from.size(), 1);
+  if (node.version() < 6) {
+    HONE_ASSIGN_OR_RETURN(int64_t tiles, node.constantInteger(1, "tiles"));
+    HONE_ASSIGN_OR_RETURN(int64_t axis, node.constantInteger(2, "axis"));
+    HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+    repeats[static_cast<size_t>(axis)] = tiles;
+  } else {
+    HONE_ASSIGN_OR_RETURN(repeats, node.constantIntegers(1, "repeats"));
+  }
+  if (repeats.size() != from.size()) return invalid(repeats.size(), " repeats for ", from.size(), " dims");
+  Shape split, wide, result;
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (repeats[i] < 0 || repeats[i] > kFarAway) return invalid("dim ", i, " is repeated ", repeats[i], " times");
+    if (repeats[i] != 1 && from[i] != 1) {
+      split.push_back(1);
+      wide.push_back(repeats[i]);
+    }
+    split.push_back(from[i]);
+    wide.push_back(from[i] == 1 ? repeats[i] : from[i]);
+    if (__builtin_mul_overflow(from[i], repeats[i], &result.emplace_back())) {
+      return invalid("dim ", i, " of ", from[i], " is repeated ", repeats[i], " times");
+    }
+  }
+  HONE_RETURN_IF_ERROR(node.build.checkSize({node.dtype(0), result}));
+  return node.build.reshape(node.build.broadcast(node.build.reshape(node.input(0), split), wide), result);
+}
+
+Result importPad(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(std::string mode, node.text("mode", "constant"));
+  HONE_ASSIGN_OR_RETURN(Shape pads, padAmounts(node));
+  graph::PadAttributes attributes;
+  if (mode == "edge") {
+    attributes.mode = graph::PadMode::Edge;
+  } else if (mode == "reflect") {
+    attributes.mode = graph::PadMode::Reflect;
+  } else if (mode != "constant") {
+    return invalid("attribute 'mode' is '", mode, "', not constant, reflect or edge");
+  }
+  if (node.version() < 11) {
+    HONE_ASSIGN_OR_RETURN(attributes.value, node.real("value", 0.0));
+  } else if (node.has(2) && mode == "constant") {
+    HONE_ASSIGN_OR_RETURN(attributes.value, node.constantNumber(2, "constant_value"));
+  }
+  Result cropped = cropNegative(node.build, node.input(0), pads);
+  attributes.pads = pads;
+  return node.build.pad(cropped, attributes);
+}
+
+// [N, b, b, C', H, W] (or [N, C', b, b, H, W] in CRD order) -> [N, C', H, b, W, b]
+Result importDepthToSpace(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(int64_t block, node.integer("blocksize"));
+  HONE_ASSIGN_OR_RETURN(std::string mode, node.text("mode", "DCR"));
+  const Shape shape = node.shape(0);
+  if (shape.size() != 4 || block < 1 || block > (1 << 15) || shape[1] % (block * block) != 0) {
+    return invalid("shape ", graph::shapeText(shape), " does not divide into blocks of ", block);
+  }
+  if (mode != "DCR" && mode != "CRD") return invalid("attribute 'mode' is '", mode, "', not DCR or CRD");
+  int64_t channels = shape[1] / (block * block);
+  bool isDepthFirst = mode == "DCR";
+  Shape split = isDepthFirst ? Shape{shape[0], block, block, channels, shape[2], shape[3]}
+                             : Shape{shape[0], channels, block, block, shape[2], shape[3]};
+  std::vector<int64_t> order =
+      isDepthFirst ? std::vector<int64_t>{0, 3, 4, 1, 5, 2} : std::vector<int64_t>{0, 1, 4, 2, 5, 3};
+  return node.build.reshape(node.build.transpose(node.build.reshape(node.input(0), split), order),
+                            {shape[0], channels, shape[2] * block, shape[3] * block});
+}
+
+Result importSpaceToDepth(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(int64_t block, node.integer("blocksize"));
+  const Shape shape = node.shape(0);
+  if (shape.size() != 4 || block < 1 || block > (1 << 15) || shape[2] % block != 0 || shape[3] % block != 0) {
+    return invalid("shape ", graph::shapeText(shape), " does not divide into blocks of ", block);
+  }
+  int64_t height = shape[2] / block, width = shape[3] / block;
+  Result split = node.build.reshape(node.input(0), {shape[0], shape[1], height, block, width, block});
+  return node.build.reshape(node.build.transpose(split, {0, 3, 5, 1, 2, 4}),
+                            {shape[0], shape[1] * block * block, height, width});
+}
+
+}  // namespace hone::frontend

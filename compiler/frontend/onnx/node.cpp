@@ -1,0 +1,138 @@
+#include "compiler/frontend/onnx/node.h"
+
+#include <algorithm>
+
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/tensor_proto.h"
+#include "compiler/graph/constants.h"
+
+namespace hone::frontend {
+namespace {
+
+using Attribute = onnx::AttributeProto;
+
+absl::string_view view(std::string_view text) { return {text.data(), text.size()}; }
+
+/// Models of IR version 1 leave the type out; then what is there tells it.
+Attribute::AttributeType typeOf(const Attribute &attribute) {
+  if (attribute.type() != Attribute::UNDEFINED) return attribute.type();
+  if (attribute.has_f()) return Attribute::FLOAT;
+  if (attribute.has_i()) return Attribute::INT;
+  if (attribute.has_s()) return Attribute::STRING;
+  if (attribute.has_t()) return Attribute::TENSOR;
+  if (attribute.floats_size() != 0) return Attribute::FLOATS;
+  if (attribute.ints_size() != 0) return Attribute::INTS;
+  return Attribute::UNDEFINED;
+}
+
+}  // namespace
+
+const Attribute *NodeContext::find(std::string_view name) const {
+  for (const Attribute &attribute : proto_.attribute()) {
+    if (attribute.name() == name) return &attribute;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<const Attribute *> NodeContext::get(std::string_view name, Attribute::AttributeType type) const {
+  const Attribute *attribute = find(name);
+  if (attribute == nullptr) return invalid("attribute '", view(name), "' is missing");
+  if (Attribute::AttributeType found = typeOf(*attribute); found != type) {
+    return invalid("attribute '", view(name), "' has type ", Attribute::AttributeType_Name(found), " instead of ",
+                   Attribute::AttributeType_Name(type));
+  }
+  return attribute;
+}
+
+absl::StatusOr<int64_t> NodeContext::integer(std::string_view name, std::optional<int64_t> otherwise) const {
+  if (otherwise && !hasAttribute(name)) return *otherwise;
+  HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::INT));
+  return attribute->i();
+}
+
+absl::StatusOr<double> NodeContext::real(std::string_view name, std::optional<double> otherwise) const {
+  if (otherwise && !hasAttribute(name)) return *otherwise;
+  HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::FLOAT));
+  return static_cast<double>(attribute->f());
+}
+
+absl::StatusOr<std::string> NodeContext::text(std::string_view name, std::optional<std::string> otherwise) const {
+  if (otherwise && !hasAttribute(name)) return *otherwise;
+  HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::STRING));
+  return attribute->s();
+}
+
+absl::StatusOr<std::vector<int64_t>> NodeContext::integers(std::string_view name) const {
+  const Attribute *attribute = find(name);
+  // An empty list and a missing type cannot be told apart in models of IR version 1.
+  if (attribute != nullptr && typeOf(*attribute) == Attribute::UNDEFINED) return std::vector<int64_t>();
+  HONE_ASSIGN_OR_RETURN(attribute, get(name, Attribute::INTS));
+  return std::vector<int64_t>(attribute->ints().begin(), attribute->ints().end());
+}
+
+absl::StatusOr<std::vector<double>> NodeContext::reals(std::string_view name) const {
+  HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::FLOATS));
+  return std::vector<double>(attribute->floats().begin(), attribute->floats().end());
+}
+
+absl::StatusOr<graph::Constant> NodeContext::tensor(std::string_view name) const {
+  HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::TENSOR));
+  return readTensor(attribute->t(), limits_);
+}
+
+absl::StatusOr<const graph::ConstantData *> NodeContext::constantInput(int position, std::string_view what) const {
+  if (const graph::ConstantData *constant = build.constant(input(position))) return constant;
+  return unsupported("operand ", position, " (", view(what), ", value '", proto_.input(position),
+                     "') depends on the contents of the network's inputs, but has to be known at compile time: it may "
+                     "follow only from constants and from shapes, which --input-shapes binds");
+}
+
+absl::StatusOr<std::vector<int64_t>> NodeContext::constantIntegers(int position, std::string_view what) const {
+  HONE_ASSIGN_OR_RETURN(const graph::ConstantData *constant, constantInput(position, what));
+  if (!isInteger(constant->type.dtype) || constant->type.shape.size() > 1) {
+    return invalid("operand ", position, " (", view(what), ") has to be a list of integers");
+  }
+  std::vector<int64_t> result(static_cast<size_t>(constant->type.elements()));
+  graph::readElements(*constant, 0, 1, constant->type.elements(), result.data());
+  return result;
+}
+
+absl::StatusOr<int64_t> NodeContext::constantInteger(int position, std::string_view what) const {
+  HONE_ASSIGN_OR_RETURN(std::vector<int64_t> values, constantIntegers(position, what));
+  if (values.size() == 1) return values[0];
+  return invalid("operand ", position, " (", view(what), ") has ", values.size(), " elements instead of 1");
+}
+
+absl::StatusOr<double> NodeContext::constantNumber(int position, std::string_view what) const {
+  HONE_ASSIGN_OR_RETURN(const graph::ConstantData *constant, constantInput(position, what));
+  if (constant->type.elements() == 1) return graph::elementAsDouble(*constant, 0);
+  return invalid("operand ", position, " (", view(what), ") has ", constant->type.elements(), " elements instead of 1");
+}
+
+absl::StatusOr<std::optional<std::vector<int64_t>>> NodeContext::listFrom(std::string_view attribute,
+                                                                          int position) const {
+  std::optional<std::vector<int64_t>> result;
+  if (has(position)) {
+    HONE_ASSIGN_OR_RETURN(result, constantIntegers(position, attribute));
+  } else if (hasAttribute(attribute)) {
+    HONE_ASSIGN_OR_RETURN(result, integers(attribute));
+  }
+  return result;
+}
+
+absl::StatusOr<int64_t> normalizeAxis(int64_t axis, int64_t rank) {
+  if (axis >= -rank && axis < rank) return axis < 0 ? axis + rank : axis;
+  return invalid("axis ", axis, " is outside -", rank, " to ", rank - 1);
+}
+
+absl::StatusOr<std::vector<int64_t>> normalizeAxes(std::vector<int64_t> axes, int64_t rank) {
+  for (int64_t &axis : axes) {
+    HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, rank));
+  }
+  std::sort(axes.begin(), axes.end());
+  auto twice = std::adjacent_find(axes.begin(), axes.end());
+  if (twice != axes.end()) return invalid("axis ", *twice, " is given twice");
+  return axes;
+}
+
+}  // namespace hone::frontend

@@ -1,0 +1,84 @@
+// NodeContext: one node of the model as the operators' functions see it: its operands as values of the graph, its typed
+// attributes with defaults, the version of its opset, and the builder. One thread at a time; refers to the model and
+// the builder, which must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "compiler/frontend/onnx/builder.h"
+#include "onnx/onnx_pb.h"
+
+namespace hone::frontend {
+
+class NodeContext {
+ public:
+  /// \p inputs has one entry per operand, -1 where it is omitted; \p usedOutputs are the positions somebody reads.
+  NodeContext(const onnx::NodeProto &proto, int64_t version, std::vector<ValueId> inputs, std::set<int> usedOutputs,
+              Builder &builder, const ImportLimits &limits)
+      : build(builder),
+        proto_(proto),
+        version_(version),
+        inputs_(std::move(inputs)),
+        usedOutputs_(std::move(usedOutputs)),
+        limits_(limits) {}
+
+  Builder &build;
+
+  int64_t version() const { return version_; }
+  const ImportLimits &limits() const { return limits_; }
+  int inputCount() const { return static_cast<int>(inputs_.size()); }
+  bool has(int position) const { return position < inputCount() && inputs_[static_cast<size_t>(position)] >= 0; }
+  /// The operand; the operator's row in the table guarantees that those up to its minimum are there.
+  ValueId input(int position) const { return inputs_.at(static_cast<size_t>(position)); }
+  const std::vector<ValueId> &inputs() const { return inputs_; }
+  const Shape &shape(int position) const { return build.shape(input(position)); }
+  DType dtype(int position) const { return build.dtype(input(position)); }
+  int64_t rank(int position) const { return build.rank(input(position)); }
+  int outputCount() const { return proto_.output_size(); }
+  bool isOutputUsed(int position) const { return usedOutputs_.count(position) != 0; }
+  /// Operators return their first output; further ones are added here, in order.
+  void addOutput(ValueId value) { furtherOutputs_.push_back(value); }
+  const std::vector<ValueId> &furtherOutputs() const { return furtherOutputs_; }
+
+  /// A constant that the operator needs while compiling; \p what names the operand in the error.
+  absl::StatusOr<const graph::ConstantData *> constantInput(int position, std::string_view what) const;
+  absl::StatusOr<std::vector<int64_t>> constantIntegers(int position, std::string_view what) const;
+  absl::StatusOr<int64_t> constantInteger(int position, std::string_view what) const;
+  absl::StatusOr<double> constantNumber(int position, std::string_view what) const;
+
+  bool hasAttribute(std::string_view name) const { return find(name) != nullptr; }
+  absl::StatusOr<int64_t> integer(std::string_view name, std::optional<int64_t> otherwise = std::nullopt) const;
+  absl::StatusOr<double> real(std::string_view name, std::optional<double> otherwise = std::nullopt) const;
+  absl::StatusOr<std::string> text(std::string_view name, std::optional<std::string> otherwise = std::nullopt) const;
+  absl::StatusOr<std::vector<int64_t>> integers(std::string_view name) const;
+  absl::StatusOr<std::vector<double>> reals(std::string_view name) const;
+  absl::StatusOr<graph::Constant> tensor(std::string_view name) const;
+
+  /// Operators that moved a list from an attribute to an operand: the list from wherever it is, if it is anywhere.
+  absl::StatusOr<std::optional<std::vector<int64_t>>> listFrom(std::string_view attribute, int position) const;
+
+ private:
+  const onnx::AttributeProto *find(std::string_view name) const;
+  absl::StatusOr<const onnx::AttributeProto *> get(std::string_view name,
+                                                   onnx::AttributeProto::AttributeType type) const;
+
+  const onnx::NodeProto &proto_;
+  int64_t version_;
+  std::vector<ValueId> inputs_;
+  std::set<int> usedOutputs_;
+  std::vector<ValueId> furtherOutputs_;
+  const ImportLimits &limits_;
+};
+
+/// \p axis counted from the front, or an error when \p rank dims have no such axis.
+absl::StatusOr<int64_t> normalizeAxis(int64_t axis, int64_t rank);
+/// The same for a list: sorted; an axis given twice is an error.
+absl::StatusOr<std::vector<int64_t>> normalizeAxes(std::vector<int64_t> axes, int64_t rank);
+
+}  // namespace hone::frontend

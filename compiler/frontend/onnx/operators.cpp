@@ -1,0 +1,158 @@
+#include "compiler/frontend/onnx/operators.h"
+
+#include <algorithm>
+#include <set>
+#include <span>
+#include <string>
+
+namespace hone::frontend {
+namespace {
+
+// Sorted by name. A row holds from the version in which its form began; where the function itself tells the forms of
+// several versions apart, one row covers them all. Versions outside every row of a name are unsupported.
+using Op = ScalarOp;
+constexpr Operator kOperators[] = {
+    // name, first and last version, least and most operands, function
+    {"Abs", 1, 18, 1, 1, unary<Op::Abs>},
+    {"Add", 1, 18, 2, 2, binary<Op::Add>},
+    {"And", 1, 18, 2, 2, binary<Op::And>},
+    {"AveragePool", 1, 18, 1, 1, importAveragePool},
+    {"BatchNormalization", 1, 18, 5, 5, importBatchNormalization},
+    {"BitShift", 11, 18, 2, 2, importBitShift},
+    {"BitwiseAnd", 18, 18, 2, 2, binary<Op::BitAnd>},
+    {"BitwiseNot", 18, 18, 1, 1, unary<Op::BitNot>},
+    {"BitwiseOr", 18, 18, 2, 2, binary<Op::BitOr>},
+    {"BitwiseXor", 18, 18, 2, 2, binary<Op::BitXor>},
+    {"Cast", 1, 18, 1, 1, importCast},
+    {"CastLike", 15, 18, 2, 2, importCastLike},
+    {"Ceil", 1, 18, 1, 1, unary<Op::Ceil>},
+    {"Celu", 12, 18, 1, 1, importCelu},
+    {"Clip", 1, 10, 1, 1, importClip},
+    {"Clip", 11, 18, 1, 3, importClip},
+    {"Concat", 1, 18, 1, kAnyNumber, importConcat},
+    {"Constant", 1, 18, 0, 0, importConstant},
+    {"ConstantOfShape", 9, 18, 1, 1, importConstantOfShape},
+    {"Conv", 1, 18, 2, 3, importConv},
+    {"Cos", 7, 18, 1, 1, unary<Op::Cos>},
+    {"DepthToSpace", 1, 18, 1, 1, importDepthToSpace},
+    {"Div", 1, 18, 2, 2, binary<Op::Div>},
+    {"Dropout", 1, 11, 1, 1, importDropout},
+    {"Dropout", 12, 18, 1, 3, importDropout},
+    {"Elu", 1, 18, 1, 1, importElu},
+    {"Equal", 1, 18, 2, 2, binary<Op::Equal>},
+    {"Erf", 9, 18, 1, 1, unary<Op::Erf>},
+    {"Exp", 1, 18, 1, 1, unary<Op::Exp>},
+    {"Expand", 8, 18, 2, 2, importExpand},
+    {"Flatten", 1, 18, 1, 1, importFlatten},
+    {"Floor", 1, 18, 1, 1, unary<Op::Floor>},
+    {"Gather", 1, 18, 2, 2, importGather},
+    {"Gemm", 1, 10, 3, 3, importGemm},
+    {"Gemm", 11, 18, 2, 3, importGemm},
+    {"GlobalAveragePool", 1, 18, 1, 1, importGlobalAveragePool},
+    {"GlobalMaxPool", 1, 18, 1, 1, importGlobalMaxPool},
+    {"Greater", 1, 18, 2, 2, binarySwapped<Op::Less>},
+    {"GreaterOrEqual", 12, 18, 2, 2, binarySwapped<Op::LessEqual>},
+    {"HardSigmoid", 1, 18, 1, 1, importHardSigmoid},
+    {"Identity", 1, 18, 1, 1, importIdentity},
+    {"InstanceNormalization", 1, 18, 3, 3, importInstanceNormalization},
+    {"IsInf", 10, 18, 1, 1, importIsInf},
+    {"IsNaN", 9, 18, 1, 1, unary<Op::IsNan>},
+    {"LayerNormalization", 17, 18, 2, 3, importLayerNormalization},
+    {"LeakyRelu", 1, 18, 1, 1, importLeakyRelu},
+    {"Less", 1, 18, 2, 2, binary<Op::Less>},
+    {"LessOrEqual", 12, 18, 2, 2, binary<Op::LessEqual>},
+    {"Log", 1, 18, 1, 1, unary<Op::Log>},
+    {"LogSoftmax", 1, 18, 1, 1, importLogSoftmax},
+    {"MatMul", 1, 18, 2, 2, importMatMul},
+    {"Max", 1, 18, 1, kAnyNumber, variadic<Op::Max>},
+    {"MaxPool", 1, 18, 1, 1, importMaxPool},
+    {"Mean", 1, 18, 1, kAnyNumber, importMean},
+    {"Min", 1, 18, 1, kAnyNumber, variadic<Op::Min>},
+    {"Mish", 18, 18, 1, 1, importMish},
+    {"Mod", 10, 18, 2, 2, importMod},
+    {"Mul", 1, 18, 2, 2, binary<Op::Mul>},
+    {"Neg", 1, 18, 1, 1, unary<Op::Neg>},
+    {"Not", 1, 18, 1, 1, unary<Op::Not>},
+    {"Or", 1, 18, 2, 2, binary<Op::Or>},
+    {"PRelu", 1, 18, 2, 2, importPRelu},
+    {"Pad", 1, 10, 1, 1, importPad},
+    {"Pad", 11, 17, 2, 3, importPad},
+    {"Pad", 18, 18, 2, 4, importPad},
+    {"Pow", 1, 18, 2, 2, importPow},
+    {"Range", 11, 18, 3, 3, importRange},
+    {"Reciprocal", 1, 18, 1, 1, importReciprocal},
+    {"ReduceL1", 1, 17, 1, 1, importReduceL1},
+    {"ReduceL1", 18, 18, 1, 2, importReduceL1},
+    {"ReduceL2", 1, 17, 1, 1, importReduceL2},
+    {"ReduceL2", 18, 18, 1, 2, importReduceL2},
+    {"ReduceLogSum", 1, 17, 1, 1, importReduceLogSum},
+    {"ReduceLogSum", 18, 18, 1, 2, importReduceLogSum},
+    {"ReduceLogSumExp", 1, 17, 1, 1, importReduceLogSumExp},
+    {"ReduceLogSumExp", 18, 18, 1, 2, importReduceLogSumExp},
+    {"ReduceMax", 1, 17, 1, 1, importReduceMax},
+    {"ReduceMax", 18, 18, 1, 2, importReduceMax},
+    {"ReduceMean", 1, 17, 1, 1, importReduceMean},
+    {"ReduceMean", 18, 18, 1, 2, importReduceMean},
+    {"ReduceMin", 1, 17, 1, 1, importReduceMin},
+    {"ReduceMin", 18, 18, 1, 2, importReduceMin},
+    {"ReduceProd", 1, 17, 1, 1, importReduceProd},
+    {"ReduceProd", 18, 18, 1, 2, importReduceProd},
+    {"ReduceSum", 1, 12, 1, 1, importReduceSum},
+    {"ReduceSum", 13, 18, 1, 2, importReduceSum},
+    {"ReduceSumSquare", 1, 17, 1, 1, importReduceSumSquare},
+    {"ReduceSumSquare", 18, 18, 1, 2, importReduceSumSquare},
+    {"Relu", 1, 18, 1, 1, importRelu},
+    {"Reshape", 1, 4, 1, 1, importReshape},
+    {"Reshape", 5, 18, 2, 2, importReshape},
+    {"Round", 11, 18, 1, 1, unary<Op::Round>},
+    {"Selu", 1, 18, 1, 1, importSelu},
+    {"Shape", 1, 18, 1, 1, importShape},
+    {"Sigmoid", 1, 18, 1, 1, importSigmoid},
+    {"Sign", 9, 18, 1, 1, unary<Op::Sign>},
+    {"Sin", 7, 18, 1, 1, unary<Op::Sin>},
+    {"Size", 1, 18, 1, 1, importSize},
+    {"Slice", 1, 9, 1, 1, importSlice},
+    {"Slice", 10, 18, 3, 5, importSlice},
+    {"Softmax", 1, 18, 1, 1, importSoftmax},
+    {"Softplus", 1, 18, 1, 1, importSoftplus},
+    {"Softsign", 1, 18, 1, 1, importSoftsign},
+    {"SpaceToDepth", 1, 18, 1, 1, importSpaceToDepth},
+    {"Split", 1, 1, 1, 2, importSplit},
+    {"Split", 2, 12, 1, 1, importSplit},
+    {"Split", 13, 18, 1, 2, importSplit},
+    {"Sqrt", 1, 18, 1, 1, unary<Op::Sqrt>},
+    {"Squeeze", 1, 12, 1, 1, importSqueeze},
+    {"Squeeze", 13, 18, 1, 2, importSqueeze},
+    {"Sub", 1, 18, 2, 2, binary<Op::Sub>},
+    {"Sum", 1, 18, 1, kAnyNumber, variadic<Op::Add>},
+    {"Tan", 7, 18, 1, 1, unary<Op::Tan>},
+    {"Tanh", 1, 18, 1, 1, unary<Op::Tanh>},
+    {"ThresholdedRelu", 10, 18, 1, 1, importThresholdedRelu},
+    {"Tile", 1, 5, 3, 3, importTile},
+    {"Tile", 6, 18, 2, 2, importTile},
+    {"Transpose", 1, 18, 1, 1, importTranspose},
+    {"Unsqueeze", 1, 12, 1, 1, importUnsqueeze},
+    {"Unsqueeze", 13, 18, 2, 2, importUnsqueeze},
+    {"Where", 9, 18, 3, 3, importWhere},
+    {"Xor", 1, 18, 2, 2, binary<Op::Xor>},
+};
+
+}  // namespace
+
+std::span<const Operator> operators() { return kOperators; }
+
+const Operator *findOperator(std::string_view name, int64_t version) {
+  std::span<const Operator> rows = operators();
+  auto found = std::find_if(rows.begin(), rows.end(), [&](const Operator &row) {
+    return row.name == name && row.first <= version && version <= row.last;
+  });
+  return found == rows.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> supportedOperators() {
+  std::set<std::string> names;
+  for (const Operator &row : operators()) names.emplace(row.name);
+  return {names.begin(), names.end()};
+}
+
+}  // namespace hone::frontend

@@ -1,0 +1,132 @@
+// The table of operators: which ONNX operators there are, in which versions, and the functions that map them onto core
+// ops. A further operator is one row in operators.cpp and a function here and in the file of its family. Immutable;
+// thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "compiler/frontend/onnx/node.h"
+
+namespace hone::frontend {
+
+inline constexpr int64_t kNewestOpset = 18;
+inline constexpr int kAnyNumber = -1;
+
+struct Operator {
+  std::string_view name;
+  int64_t first, last;                  ///< opset versions in which this row holds, both inclusive
+  int minInputs, maxInputs;             ///< kAnyNumber: no upper limit. Operands below the minimum cannot be omitted
+  Result (*import)(NodeContext &node);  ///< makes the core ops and returns the first output
+};
+
+/// The row for an operator of ONNX's own domain; null when there is none.
+const Operator *findOperator(std::string_view name, int64_t version);
+std::span<const Operator> operators();
+
+// elementwise.cpp
+Result importUnary(NodeContext &node, ScalarOp op);
+Result importBinary(NodeContext &node, ScalarOp op, bool swapped);
+Result importVariadic(NodeContext &node, ScalarOp op);
+template <ScalarOp op>
+Result unary(NodeContext &node) {
+  return importUnary(node, op);
+}
+template <ScalarOp op>
+Result binary(NodeContext &node) {
+  return importBinary(node, op, false);
+}
+template <ScalarOp op>
+Result binarySwapped(NodeContext &node) {
+  return importBinary(node, op, true);
+}
+template <ScalarOp op>
+Result variadic(NodeContext &node) {
+  return importVariadic(node, op);
+}
+Result importBitShift(NodeContext &node);
+Result importCast(NodeContext &node);
+Result importCastLike(NodeContext &node);
+Result importIsInf(NodeContext &node);
+Result importMean(NodeContext &node);
+Result importMod(NodeContext &node);
+Result importPow(NodeContext &node);
+Result importReciprocal(NodeContext &node);
+Result importWhere(NodeContext &node);
+/// The second operand as numpy's broadcasting wants it, whatever the version's own rule was.
+Result broadcastOperand(NodeContext &node);
+
+// activation.cpp
+Result importCelu(NodeContext &node);
+Result importClip(NodeContext &node);
+Result importElu(NodeContext &node);
+Result importHardSigmoid(NodeContext &node);
+Result importLeakyRelu(NodeContext &node);
+Result importMish(NodeContext &node);
+Result importPRelu(NodeContext &node);
+Result importRelu(NodeContext &node);
+Result importSelu(NodeContext &node);
+Result importSigmoid(NodeContext &node);
+Result importSoftplus(NodeContext &node);
+Result importSoftsign(NodeContext &node);
+Result importThresholdedRelu(NodeContext &node);
+
+// convolution.cpp
+Result importConv(NodeContext &node);
+Result importMaxPool(NodeContext &node);
+Result importAveragePool(NodeContext &node);
+Result importGlobalAveragePool(NodeContext &node);
+Result importGlobalMaxPool(NodeContext &node);
+
+// matmul.cpp
+Result importGemm(NodeContext &node);
+Result importMatMul(NodeContext &node);
+
+// normalisation.cpp
+Result importBatchNormalization(NodeContext &node);
+Result importDropout(NodeContext &node);
+Result importInstanceNormalization(NodeContext &node);
+Result importLayerNormalization(NodeContext &node);
+Result importSoftmax(NodeContext &node);
+Result importLogSoftmax(NodeContext &node);
+
+// reduction.cpp
+Result importReduceL1(NodeContext &node);
+Result importReduceL2(NodeContext &node);
+Result importReduceLogSum(NodeContext &node);
+Result importReduceLogSumExp(NodeContext &node);
+Result importReduceMax(NodeContext &node);
+Result importReduceMean(NodeContext &node);
+Result importReduceMin(NodeContext &node);
+Result importReduceProd(NodeContext &node);
+Result importReduceSum(NodeContext &node);
+Result importReduceSumSquare(NodeContext &node);
+
+// constants.cpp
+Result importConstant(NodeContext &node);
+Result importConstantOfShape(NodeContext &node);
+Result importRange(NodeContext &node);
+Result importShape(NodeContext &node);
+Result importSize(NodeContext &node);
+
+// reshaping.cpp: the same elements in another shape
+Result importExpand(NodeContext &node);
+Result importFlatten(NodeContext &node);
+Result importIdentity(NodeContext &node);
+Result importReshape(NodeContext &node);
+Result importSqueeze(NodeContext &node);
+Result importUnsqueeze(NodeContext &node);
+
+// movement.cpp: elements in other places
+Result importConcat(NodeContext &node);
+Result importDepthToSpace(NodeContext &node);
+Result importGather(NodeContext &node);
+Result importPad(NodeContext &node);
+Result importSlice(NodeContext &node);
+Result importSpaceToDepth(NodeContext &node);
+Result importSplit(NodeContext &node);
+Result importTile(NodeContext &node);
+Result importTranspose(NodeContext &node);
+
+}  // namespace hone::frontend

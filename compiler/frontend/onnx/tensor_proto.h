@@ -1,0 +1,21 @@
+// ONNX's tensors and element types. Pure functions; thread-safe.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "compiler/frontend/onnx/import.h"
+#include "onnx/onnx_pb.h"
+
+namespace hone::frontend {
+
+/// The dtype of a TensorProto::DataType; strings and complex numbers are unsupported.
+absl::StatusOr<DType> readDType(int64_t dataType);
+
+/// A tensor that holds its data itself: one whose data is in a file beside the model is refused, never looked for.
+absl::StatusOr<graph::Constant> readTensor(const onnx::TensorProto &tensor, const ImportLimits &limits);
+
+/// The number of elements of \p shape, or an error when an extent is negative or the product is beyond the limits.
+absl::StatusOr<int64_t> checkedElements(const graph::Shape &shape, const ImportLimits &limits);
+
+}  // namespace hone::frontend
