@@ -1,0 +1,230 @@
+// The C ABI: handles around the classes, statuses with their sentence, and no exception past this border.
+#include <hone_runtime.h>
+
+#include <chrono>
+#include <memory>
+#include <new>
+#include <string>
+#include <system_error>
+
+#include "runtime/cpu.h"
+#include "runtime/model.h"
+#include "runtime/session.h"
+#include "runtime/thread_pool.h"
+
+#ifndef HONE_VERSION
+#error "the build defines HONE_VERSION"
+#endif
+
+using hone::runtime::Model;
+using hone::runtime::Session;
+using hone::runtime::Status;
+using hone::runtime::Tensor;
+using hone::runtime::ThreadPool;
+
+struct hone_context {
+  std::shared_ptr<ThreadPool> pool;
+};
+struct hone_model {
+  std::shared_ptr<const Model> model;
+};
+struct hone_session {
+  std::unique_ptr<Session> session;
+};
+
+namespace {
+
+constexpr int32_t kMaxThreads = 4096;
+constexpr std::chrono::microseconds kDefaultSpin{80};
+
+std::string &lastError() {
+  thread_local std::string sentence;
+  return sentence;
+}
+
+hone_status report(const Status &status) {
+  if (!status.ok()) lastError() = status.message;
+  return status.code;
+}
+
+/// Runs \p body, which returns a Status, and turns what libraries throw into one.
+template <typename Body>
+hone_status guarded(Body body) {
+  try {
+    return report(body());
+  } catch (const std::bad_alloc &) {
+    return report({HONE_UNAVAILABLE, "out of memory"});
+  } catch (const std::system_error &error) {
+    return report({HONE_UNAVAILABLE, std::string("cannot start threads: ") + error.what()});
+  } catch (const std::exception &error) {
+    return report({HONE_INTERNAL, std::string("internal error: ") + error.what()});
+  }
+}
+
+hone_status tensorInfo(const std::vector<Tensor> &tensors, const char *what, int32_t index, hone_tensor_info *info) {
+  return guarded([&]() -> Status {
+    if (index < 0 || static_cast<size_t>(index) >= tensors.size())
+      return hone::runtime::failure(HONE_USAGE, "there is no ", what, " ", index, "; the model has ", tensors.size());
+    const Tensor &tensor = tensors[static_cast<size_t>(index)];
+    *info = {tensor.name.c_str(), tensor.dtype, static_cast<int32_t>(tensor.shape.size()), tensor.shape.data(),
+             tensor.bytes};
+    return {};
+  });
+}
+
+hone_status findTensor(const std::vector<Tensor> &tensors, const char *what, const char *name, int32_t *index) {
+  return guarded([&]() -> Status {
+    std::string known;
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      if (tensors[i].name == name) {
+        *index = static_cast<int32_t>(i);
+        return {};
+      }
+      known += (known.empty() ? "'" : ", '") + tensors[i].name + "'";
+    }
+    return hone::runtime::failure(HONE_USAGE, "the model has no ", what, " '", name, "'; it has ",
+                                  known.empty() ? "none" : known);
+  });
+}
+
+template <typename Source>
+hone_status loadModel(const Source &source, uint32_t flags, hone_model **model) {
+  return guarded([&]() -> Status {
+    auto loaded = Model::load(source, flags);
+    if (!loaded.ok()) return loaded.status();
+    *model = new hone_model{std::move(*loaded)};
+    return {};
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+const char *hone_last_error(void) { return lastError().c_str(); }
+const char *hone_version(void) { return HONE_VERSION; }
+const char *hone_dtype_name(hone_dtype dtype) { return hone::runtime::dtypeName(dtype); }
+size_t hone_dtype_size(hone_dtype dtype) { return hone::runtime::dtypeSize(dtype); }
+
+hone_status hone_context_create(const hone_context_options *options, hone_context **context) {
+  return guarded([&]() -> Status {
+    if (options && options->struct_size != sizeof(hone_context_options))
+      return hone::runtime::failure(HONE_USAGE, "hone_context_options has ", sizeof(hone_context_options),
+                                    " bytes in this version, but struct_size is ", options->struct_size);
+    const int32_t asked = options ? options->threads : 0;
+    if (asked < 0 || asked > kMaxThreads)
+      return hone::runtime::failure(HONE_USAGE, "cannot use ", asked, " threads; give a number from 1 to ", kMaxThreads,
+                                    ", or 0 for the default");
+    const int threads = asked > 0 ? asked : hone::runtime::availableThreads();
+    const bool ownSpin = options && options->spin_us >= 0;
+    const std::chrono::microseconds spin = ownSpin ? std::chrono::microseconds(options->spin_us) : kDefaultSpin;
+    *context = new hone_context{std::make_shared<ThreadPool>(threads, options && options->pin, spin)};
+    return {};
+  });
+}
+
+void hone_context_destroy(hone_context *context) { delete context; }
+int32_t hone_context_threads(const hone_context *context) { return context->pool->threads(); }
+
+hone_status hone_model_load(const char *path, uint32_t flags, hone_model **model) {
+  return loadModel(std::string(path), flags, model);
+}
+
+hone_status hone_model_load_memory(const void *bytes, size_t size, uint32_t flags, hone_model **model) {
+  return loadModel(std::string_view(static_cast<const char *>(bytes), size), flags, model);
+}
+
+void hone_model_destroy(hone_model *model) { delete model; }
+const char *hone_model_name(const hone_model *model) { return model->model->manifest().name.c_str(); }
+const char *hone_model_json(const hone_model *model) { return model->model->json().c_str(); }
+int32_t hone_model_input_count(const hone_model *model) {
+  return static_cast<int32_t>(model->model->manifest().inputs.size());
+}
+int32_t hone_model_output_count(const hone_model *model) {
+  return static_cast<int32_t>(model->model->manifest().outputs.size());
+}
+int32_t hone_model_call_count(const hone_model *model) {
+  return static_cast<int32_t>(model->model->manifest().calls.size());
+}
+
+hone_status hone_model_input(const hone_model *model, int32_t index, hone_tensor_info *info) {
+  return tensorInfo(model->model->manifest().inputs, "input", index, info);
+}
+
+hone_status hone_model_output(const hone_model *model, int32_t index, hone_tensor_info *info) {
+  return tensorInfo(model->model->manifest().outputs, "output", index, info);
+}
+
+hone_status hone_model_call(const hone_model *model, int32_t index, hone_call_info *info) {
+  return guarded([&]() -> Status {
+    const auto &calls = model->model->manifest().calls;
+    if (index < 0 || static_cast<size_t>(index) >= calls.size())
+      return hone::runtime::failure(HONE_USAGE, "there is no call ", index, "; the model has ", calls.size());
+    const auto &call = calls[static_cast<size_t>(index)];
+    *info = {call.name.c_str(), call.kernelName.c_str(), call.flops};
+    return {};
+  });
+}
+
+hone_status hone_model_find_input(const hone_model *model, const char *name, int32_t *index) {
+  return findTensor(model->model->manifest().inputs, "input", name, index);
+}
+
+hone_status hone_model_find_output(const hone_model *model, const char *name, int32_t *index) {
+  return findTensor(model->model->manifest().outputs, "output", name, index);
+}
+
+size_t hone_model_arena_bytes(const hone_model *model) { return model->model->manifest().arenaBytes; }
+size_t hone_model_parameter_bytes(const hone_model *model) { return model->model->manifest().parameters.bytes; }
+
+hone_status hone_session_create(hone_context *context, hone_model *model, hone_session **session) {
+  return guarded([&]() -> Status {
+    auto created = Session::create(context->pool, model->model);
+    if (!created.ok()) return created.status();
+    *session = new hone_session{std::move(*created)};
+    return {};
+  });
+}
+
+void hone_session_destroy(hone_session *session) { delete session; }
+
+hone_status hone_session_set_input(hone_session *session, int32_t index, const void *data, size_t bytes) {
+  return guarded([&] { return session->session->setInput(index, data, bytes); });
+}
+
+hone_status hone_session_bind_input(hone_session *session, int32_t index, const void *data, size_t bytes) {
+  return guarded([&] { return session->session->bindInput(index, data, bytes); });
+}
+
+hone_status hone_session_bind_output(hone_session *session, int32_t index, void *data, size_t bytes) {
+  return guarded([&] { return session->session->bindOutput(index, data, bytes); });
+}
+
+hone_status hone_session_run(hone_session *session) {
+  return guarded([&] { return session->session->run(); });
+}
+
+hone_status hone_session_get_output(hone_session *session, int32_t index, const void **data, size_t *bytes) {
+  return guarded([&]() -> Status {
+    const std::vector<Tensor> &outputs = session->session->model().manifest().outputs;
+    if (index < 0 || static_cast<size_t>(index) >= outputs.size())
+      return hone::runtime::failure(HONE_USAGE, "there is no output ", index, "; the model has ", outputs.size());
+    *data = session->session->output(index);
+    if (!*data) return hone::runtime::failure(HONE_USAGE, "there is no output before the first run");
+    if (bytes) *bytes = outputs[static_cast<size_t>(index)].bytes;
+    return {};
+  });
+}
+
+void hone_session_set_profiling(hone_session *session, int32_t enabled) {
+  session->session->setProfiling(enabled != 0);
+}
+
+hone_status hone_session_get_profile(const hone_session *session, const int64_t **nanoseconds, int32_t *count) {
+  const std::vector<int64_t> &profile = session->session->profile();
+  *nanoseconds = profile.data();
+  *count = static_cast<int32_t>(profile.size());
+  return HONE_OK;
+}
+
+}  // extern "C"

@@ -1,0 +1,63 @@
+// What the runtime needs to know of mod.json: interface, buffers and calls, checked so that running needs no checks.
+// Plain values; functions without state.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/status.h"
+
+namespace hone::runtime {
+
+struct Tensor {
+  std::string name;
+  hone_dtype dtype = HONE_FLOAT32;
+  std::vector<int64_t> shape;
+  size_t bytes = 0;
+};
+
+enum class BufferKind : uint8_t { Input, Output, Arena, Parameter };
+
+struct Buffer {
+  BufferKind kind = BufferKind::Arena;
+  size_t index = 0;   ///< Input, Output
+  size_t offset = 0;  ///< Arena, Parameter
+};
+
+struct Call {
+  std::string name, kernelName;
+  int32_t kernel = 0;
+  std::vector<int32_t> arguments;  ///< positions in Manifest::buffers
+  int64_t flops = 0;
+};
+
+struct Member {
+  size_t bytes = 0;
+  uint64_t xxh3 = 0;
+};
+
+struct Manifest {
+  std::string name, triple, cpu, compilerVersion;
+  std::vector<std::string> requiredFeatures;
+  std::vector<Tensor> inputs, outputs;
+  std::vector<Buffer> buffers;
+  std::vector<Call> calls;
+  size_t arenaBytes = 0;
+  int32_t kernelCount = 0;
+  Member module, parameters;
+};
+
+/// Checks the text's own digest, its format and ABI version, and that every call's arguments lie inside what they are
+/// part of. Refuses with a sentence.
+Result<Manifest> parseManifest(std::string_view text);
+
+/// XXH3 with 64 bits and seed 0.
+uint64_t xxh3(std::string_view bytes);
+
+const char *dtypeName(hone_dtype dtype);
+size_t dtypeSize(hone_dtype dtype);
+
+}  // namespace hone::runtime

@@ -1,0 +1,184 @@
+#include "runtime/session.h"
+
+#include <chrono>
+#include <cstring>
+
+namespace hone::runtime {
+namespace {
+
+/// Threads' scratches start on pages of their own, so that they share no cache line and no prefetched neighbour.
+constexpr size_t kScratchUnit = 4096;
+
+bool isAligned(const void *pointer) { return reinterpret_cast<uintptr_t>(pointer) % HONE_ALIGNMENT == 0; }
+
+Status checkPort(const std::vector<Tensor> &tensors, const char *what, int32_t index, const void *data, size_t bytes) {
+  if (index < 0 || static_cast<size_t>(index) >= tensors.size())
+    return failure(HONE_USAGE, "there is no ", what, " ", index, "; the model has ", tensors.size());
+  const Tensor &tensor = tensors[static_cast<size_t>(index)];
+  if (bytes != tensor.bytes)
+    return failure(HONE_USAGE, what, " '", tensor.name, "' has ", tensor.bytes, " bytes, but ", bytes, " were given");
+  if (!data && bytes > 0) return failure(HONE_USAGE, what, " '", tensor.name, "' is given as a null pointer");
+  return {};
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<ThreadPool> pool, std::shared_ptr<const Model> model)
+    : pool_(std::move(pool)),
+      model_(std::move(model)),
+      inputs_(model_->manifest().inputs.size()),
+      outputs_(model_->manifest().outputs.size()),
+      profile_(model_->manifest().calls.size(), 0) {}
+
+Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<ThreadPool> pool, std::shared_ptr<const Model> model) {
+  std::unique_ptr<Session> session(new Session(std::move(pool), std::move(model)));
+  HONE_RT_RETURN_IF_ERROR(session->allocate());
+  return session;
+}
+
+Status Session::allocate() {
+  const Manifest &manifest = model_->manifest();
+  const auto make = [](size_t bytes, Block &block) -> Status {
+    Result<Block> made = Block::allocate(bytes);
+    if (!made.ok()) return made.status();
+    block = std::move(*made);
+    return {};
+  };
+  HONE_RT_RETURN_IF_ERROR(make(manifest.arenaBytes, arena_));
+  HONE_RT_RETURN_IF_ERROR(make(model_->sharedScratchBytes(), sharedScratch_));
+  scratchStride_ = (model_->scratchBytes() + kScratchUnit - 1) / kScratchUnit * kScratchUnit;
+  HONE_RT_RETURN_IF_ERROR(make(scratchStride_ * static_cast<size_t>(pool_->threads()), scratch_));
+  for (const Call &call : manifest.calls) {
+    firstArgument_.push_back(arguments_.size());
+    for (int32_t argument : call.arguments) {
+      const Buffer &buffer = manifest.buffers[static_cast<size_t>(argument)];
+      void *address = nullptr;
+      if (buffer.kind == BufferKind::Arena) address = arena_.data() + buffer.offset;
+      if (buffer.kind == BufferKind::Parameter) address = const_cast<char *>(model_->parameters()) + buffer.offset;
+      arguments_.push_back(address);
+    }
+    arguments_.push_back(sharedScratch_.data());
+  }
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    HONE_RT_RETURN_IF_ERROR(useOwn(outputs_[i], manifest.outputs[i].bytes));
+    place(BufferKind::Output, static_cast<int32_t>(i), outputs_[i].used);
+  }
+  return {};
+}
+
+Status Session::useOwn(Port &port, size_t bytes) {
+  if (!port.own.data()) {
+    Result<Block> block = Block::allocate(bytes);
+    if (!block.ok()) return block.status();
+    port.own = std::move(*block);
+  }
+  port.used = port.own.data();
+  return {};
+}
+
+void Session::place(BufferKind kind, int32_t index, char *address) {
+  const Manifest &manifest = model_->manifest();
+  for (size_t c = 0; c < manifest.calls.size(); ++c) {
+    const std::vector<int32_t> &arguments = manifest.calls[c].arguments;
+    for (size_t a = 0; a < arguments.size(); ++a) {
+      const Buffer &buffer = manifest.buffers[static_cast<size_t>(arguments[a])];
+      if (buffer.kind == kind && buffer.index == static_cast<size_t>(index))
+        arguments_[firstArgument_[c] + a] = address;
+    }
+  }
+}
+
+Status Session::setInput(int32_t index, const void *data, size_t bytes) {
+  HONE_RT_RETURN_IF_ERROR(checkPort(model_->manifest().inputs, "input", index, data, bytes));
+  Port &port = inputs_[static_cast<size_t>(index)];
+  const bool moved = !port.used || port.used != port.own.data();
+  HONE_RT_RETURN_IF_ERROR(useOwn(port, bytes));
+  port.bound = nullptr;
+  if (bytes > 0) std::memcpy(port.used, data, bytes);
+  if (moved) place(BufferKind::Input, index, port.used);
+  return {};
+}
+
+Status Session::bindInput(int32_t index, const void *data, size_t bytes) {
+  HONE_RT_RETURN_IF_ERROR(checkPort(model_->manifest().inputs, "input", index, data, bytes));
+  Port &port = inputs_[static_cast<size_t>(index)];
+  // Kernels do not write to inputs; their argument lists have one type.
+  char *memory = const_cast<char *>(static_cast<const char *>(data));
+  if (memory && isAligned(memory)) {
+    port.used = memory;
+    port.bound = nullptr;
+  } else {
+    HONE_RT_RETURN_IF_ERROR(useOwn(port, bytes));
+    port.bound = memory;
+  }
+  place(BufferKind::Input, index, port.used);
+  return {};
+}
+
+Status Session::bindOutput(int32_t index, void *data, size_t bytes) {
+  const std::vector<Tensor> &tensors = model_->manifest().outputs;
+  const bool giveBack = !data && bytes == 0;
+  const bool known = index >= 0 && static_cast<size_t>(index) < tensors.size();
+  const size_t size = known ? tensors[static_cast<size_t>(index)].bytes : 0;
+  HONE_RT_RETURN_IF_ERROR(checkPort(tensors, "output", index, giveBack ? this : data, giveBack ? size : bytes));
+  Port &port = outputs_[static_cast<size_t>(index)];
+  if (!giveBack && isAligned(data)) {
+    port.used = static_cast<char *>(data);
+    port.bound = nullptr;
+  } else {
+    HONE_RT_RETURN_IF_ERROR(useOwn(port, size));
+    port.bound = static_cast<char *>(data);
+  }
+  place(BufferKind::Output, index, port.used);
+  hasRun_ = false;
+  return {};
+}
+
+const void *Session::output(int32_t index) const {
+  return hasRun_ ? outputs_[static_cast<size_t>(index)].used : nullptr;
+}
+
+Status Session::run() {
+  const Manifest &manifest = model_->manifest();
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    Port &port = inputs_[i];
+    if (!port.used) return failure(HONE_USAGE, "input '", manifest.inputs[i].name, "' is not set");
+    if (port.bound) std::memcpy(port.used, port.bound, manifest.inputs[i].bytes);
+  }
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start = profiling_ ? Clock::now() : Clock::time_point();
+  for (size_t c = 0; c < manifest.calls.size(); ++c) {
+    runCall(manifest.calls[c], arguments_.data() + firstArgument_[c]);
+    if (!profiling_) continue;
+    const Clock::time_point end = Clock::now();
+    profile_[c] = std::chrono::duration_cast<std::chrono::nanoseconds>(end - start).count();
+    start = end;
+  }
+  for (size_t i = 0; i < outputs_.size(); ++i)
+    if (outputs_[i].bound) std::memcpy(outputs_[i].bound, outputs_[i].used, manifest.outputs[i].bytes);
+  hasRun_ = true;
+  return {};
+}
+
+void Session::runCall(const Call &call, void *const *arguments) {
+  const hone_kernel &kernel = model_->module().kernels[call.kernel];
+  for (int32_t phase = 0; phase < kernel.phase_count; ++phase) runPhase(kernel.phases[phase], arguments);
+}
+
+void Session::runPhase(const hone_phase &phase, void *const *arguments) {
+  struct Range {
+    const hone_phase &phase;
+    void *const *arguments;
+    char *scratch;
+    size_t stride;
+  };
+  Range range{phase, arguments, phase.scratch_bytes > 0 ? scratch_.data() : nullptr, scratchStride_};
+  const auto piece = [](void *argument, int64_t begin, int64_t end, int thread) {
+    const Range &range = *static_cast<Range *>(argument);
+    char *scratch = range.scratch ? range.scratch + range.stride * static_cast<size_t>(thread) : nullptr;
+    range.phase.run(range.arguments, begin, end, scratch);
+  };
+  if (!pool_->tryRun(phase.extent, piece, &range)) piece(&range, 0, phase.extent, 0);
+}
+
+}  // namespace hone::runtime

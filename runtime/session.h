@@ -1,0 +1,54 @@
+// Session: the memory of one computation and the running of it. Used by one thread at a time; shares model and threads.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/model.h"
+#include "runtime/thread_pool.h"
+
+namespace hone::runtime {
+
+class Session {
+ public:
+  static Result<std::unique_ptr<Session>> create(std::shared_ptr<ThreadPool> pool, std::shared_ptr<const Model> model);
+
+  Status setInput(int32_t index, const void *data, size_t bytes);
+  Status bindInput(int32_t index, const void *data, size_t bytes);
+  Status bindOutput(int32_t index, void *data, size_t bytes);
+  Status run();
+  /// Null until there was a run.
+  const void *output(int32_t index) const;
+
+  void setProfiling(bool enabled) { profiling_ = enabled; }
+  const std::vector<int64_t> &profile() const { return profile_; }
+  const Model &model() const { return *model_; }
+
+ private:
+  /// An input or output: memory of our own, made when it is needed, and the caller's if there is any.
+  struct Port {
+    Block own;
+    char *used = nullptr;   ///< what kernels are given: the caller's, or our own
+    char *bound = nullptr;  ///< the caller's memory that must be copied at each run, because it is not aligned
+  };
+
+  Session(std::shared_ptr<ThreadPool> pool, std::shared_ptr<const Model> model);
+  Status allocate();
+  Status useOwn(Port &port, size_t bytes);
+  /// Gives kernels' argument lists the address of input or output \p index.
+  void place(BufferKind kind, int32_t index, char *address);
+  void runCall(const Call &call, void *const *arguments);
+  void runPhase(const hone_phase &phase, void *const *arguments);
+
+  std::shared_ptr<ThreadPool> pool_;
+  std::shared_ptr<const Model> model_;
+  Block arena_, scratch_, sharedScratch_;
+  size_t scratchStride_ = 0;
+  std::vector<Port> inputs_, outputs_;
+  std::vector<void *> arguments_;      ///< of all calls, one after the other, each followed by the shared scratch
+  std::vector<size_t> firstArgument_;  ///< per call
+  bool profiling_ = false, hasRun_ = false;
+  std::vector<int64_t> profile_;
+};
+
+}  // namespace hone::runtime
