@@ -1,0 +1,61 @@
+// The kernels that other tests lower and run are well-formed, interpretable and as various as they claim to be.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "compiler/tensor/interpreter.h"
+#include "tests/support/example_kernels.h"
+#include "tests/support/random_kernel.h"
+
+namespace hone::tensor {
+namespace {
+
+using testing::exampleKernels;
+using testing::randomArguments;
+using testing::randomKernel;
+
+TEST(Support, ExampleKernelsAreInterpretable) {
+  for (const Kernel &kernel : exampleKernels()) {
+    SCOPED_TRACE(print(kernel));
+    ASSERT_EQ(verify(kernel), "");
+    const auto result = interpretWithTolerance(kernel, randomArguments(kernel, 1));
+    ASSERT_TRUE(result.ok()) << result.status();
+    for (size_t o = 0; o < result->outputs.size(); ++o) {
+      for (double tolerance : result->tolerances[o]) {
+        // Everything is written, and what is said about errors is sharp enough to find wrong results.
+        ASSERT_LT(tolerance, 1e-3);
+      }
+    }
+  }
+}
+
+TEST(Support, RandomKernelsAreInterpretable) {
+  int64_t outputs = 0, silent = 0, finite = 0, sharp = 0;
+  for (uint64_t seed = 0; seed < 500; ++seed) {
+    const Kernel kernel = randomKernel(seed);
+    SCOPED_TRACE(print(kernel));
+    ASSERT_EQ(verify(kernel), "");
+    const auto result = interpretWithTolerance(kernel, randomArguments(kernel, seed));
+    ASSERT_TRUE(result.ok()) << result.status();
+    for (size_t o = 0; o < result->outputs.size(); ++o) {
+      const std::vector<double> &tolerances = result->tolerances[o];
+      ++outputs;
+      silent += std::none_of(tolerances.begin(), tolerances.end(), [](double t) { return std::isfinite(t); }) ? 1 : 0;
+      for (int64_t i = 0; i < result->outputs[o].elements(); ++i) {
+        const double tolerance = tolerances[i];
+        const double value = result->outputs[o].real(i);
+        finite += std::isfinite(tolerance) ? 1 : 0;
+        sharp += tolerance <= 1e-3 * (1 + std::fabs(value)) ? 1 : 0;
+        ASSERT_FALSE(std::isfinite(tolerance) && std::isnan(value));
+      }
+    }
+  }
+  // Where a choice hangs on rounding nothing can be compared; that must stay rare.
+  EXPECT_LT(silent, outputs / 50) << outputs;
+  EXPECT_GT(sharp, finite * 9 / 10) << finite;
+}
+
+}  // namespace
+}  // namespace hone::tensor
