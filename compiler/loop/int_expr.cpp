@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace hone::loop {
 namespace {
 
@@ -71,7 +73,7 @@ IntExpr minMax(const IntExpr &a, const IntExpr &b, bool isMin) {
   atom.b = b;
   atom.low = isMin ? std::min(a.low(), b.low()) : std::max(a.low(), b.low());
   atom.high = isMin ? std::min(a.high(), b.high()) : std::max(a.high(), b.high());
-  atom.text = std::string(isMin ? "min(" : "max(") + a.text() + ", " + b.text() + ")";
+  atom.text = absl::StrCat(isMin ? "min(" : "max(", a.text(), ", ", b.text(), ")");
   return makeAtom(std::move(atom));
 }
 
@@ -108,12 +110,12 @@ std::string IntExpr::text() const {
     } else {
       out += term.coefficient < 0 ? " - " : " + ";
     }
-    if (magnitude != 1) out += std::to_string(magnitude) + "*";
+    if (magnitude != 1) absl::StrAppend(&out, magnitude, "*");
     out += term.atom->text;
   }
   if (out.empty()) return std::to_string(constant_);
-  if (constant_ > 0) out += " + " + std::to_string(constant_);
-  if (constant_ < 0) out += " - " + std::to_string(-constant_);
+  if (constant_ > 0) absl::StrAppend(&out, " + ", constant_);
+  if (constant_ < 0) absl::StrAppend(&out, " - ", -constant_);
   return out;
 }
 
@@ -197,7 +199,7 @@ IntExpr floorDiv(const IntExpr &a, int64_t divisor) {
   atom.divisor = divisor;
   atom.low = floorDivide(rest.low(), divisor);
   atom.high = floorDivide(rest.high(), divisor);
-  atom.text = "(" + rest.text() + ")/" + std::to_string(divisor);
+  atom.text = absl::StrCat("(", rest.text(), ")/", divisor);
   return quotient + makeAtom(std::move(atom));
 }
 
@@ -216,7 +218,7 @@ IntExpr mod(const IntExpr &a, int64_t divisor) {
   atom.divisor = divisor;
   atom.low = 0;
   atom.high = divisor - 1;
-  atom.text = "(" + rest.text() + ")%" + std::to_string(divisor);
+  atom.text = absl::StrCat("(", rest.text(), ")%", divisor);
   return makeAtom(std::move(atom));
 }
 
@@ -231,8 +233,7 @@ IntExpr loadIndex(int buffer, const IntExpr &offset, int64_t low, int64_t high) 
   atom.a = offset;
   atom.low = low;
   atom.high = high;
-  atom.text = "index" + std::to_string(buffer) + "[" + offset.text() + "; " + std::to_string(low) + ".." +
-              std::to_string(high) + "]";
+  atom.text = absl::StrCat("index", buffer, "[", offset.text(), "; ", low, "..", high, "]");
   return makeAtom(std::move(atom));
 }
 

@@ -2,8 +2,8 @@
 // grammar); lowering takes only what went through parse(print(schedule)).
 //
 //   algorithm direct
-//   conv   vector oc 16   registers x 7, oc 2   order n, oc/32, y | x/7 | ic, ky, kx   pack weight [0/32][1][2][3][0%32]
-//   out    at conv x/7
+//   conv   vector oc 16   registers x 7, oc 2   order n, oc/32, y | x/7 | ic, ky, kx   pack weight
+//   [0/32][1][2][3][0%32] out    at conv x/7
 #pragma once
 
 #include <cstdint>
@@ -53,20 +53,20 @@ struct Pack {
 struct StageSchedule {
   std::string stage;
   std::optional<Attachment> at;
-  std::string vectorDim;                 ///< empty: scalar
+  std::string vectorDim;  ///< empty: scalar
   int64_t lanes = 1;
-  std::vector<RegisterTile> registers;   ///< outermost first
-  std::vector<Loop> parallel;            ///< outermost first; only for stages that are not attached
+  std::vector<RegisterTile> registers;  ///< outermost first
+  std::vector<Loop> parallel;           ///< outermost first; only for stages that are not attached
   std::vector<Loop> tile;
-  std::vector<Loop> reduction;           ///< over reduction dims
-  std::vector<std::string> unroll;       ///< reduction dims whose loop of step 1 is expanded
+  std::vector<Loop> reduction;      ///< over reduction dims
+  std::vector<std::string> unroll;  ///< reduction dims whose loop of step 1 is expanded
   std::vector<Pack> packs;
   bool operator==(const StageSchedule &) const = default;
 };
 
 struct Schedule {
   std::string algorithm = "direct";
-  std::vector<StageSchedule> stages;     ///< in the order of the kernel's stages
+  std::vector<StageSchedule> stages;  ///< in the order of the kernel's stages
   bool operator==(const Schedule &) const = default;
 };
 

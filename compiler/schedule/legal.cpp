@@ -1,0 +1,370 @@
+// The rules of schedules, in the order in which they are checked.
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/base/status.h"
+#include "compiler/schedule/schedule.h"
+#include "compiler/schedule/structure.h"
+
+namespace hone::schedule {
+namespace {
+
+using absl::StrCat;
+using tensor::DimKind;
+using tensor::Kernel;
+using tensor::TensorOp;
+
+// Bounds on what one schedule may ask for, so that an edited or imported text cannot make code without end.
+constexpr int64_t kMostLanes = 64;
+constexpr int64_t kMostUnrolledSteps = 1024;
+constexpr int64_t kMostRegisterElements = 256;
+
+class Rules {
+ public:
+  Rules(const Kernel &kernel, const Schedule &schedule, const TargetDescription &target)
+      : kernel_(kernel), schedule_(schedule), target_(target) {}
+
+  absl::Status check() const {
+    HONE_RETURN_IF_ERROR(stagesMatch());
+    for (size_t s = 0; s < schedule_.stages.size(); ++s) {
+      HONE_RETURN_IF_ERROR(vector(s));
+      HONE_RETURN_IF_ERROR(registers(s));
+      HONE_RETURN_IF_ERROR(loops(s));
+      HONE_RETURN_IF_ERROR(unroll(s));
+      HONE_RETURN_IF_ERROR(attachment(s));
+      HONE_RETURN_IF_ERROR(packs(s));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const TensorOp &op(size_t s) const { return kernel_.stages[s]; }
+  const StageSchedule &stage(size_t s) const { return schedule_.stages[s]; }
+
+  static absl::Status error(const StageSchedule &stage, const std::string &text) {
+    return absl::InvalidArgumentError(StrCat("schedule of stage '", stage.stage, "': ", text));
+  }
+
+  absl::Status stagesMatch() const {
+    if (schedule_.algorithm != "direct") {
+      return absl::InvalidArgumentError(
+          StrCat("schedule: unknown algorithm '", schedule_.algorithm, "'; known: direct"));
+    }
+    if (schedule_.stages.size() != kernel_.stages.size()) {
+      return absl::InvalidArgumentError(StrCat("schedule has ", schedule_.stages.size(), " stages, kernel '",
+                                               kernel_.name, "' has ", kernel_.stages.size(),
+                                               "; give one line per stage"));
+    }
+    for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+      if (stage(s).stage != op(s).name) {
+        return absl::InvalidArgumentError(StrCat("schedule line for stage '", stage(s).stage, "' where '", op(s).name,
+                                                 "' is expected; keep the kernel's order of stages"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status vector(size_t s) const {
+    const StageSchedule &line = stage(s);
+    if (line.vectorDim.empty()) return absl::OkStatus();
+    int dim = dimPosition(op(s), line.vectorDim);
+    if (dim < 0) return error(line, StrCat("vector dim '", line.vectorDim, "' is not a dim of the stage"));
+    if (line.lanes < 2 || line.lanes > kMostLanes || (line.lanes & (line.lanes - 1)) != 0) {
+      return error(line, StrCat("vector of ", line.lanes, " lanes; use a power of two from 2 to ", kMostLanes));
+    }
+    if (op(s).dims[static_cast<size_t>(dim)].kind == DimKind::Scan) {
+      return error(line, StrCat("vector dim '", line.vectorDim, "' is a scan dim, which is serial"));
+    }
+    auto insideLoad = [&](const tensor::Access &access) {
+      return std::any_of(access.indices.begin(), access.indices.end(),
+                         [&](const tensor::Index &index) { return mentionsInsideLoad(index, dim); });
+    };
+    bool loaded = std::any_of(op(s).reads.begin(), op(s).reads.end(), insideLoad) ||
+                  std::any_of(op(s).writes.begin(), op(s).writes.end(), insideLoad) ||
+                  std::any_of(op(s).body.begin(), op(s).body.end(),
+                              [&](const tensor::Scalar &body) { return loadsBy(body, dim); });
+    if (loaded) {
+      return error(line, StrCat("vector dim '", line.vectorDim, "' occurs in an index that is loaded from a buffer"));
+    }
+    return absl::OkStatus();
+  }
+
+  static bool loadsBy(const tensor::Scalar &scalar, int dim) {
+    if (scalar->kind == tensor::ScalarKind::IndexValue) return mentionsInsideLoad(scalar->index, dim);
+    return std::any_of(scalar->args.begin(), scalar->args.end(),
+                       [&](const tensor::Scalar &arg) { return loadsBy(arg, dim); });
+  }
+
+  absl::Status registers(size_t s) const {
+    const StageSchedule &line = stage(s);
+    std::set<std::string> seen;
+    int64_t elements = 1;
+    for (const RegisterTile &tile : line.registers) {
+      int dim = dimPosition(op(s), tile.dim);
+      if (dim < 0) return error(line, StrCat("register dim '", tile.dim, "' is not a dim of the stage"));
+      if (op(s).dims[static_cast<size_t>(dim)].kind == DimKind::Scan) {
+        return error(line, StrCat("register dim '", tile.dim, "' is a scan dim, which is serial"));
+      }
+      if (!seen.insert(tile.dim).second) return error(line, StrCat("register dim '", tile.dim, "' is given twice"));
+      if (tile.count > kMostRegisterElements)
+        return error(line, StrCat("registers ", tile.dim, " ", tile.count, "; at most ", kMostRegisterElements));
+      elements *= tile.count;
+    }
+    if (elements > kMostRegisterElements) {
+      return error(line, StrCat("register tile of ", elements, " elements; at most ", kMostRegisterElements));
+    }
+    if (!reduces(op(s)) || line.vectorDim.empty()) return absl::OkStatus();
+    int64_t bytes = line.lanes * sizeOf(op(s).body[0]->dtype);
+    int64_t needed = elements * std::max<int64_t>(1, bytes / target_.vectorBytes);
+    if (needed > target_.vectorRegisters) {
+      return error(line, StrCat("register tile needs ", needed, " vector registers, the target has ",
+                                target_.vectorRegisters, "; lower the counts after 'registers'"));
+    }
+    return absl::OkStatus();
+  }
+
+  int64_t covered(const StageSchedule &line, const std::string &dim) const {
+    int64_t elements = dim == line.vectorDim ? line.lanes : 1;
+    for (const RegisterTile &tile : line.registers) {
+      if (tile.dim == dim) elements *= tile.count;
+    }
+    return elements;
+  }
+
+  absl::Status section(size_t s, const std::vector<Loop> &loops, DimKind kind, const char *what,
+                       std::vector<Loop> &seen) const {
+    const StageSchedule &line = stage(s);
+    for (const Loop &loop : loops) {
+      int dim = dimPosition(op(s), loop.dim);
+      if (dim < 0) return error(line, StrCat("loop over '", loop.dim, "', which is not a dim of the stage"));
+      if (op(s).dims[static_cast<size_t>(dim)].kind != kind) {
+        return error(line, StrCat("'", loop.dim, "' among the ", what, " loops is not a ",
+                                  kind == DimKind::Parallel ? "parallel" : "reduction", " dim"));
+      }
+      int64_t tile = covered(line, loop.dim);
+      if (loop.step % tile != 0) {
+        return error(line,
+                     StrCat("loop ", loop.dim, "/", loop.step, " is not a multiple of the register tile, ", tile));
+      }
+      for (const Loop &outer : seen) {
+        if (outer.dim != loop.dim) continue;
+        if (outer.step <= loop.step || outer.step % loop.step != 0) {
+          return error(line, StrCat("loop ", loop.dim, "/", loop.step, " inside ", outer.dim, "/", outer.step,
+                                    ": steps must get smaller, each a divisor of the one before"));
+        }
+      }
+      seen.push_back(loop);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status loops(size_t s) const {
+    const StageSchedule &line = stage(s);
+    std::vector<Loop> seen;
+    HONE_RETURN_IF_ERROR(section(s, line.parallel, DimKind::Parallel, "parallel", seen));
+    HONE_RETURN_IF_ERROR(section(s, line.tile, DimKind::Parallel, "tile", seen));
+    HONE_RETURN_IF_ERROR(section(s, line.reduction, DimKind::Reduction, "reduction", seen));
+    if (!line.parallel.empty() && (line.at || scans(op(s)))) {
+      return error(line, line.at ? "parallel loops in a stage that is attached to another; give them as tile loops"
+                                 : "parallel loops in a stage with a scan dim; give them as tile loops");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status unroll(size_t s) const {
+    const StageSchedule &line = stage(s);
+    int64_t steps = 1;
+    for (const std::string &name : line.unroll) {
+      int dim = dimPosition(op(s), name);
+      if (dim < 0 || op(s).dims[static_cast<size_t>(dim)].kind != DimKind::Reduction) {
+        return error(line, StrCat("unroll of '", name, "', which is not a reduction dim of the stage"));
+      }
+      int64_t extent = op(s).dims[static_cast<size_t>(dim)].extent;
+      for (const Loop &loop : line.reduction) {
+        if (loop.dim == name && loop.step > 1) extent = loop.step;
+      }
+      steps *= extent;
+    }
+    for (const RegisterTile &tile : line.registers) steps *= line.unroll.empty() ? 1 : tile.count;
+    if (steps > kMostUnrolledSteps) {
+      return error(line, StrCat("unrolling makes ", steps, " steps; at most ", kMostUnrolledSteps));
+    }
+    return absl::OkStatus();
+  }
+
+  // ------------------------------------------------------------------------------------------------- attachments
+
+  size_t position(const std::string &name) const {
+    for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+      if (op(s).name == name) return s;
+    }
+    return kernel_.stages.size();
+  }
+
+  bool readsFrom(size_t reader, size_t writer) const {
+    for (const tensor::Access &write : op(writer).writes) {
+      for (const tensor::Access &read : op(reader).reads) {
+        if (read.buffer == write.buffer) return true;
+      }
+    }
+    return false;
+  }
+
+  absl::Status attachment(size_t s) const {
+    const StageSchedule &line = stage(s);
+    if (!line.at) return absl::OkStatus();
+    size_t host = position(line.at->stage);
+    if (host == kernel_.stages.size() || host == s) {
+      return error(line, StrCat("attached to '", line.at->stage, "', which is not another stage of the kernel"));
+    }
+    if (scans(op(s)) || scans(op(host))) return error(line, "stages with scan dims cannot be attached");
+    const StageSchedule &hostLine = stage(host);
+    auto in = [&](const std::vector<Loop> &loops) {
+      return std::find(loops.begin(), loops.end(), line.at->loop) != loops.end();
+    };
+    if (!in(hostLine.parallel) && !in(hostLine.tile)) {
+      return error(line, StrCat("attached at loop ", line.at->loop.dim, "/", line.at->loop.step,
+                                ", which is not among the parallel or tile loops of '", hostLine.stage, "'"));
+    }
+    return s < host ? producer(s, host) : consumer(s, host);
+  }
+
+  // A stage that feeds its host: all its readers are inside the same loop, and it writes temporaries.
+  absl::Status producer(size_t s, size_t host) const {
+    const StageSchedule &line = stage(s);
+    bool read = false;
+    for (size_t r = 0; r < kernel_.stages.size(); ++r) {
+      if (r == s || !readsFrom(r, s)) continue;
+      read = true;
+      bool inside = r == host || (r < host && stage(r).at == line.at);
+      if (!inside)
+        return error(line, StrCat("attached to '", op(host).name, "' but also read by '", op(r).name,
+                                  "', outside of that loop"));
+    }
+    if (!read) return error(line, StrCat("attached to '", op(host).name, "', which does not read it"));
+    for (size_t w = 0; w < s; ++w) {
+      if (readsFrom(s, w) && stage(w).at && stage(w).at != line.at) {
+        return error(line, StrCat("reads '", op(w).name, "', which is attached elsewhere"));
+      }
+    }
+    for (const tensor::Access &write : op(s).writes) {
+      const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(write.buffer)];
+      bool plain = std::all_of(write.indices.begin(), write.indices.end(),
+                               [](const tensor::Index &index) { return index->kind == tensor::IndexKind::Dim; });
+      if (buffer.role == tensor::BufferRole::Temporary && plain) continue;
+      if (!coversHostOnce(s, host)) {
+        return error(line, StrCat("writes '", buffer.name, "', which would be written by several pieces of '",
+                                  op(host).name, "'"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Whether each piece of the host's loops asks for its own part of stage `s`: all their dims are dims of both.
+  bool coversHostOnce(size_t s, size_t host) const {
+    std::vector<Loop> around = stage(host).parallel;
+    around.insert(around.end(), stage(host).tile.begin(), stage(host).tile.end());
+    for (const Loop &loop : around) {
+      if (dimPosition(op(s), loop.dim) < 0) return false;
+      if (loop == stage(s).at->loop) break;
+    }
+    return true;
+  }
+
+  // A stage that reads its host: element by element, at the innermost loop.
+  absl::Status consumer(size_t s, size_t host) const {
+    const StageSchedule &line = stage(s);
+    const StageSchedule &hostLine = stage(host);
+    std::vector<int> chain;
+    for (size_t c = host + 1; c < s; ++c) {
+      if (stage(c).at && stage(c).at->stage == hostLine.stage) chain.push_back(static_cast<int>(c));
+    }
+    if (!canFollow(kernel_, static_cast<int>(s), static_cast<int>(host), chain)) {
+      return error(line, StrCat("attached to '", hostLine.stage, "' but does not follow it element by element"));
+    }
+    for (size_t w = host + 1; w < s; ++w) {
+      bool inChain = std::find(chain.begin(), chain.end(), static_cast<int>(w)) != chain.end();
+      if (readsFrom(s, w) && !inChain)
+        return error(line, StrCat("reads '", op(w).name, "', which is computed after '", hostLine.stage, "'"));
+    }
+    const Loop &last = hostLine.tile.empty() ? hostLine.parallel.back() : hostLine.tile.back();
+    if (!(line.at->loop == last)) {
+      return error(line, StrCat("a stage that reads '", hostLine.stage, "' is attached at its innermost loop, ",
+                                last.dim, "/", last.step));
+    }
+    for (const tensor::Dim &dim : op(host).dims) {
+      int64_t left = dim.extent;
+      for (const std::vector<Loop> *loops : {&hostLine.parallel, &hostLine.tile}) {
+        for (const Loop &loop : *loops) left = loop.dim == dim.name ? loop.step : left;
+      }
+      if (dim.kind == DimKind::Parallel && left > covered(hostLine, dim.name)) {
+        return error(line, StrCat("attached to '", hostLine.stage, "', whose loops leave ", left, " of dim '", dim.name,
+                                  "'; end them with ", dim.name, "/", covered(hostLine, dim.name)));
+      }
+    }
+    if (!line.vectorDim.empty() || !line.registers.empty() || !line.tile.empty()) {
+      return error(line, StrCat("takes vector dim, registers and loops from '", hostLine.stage, "'; give none"));
+    }
+    return absl::OkStatus();
+  }
+
+  // ------------------------------------------------------------------------------------------------------- packs
+
+  absl::Status packs(size_t s) const {
+    const StageSchedule &line = stage(s);
+    for (const Pack &pack : line.packs) {
+      auto found = std::find_if(kernel_.buffers.begin(), kernel_.buffers.end(),
+                                [&](const tensor::Buffer &buffer) { return buffer.name == pack.buffer; });
+      if (found == kernel_.buffers.end() || found->role != tensor::BufferRole::Parameter) {
+        return error(line, StrCat("packs '", pack.buffer, "', which is not a parameter of the kernel"));
+      }
+      for (size_t earlier = 0; earlier <= s; ++earlier) {
+        auto count = std::count_if(stage(earlier).packs.begin(), stage(earlier).packs.end(),
+                                   [&](const Pack &other) { return other.buffer == pack.buffer; });
+        if (count > (earlier == s ? 1 : 0)) return error(line, StrCat("packs '", pack.buffer, "' twice"));
+      }
+      std::set<int> dims;
+      for (const tensor::LayoutAxis &axis : pack.layout.axes) dims.insert(axis.dim);
+      bool complete =
+          dims.size() == found->shape.size() && (dims.empty() || *dims.rbegin() + 1 == static_cast<int>(dims.size()));
+      if (!complete) {
+        return error(line,
+                     StrCat("layout of '", pack.buffer, "' must name each of its ", found->shape.size(), " dims"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const Kernel &kernel_;
+  const Schedule &schedule_;
+  const TargetDescription &target_;
+};
+
+}  // namespace
+
+absl::Status legal(const Kernel &kernel, const Schedule &schedule, const TargetDescription &target) {
+  return Rules(kernel, schedule, target).check();
+}
+
+Kernel applyPacks(const Kernel &kernel, const Schedule &schedule) {
+  Kernel packed = kernel;
+  for (const StageSchedule &stage : schedule.stages) {
+    for (const Pack &pack : stage.packs) {
+      for (tensor::Buffer &buffer : packed.buffers) {
+        if (buffer.name != pack.buffer) continue;
+        buffer.layout = pack.layout;
+        std::set<int> seen;
+        for (tensor::LayoutAxis &axis : buffer.layout.axes) {
+          if (!seen.insert(axis.dim).second) continue;
+          int64_t extent = buffer.shape[static_cast<size_t>(axis.dim)];
+          axis.extent = (extent + axis.divisor - 1) / axis.divisor;
+        }
+      }
+    }
+  }
+  return packed;
+}
+
+}  // namespace hone::schedule

@@ -1,0 +1,219 @@
+#include "compiler/schedule/structure.h"
+
+#include <algorithm>
+#include <string>
+
+namespace hone::schedule {
+
+using tensor::DimKind;
+using tensor::IndexKind;
+using tensor::ScalarKind;
+
+bool mentions(const tensor::Index &index, int position) {
+  if (index->kind == IndexKind::Dim) return index->value == position;
+  return std::any_of(index->args.begin(), index->args.end(),
+                     [&](const tensor::Index &arg) { return mentions(arg, position); });
+}
+
+bool mentions(const tensor::Access &access, int position) {
+  return std::any_of(access.indices.begin(), access.indices.end(),
+                     [&](const tensor::Index &index) { return mentions(index, position); });
+}
+
+bool mentionsInsideLoad(const tensor::Index &index, int position) {
+  if (index->kind == IndexKind::Load) return mentions(index, position);
+  return std::any_of(index->args.begin(), index->args.end(),
+                     [&](const tensor::Index &arg) { return mentionsInsideLoad(arg, position); });
+}
+
+namespace {
+
+bool isConstantIndex(const tensor::Index &index) { return index->kind == IndexKind::Constant; }
+
+// The step of `index` between neighbours of a dim, seen by an aligned vector of `lanes`.
+std::optional<int64_t> slope(const tensor::Index &index, int position, int64_t lanes) {
+  if (!mentions(index, position)) return 0;
+  switch (index->kind) {
+    case IndexKind::Dim:
+      return 1;
+    case IndexKind::Add: {
+      std::optional<int64_t> a = slope(index->args[0], position, lanes);
+      std::optional<int64_t> b = slope(index->args[1], position, lanes);
+      if (!a || !b) return std::nullopt;
+      return *a + *b;
+    }
+    case IndexKind::Mul: {
+      const tensor::Index &factor = isConstantIndex(index->args[0]) ? index->args[0] : index->args[1];
+      const tensor::Index &other = isConstantIndex(index->args[0]) ? index->args[1] : index->args[0];
+      std::optional<int64_t> step = slope(other, position, lanes);
+      if (!step || !isConstantIndex(factor)) return std::nullopt;
+      return *step * factor->value;
+    }
+    case IndexKind::FloorDiv:
+    case IndexKind::Mod: {
+      // An aligned vector does not cross a boundary that is a multiple of its lanes.
+      const tensor::Index &inner = index->args[0];
+      if (inner->kind != IndexKind::Dim || index->high % lanes != 0) return std::nullopt;
+      return index->kind == IndexKind::Mod ? 1 : 0;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::optional<int64_t> laneStride(const tensor::Kernel &kernel, const tensor::Access &access, int position,
+                                  int64_t lanes) {
+  const tensor::Layout &layout = kernel.buffers[static_cast<size_t>(access.buffer)].layout;
+  int64_t sum = 0;
+  for (size_t k = 0; k < access.indices.size(); ++k) {
+    std::optional<int64_t> step = slope(access.indices[k], position, lanes);
+    if (!step) return std::nullopt;
+    if (*step == 0) continue;
+    int64_t stride = 1;
+    int64_t innermost = 0;
+    int64_t block = 0;
+    for (size_t a = layout.axes.size(); a-- > 0;) {
+      const tensor::LayoutAxis &axis = layout.axes[a];
+      if (axis.dim == static_cast<int>(k)) {
+        if (innermost == 0) {
+          innermost = stride;
+          block = axis.extent;
+        } else if (block % lanes != 0) {
+          return std::nullopt;
+        }
+      }
+      stride *= axis.extent;
+    }
+    sum += *step * innermost;
+  }
+  return sum;
+}
+
+int64_t layoutBlock(const tensor::Kernel &kernel, const tensor::Access &access, int position) {
+  const tensor::Layout &layout = kernel.buffers[static_cast<size_t>(access.buffer)].layout;
+  for (size_t k = 0; k < access.indices.size(); ++k) {
+    if (access.indices[k]->kind != IndexKind::Dim || access.indices[k]->value != position) continue;
+    for (const tensor::LayoutAxis &axis : layout.axes) {
+      if (axis.dim == static_cast<int>(k) && axis.divisor > 1) return axis.divisor;
+    }
+  }
+  return 1;
+}
+
+std::vector<int> dimsOfKind(const tensor::TensorOp &op, DimKind kind) {
+  std::vector<int> dims;
+  for (size_t d = 0; d < op.dims.size(); ++d) {
+    if (op.dims[d].kind == kind) dims.push_back(static_cast<int>(d));
+  }
+  return dims;
+}
+
+int dimPosition(const tensor::TensorOp &op, const std::string &name) {
+  for (size_t d = 0; d < op.dims.size(); ++d) {
+    if (op.dims[d].name == name) return static_cast<int>(d);
+  }
+  return -1;
+}
+
+bool reduces(const tensor::TensorOp &op) { return op.combiner.kind != tensor::CombinerKind::None; }
+
+bool scans(const tensor::TensorOp &op) { return !dimsOfKind(op, DimKind::Scan).empty(); }
+
+namespace {
+
+// The two reads whose product the body is, through casts.
+std::optional<std::pair<int, int>> productOfReads(const tensor::Scalar &body) {
+  auto strip = [](tensor::Scalar s) {
+    while (s->kind == ScalarKind::Cast) s = s->args[0];
+    return s;
+  };
+  tensor::Scalar product = strip(body);
+  if (product->kind != ScalarKind::Apply || product->op != ScalarOp::Mul) return std::nullopt;
+  tensor::Scalar a = strip(product->args[0]);
+  tensor::Scalar b = strip(product->args[1]);
+  if (a->kind != ScalarKind::Read || b->kind != ScalarKind::Read) return std::nullopt;
+  return std::make_pair(a->position, b->position);
+}
+
+// How well `operand` can be loaded in vectors along `dim`: parameters are packed so that they can.
+int vectorScore(const tensor::Kernel &kernel, const tensor::TensorOp &op, int operand, int dim, int64_t lanes) {
+  const tensor::Access &access = op.reads[static_cast<size_t>(operand)];
+  int score = 0;
+  bool isParameter = kernel.buffers[static_cast<size_t>(access.buffer)].role == tensor::BufferRole::Parameter;
+  if (isParameter || laneStride(kernel, access, dim, lanes) == 1) score += 4;
+  if (isParameter) score += 1;
+  if (laneStride(kernel, op.writes[0], dim, lanes) == 1) score += 2;
+  if (op.dims[static_cast<size_t>(dim)].extent >= lanes) score += 2;
+  return score;
+}
+
+}  // namespace
+
+std::optional<Contraction> findContraction(const tensor::Kernel &kernel, const tensor::TensorOp &op, int64_t lanes) {
+  if (op.combiner.kind != tensor::CombinerKind::Sum || op.body.size() != 1) return std::nullopt;
+  std::optional<std::pair<int, int>> reads = productOfReads(op.body[0]);
+  if (!reads) return std::nullopt;
+  std::optional<Contraction> best;
+  int bestScore = -1;
+  for (auto [vector, row] : {*reads, std::make_pair(reads->second, reads->first)}) {
+    const tensor::Access &vectorAccess = op.reads[static_cast<size_t>(vector)];
+    const tensor::Access &rowAccess = op.reads[static_cast<size_t>(row)];
+    for (int dim : dimsOfKind(op, DimKind::Parallel)) {
+      bool insideLoad = std::any_of(vectorAccess.indices.begin(), vectorAccess.indices.end(),
+                                    [&](const tensor::Index &index) { return mentionsInsideLoad(index, dim); });
+      if (insideLoad || !mentions(vectorAccess, dim) || mentions(rowAccess, dim)) continue;
+      int score = vectorScore(kernel, op, vector, dim, lanes);
+      if (score <= bestScore) continue;
+      bestScore = score;
+      best = Contraction{vector, row, dim, {}};
+    }
+  }
+  if (!best) return std::nullopt;
+  for (int dim : dimsOfKind(op, DimKind::Parallel)) {
+    bool ofRow = mentions(op.reads[static_cast<size_t>(best->rowOperand)], dim);
+    if (ofRow && !mentions(op.reads[static_cast<size_t>(best->vectorOperand)], dim)) best->rowDims.push_back(dim);
+  }
+  return best;
+}
+
+bool canFollow(const tensor::Kernel &kernel, int reader, int host, const std::vector<int> &chain) {
+  const tensor::TensorOp &op = kernel.stages[static_cast<size_t>(reader)];
+  const tensor::TensorOp &source = kernel.stages[static_cast<size_t>(host)];
+  if (reduces(op) || scans(op) || scans(source)) return false;
+  std::vector<std::string> names(op.dims.size());
+  bool reads = false;
+  for (int from = host; from < reader; ++from) {
+    bool inChain = from == host || std::find(chain.begin(), chain.end(), from) != chain.end();
+    const tensor::TensorOp &writer = kernel.stages[static_cast<size_t>(from)];
+    for (const tensor::Access &write : writer.writes) {
+      for (const tensor::Access &read : op.reads) {
+        if (read.buffer != write.buffer) continue;
+        if (!inChain) return false;
+        reads = true;
+        for (size_t k = 0; k < read.indices.size(); ++k) {
+          const tensor::Index &to = read.indices[k];
+          const tensor::Index &wrote = write.indices[k];
+          if (isConstantIndex(to) && isConstantIndex(wrote) && to->value == wrote->value) continue;
+          if (to->kind != IndexKind::Dim || wrote->kind != IndexKind::Dim) return false;
+          const std::string &name = writer.dims[static_cast<size_t>(wrote->value)].name;
+          std::string &seen = names[static_cast<size_t>(to->value)];
+          if (!seen.empty() && seen != name) return false;
+          seen = name;
+        }
+      }
+    }
+  }
+  if (!reads) return false;
+  for (size_t d = 0; d < op.dims.size(); ++d) {
+    int hostDim = dimPosition(source, names[d]);
+    if (hostDim < 0 || op.dims[d].extent != source.dims[static_cast<size_t>(hostDim)].extent) return false;
+  }
+  return std::all_of(source.dims.begin(), source.dims.end(), [&](const tensor::Dim &dim) {
+    return dim.kind != DimKind::Parallel || dim.extent == 1 ||
+           std::find(names.begin(), names.end(), dim.name) != names.end();
+  });
+}
+
+}  // namespace hone::schedule

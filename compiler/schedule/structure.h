@@ -1,0 +1,47 @@
+// What schedules ask of a stage's structure: strides of accesses, contractions, which stages can share loops. Free
+// functions over TensorOps; nothing here knows an operator's name.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "compiler/tensor/tensor_op.h"
+
+namespace hone::schedule {
+
+/// Whether \p index mentions the dim at \p position.
+bool mentions(const tensor::Index &index, int position);
+bool mentions(const tensor::Access &access, int position);
+/// Whether the dim at \p position occurs inside an index loaded from a buffer.
+bool mentionsInsideLoad(const tensor::Index &index, int position);
+
+/// The step in elements between neighbours of the dim at \p position, as a vector of \p lanes elements that starts
+/// at a multiple of \p lanes sees it; nothing when they are not evenly spaced.
+std::optional<int64_t> laneStride(const tensor::Kernel &kernel, const tensor::Access &access, int position,
+                                  int64_t lanes);
+
+/// Elements of the block that the layout of \p access's buffer makes of the dim at \p position (divisor of the outer
+/// axis), or 1.
+int64_t layoutBlock(const tensor::Kernel &kernel, const tensor::Access &access, int position);
+
+/// A sum of products of two reads.
+struct Contraction {
+  int vectorOperand = 0;  ///< position in reads of the operand that varies along the vector dim
+  int rowOperand = 1;     ///< the other one, invariant along the vector dim
+  int vectorDim = -1;
+  std::vector<int> rowDims;  ///< parallel dims of the row operand only, outermost first
+};
+
+/// The stage as a contraction with its best vector dim, if it is one.
+std::optional<Contraction> findContraction(const tensor::Kernel &kernel, const tensor::TensorOp &op, int64_t lanes);
+
+std::vector<int> dimsOfKind(const tensor::TensorOp &op, tensor::DimKind kind);
+int dimPosition(const tensor::TensorOp &op, const std::string &name);
+bool reduces(const tensor::TensorOp &op);
+bool scans(const tensor::TensorOp &op);
+
+/// Whether stage \p reader reads what stage \p host writes element by element, and every dim of one is a dim of the
+/// other: it can be computed in the host's registers. \p chain: stages between that do so already.
+bool canFollow(const tensor::Kernel &kernel, int reader, int host, const std::vector<int> &chain);
+
+}  // namespace hone::schedule
