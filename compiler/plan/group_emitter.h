@@ -1,0 +1,91 @@
+// GroupEmitter: the kernel of one group. Anchors (emit_*.cpp) add their stages through it; elementwise nodes and
+// views are composed into the stages that need them. One thread; borrows program and plan, adds parameters to the plan.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/base/target.h"
+#include "compiler/plan/kernel_builder.h"
+#include "compiler/plan/program.h"
+
+namespace hone::plan {
+
+/// The anchor's value at the point of a stage over the group's output domain.
+using Finish = std::function<tensor::Scalar(Stage &stage)>;
+
+/// Parameters of the plan by constant, shape and layout.
+using ParameterTable = std::map<std::string, int>;
+
+class GroupEmitter {
+ public:
+  GroupEmitter(Program &program, int group, int64_t lanes, Plan &plan, ParameterTable &parameters);
+
+  /// The kernel; nothing when the group stores nothing.
+  std::optional<PlanKernel> run();
+
+  // For anchors.
+
+  const graph::Graph &graph() const { return program_.graph; }
+  const graph::Shape &shape(graph::ValueId value) const { return program_.shape(value); }
+  DType dtype(graph::ValueId value) const { return program_.value(value).type.dtype; }
+  const Domains &domains() const { return group_.domains; }
+  Stage stage(const std::string &name, std::vector<tensor::Dim> dims) { return {builder_, name, std::move(dims)}; }
+  int temporary(const std::string &name, DType dtype, const std::vector<tensor::Dim> &dims, size_t count);
+  /// Element \p indices of \p value, computed in place where it is fused.
+  tensor::Scalar value(Stage &stage, graph::ValueId value, const Indices &indices,
+                       std::optional<double> outside = std::nullopt);
+  /// Ends \p stage, whose dims are the output domain and reduction dims, and whose result is the value of \p node:
+  /// written to its storage, if it has any, or kept for what is fused behind.
+  Finish finishValue(Stage stage, const graph::Node &node, tensor::Scalar body, tensor::CombinerKind combiner);
+  /// The same for a result that has to be finished.
+  Finish finishPartial(Stage stage, tensor::Scalar body, tensor::CombinerKind combiner);
+  /// Where concatenations write: the storage of \p node's value.
+  int storageOf(const graph::Node &node);
+
+ private:
+  struct Staged {
+    int buffer;
+    Indices coords;
+  };
+
+  void emitCopy();
+  void emitMembers(const std::vector<int> &nodes, const Domain &domain, bool isPrologue);
+  void emitAnchor();
+  void emitStage(graph::ValueId value, const Domain &domain, const std::string &name);
+  bool needsStage(graph::ValueId value, bool isPrologue) const;
+  int64_t sizeOfBody(graph::ValueId value) const;
+  bool isMember(graph::ValueId value) const;
+  /// The member that \p value is, or is a bijective view of; -1.
+  graph::ValueId memberBehind(graph::ValueId value) const;
+  const StoredValue *storedEntry(graph::ValueId value) const;
+  int storageBuffer(const StoredValue &entry);
+  tensor::Scalar define(Stage &stage, graph::ValueId value, const Indices &indices);
+  tensor::Scalar external(Stage &stage, graph::ValueId value, const Indices &indices, std::optional<double> outside);
+  tensor::Index loadIndex(Stage &stage, graph::ValueId value, const Indices &indices);
+  int inputBuffer(graph::ValueId leaf, const graph::Shape &shape);
+  int parameterBuffer(Stage &stage, graph::ValueId leaf, graph::Shape shape, Indices &indices, bool squeeze);
+  bool writesBlocks() const;
+  std::string kernelName() const;
+
+  Program &program_;
+  int index_;
+  Group &group_;
+  int64_t lanes_;
+  Plan &plan_;
+  ParameterTable &parameters_;
+  KernelBuilder builder_;
+  std::map<graph::ValueId, Staged> staged_;
+  Finish finish_;
+};
+
+/// Adds the stages of the anchor \p node; returns how its value is had from them, or null when it is stored already.
+Finish emitAnchor(GroupEmitter &emitter, const graph::Node &node);
+
+/// What sums of \p dtype are accumulated in.
+DType accumulatorOf(DType dtype);
+
+}  // namespace hone::plan

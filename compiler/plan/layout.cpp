@@ -1,0 +1,138 @@
+#include "compiler/plan/layout.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace hone::plan {
+namespace {
+
+using graph::Node;
+using graph::Op;
+using graph::ValueId;
+using tensor::Layout;
+
+size_t at(ValueId id) { return static_cast<size_t>(id); }
+
+class LayoutChooser {
+ public:
+  LayoutChooser(Program &program, int64_t lanes, Plan &plan) : program_(program), lanes_(lanes), plan_(plan) {
+    program_.bufferOf.assign(program_.graph.values.size(), -1);
+  }
+
+  void run() {
+    for (const graph::Port &port : program_.graph.inputs) {
+      const graph::TensorType &type = program_.value(port.value).type;
+      const int buffer = add(port.name, Place::Input, type, Layout::rowMajor(type.shape));
+      program_.bufferOf[at(port.value)] = buffer;
+      plan_.inputs.push_back(buffer);
+    }
+    plan_.outputs.assign(program_.graph.outputs.size(), -1);
+    for (size_t g = 0; g < program_.groups.size(); ++g) {
+      const bool blocks = worksOnBlocks(program_.groups[g]);
+      for (size_t i = 0; i < program_.groups[g].stored.size(); ++i) {
+        createFor(static_cast<int>(g), static_cast<int>(i), blocks);
+      }
+    }
+  }
+
+ private:
+  int add(std::string name, Place place, const graph::TensorType &type, Layout layout) {
+    PlanBuffer buffer;
+    buffer.name = std::move(name);
+    buffer.place = place;
+    buffer.dtype = type.dtype;
+    buffer.shape = type.shape;
+    buffer.bytes = layout.elements() * sizeOf(type.dtype);
+    buffer.layout = std::move(layout);
+    plan_.buffers.push_back(std::move(buffer));
+    return static_cast<int>(plan_.buffers.size()) - 1;
+  }
+
+  void createFor(int group, int index, bool blocks) {
+    StoredValue &entry = program_.groups[static_cast<size_t>(group)].stored[static_cast<size_t>(index)];
+    for (size_t port = 0; port < plan_.outputs.size(); ++port) {
+      if (program_.outputGroup[port] != group || program_.outputEntry[port] != index) continue;
+      const graph::Port &output = program_.graph.outputs[port];
+      const graph::TensorType &type = program_.value(output.value).type;
+      entry.buffer = add(output.name, Place::Output, type, Layout::rowMajor(type.shape));
+      plan_.outputs[port] = entry.buffer;
+    }
+    if (entry.buffer < 0) {
+      const graph::Value &value = program_.value(entry.form);
+      const bool blocked = blocks && entry.form == entry.value && isImage(value.type.shape) && readersAgree(entry.form);
+      entry.buffer = add(value.name.empty() ? absl::StrCat("%", entry.form) : value.name, Place::Arena, value.type,
+                         blocked ? Layout::blocked(value.type.shape, 1, lanes_) : Layout::rowMajor(value.type.shape));
+    }
+    if (program_.groupOf[at(entry.form)] == group) program_.bufferOf[at(entry.form)] = entry.buffer;
+  }
+
+  /// Rank 4, with enough channels to fill a vector usefully, and more than one pixel (with one, blocked and row-major
+  /// are the same bytes).
+  static bool isImage(const graph::Shape &shape) {
+    return shape.size() == 4 && shape[1] > 4 && shape[2] * shape[3] > 1;
+  }
+
+  bool isBlocked(ValueId value) const {
+    const int buffer = program_.bufferOf[at(value)];
+    if (buffer < 0) return false;
+    const PlanBuffer &b = plan_.buffers[static_cast<size_t>(buffer)];
+    return !b.layout.isRowMajor(b.shape);
+  }
+
+  /// Convs and pools do; elementwise ops, copies and concatenations go along with what they read.
+  bool worksOnBlocks(const Group &group) const {
+    if (group.anchor >= 0) {
+      const Node &anchor = program_.graph.nodes[static_cast<size_t>(group.anchor)];
+      if (anchor.op == Op::Conv || anchor.op == Op::Pool) return true;
+      if (anchor.op != Op::Concat) return false;
+    }
+    const int index = static_cast<int>(&group - program_.groups.data());
+    for (ValueId input : inputsOf(program_, index)) {
+      for (ValueId leaf : leavesOf(program_, input)) {
+        if (isBlocked(leaf)) return true;
+      }
+    }
+    return false;
+  }
+
+  /// Whether all who read \p value read whole channels at a place: then a vector of channels serves them.
+  bool readersAgree(ValueId value) const {
+    const std::vector<int> &users = program_.users[at(value)];
+    return !program_.isOutput[at(value)] && std::all_of(users.begin(), users.end(), [&](int user) {
+      return readsBlocks(program_.graph.nodes[static_cast<size_t>(user)], value);
+    });
+  }
+
+  bool readsBlocks(const Node &reader, ValueId value) const {
+    switch (reader.op) {
+      case Op::Conv:
+        return reader.inputs[0] == value;
+      case Op::Pool:
+        return true;
+      case Op::Elementwise:
+      case Op::Cast:
+      case Op::Concat:
+        return program_.shape(reader.output).size() == 4;
+      case Op::Reduce: {
+        const auto &axes = std::get<graph::ReduceAttributes>(reader.attributes).axes;
+        return std::find(axes.begin(), axes.end(), 1) == axes.end();
+      }
+      case Op::Pad:
+      case Op::Slice:
+        return program_.shape(reader.output)[1] == program_.shape(value)[1] && readersAgree(reader.output);
+      default:
+        return false;
+    }
+  }
+
+  Program &program_;
+  int64_t lanes_;
+  Plan &plan_;
+};
+
+}  // namespace
+
+void createBuffers(Program &program, int64_t lanes, Plan &plan) { LayoutChooser(program, lanes, plan).run(); }
+
+}  // namespace hone::plan

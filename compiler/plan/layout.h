@@ -1,0 +1,14 @@
+// Layouts: in which order the elements of every stored value lie.
+#pragma once
+
+#include <cstdint>
+
+#include "compiler/plan/program.h"
+
+namespace hone::plan {
+
+/// Creates a plan buffer for every input and stored value. Images that go from windowed op to windowed op are blocked
+/// by \p lanes channels; everything else is row-major. Fills in StoredValue::buffer and Program::bufferOf.
+void createBuffers(Program &program, int64_t lanes, Plan &plan);
+
+}  // namespace hone::plan

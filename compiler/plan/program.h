@@ -1,0 +1,104 @@
+// Program: the graph on its way to a plan: which nodes are computed together, over which dims, and which values get
+// storage. Made by fuse(), completed by chooseStorage(), read by layout, emission and memory. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/plan/plan.h"
+#include "compiler/plan/views.h"
+
+namespace hone::plan {
+
+/// The points at which a value is computed. All dims are parallel here; the stages turn some into reductions.
+struct Domain {
+  std::vector<tensor::Dim> dims;
+  Indices coords;      ///< where in the value the point lies
+  int vectorDim = -1;  ///< the dim along which consecutive elements should be written; -1: none
+};
+
+/// What the anchors do with their dims. Rows: softmax, layer norm, reduce: dims are outer ones, then those of a row.
+struct Domains {
+  Domain input;      ///< Rows: of the data read; what is fused in front is computed there
+  Domain output;     ///< of the anchor's value and of all that is fused behind
+  size_t outer = 0;  ///< Rows: how many dims are outer
+};
+
+/// A value that the group writes to memory. `form` is the value itself or a view of it, written in its place.
+struct StoredValue {
+  graph::ValueId value = -1;
+  graph::ValueId form = -1;
+  Indices coords;   ///< of the form, over the dims of the value's domain
+  int buffer = -1;  ///< position in Plan::buffers
+};
+
+/// Nodes that become one kernel. Elementwise nodes alone (no anchor), or around an anchor, or the copy of a view.
+struct Group {
+  int anchor = -1;             ///< node
+  graph::ValueId copied = -1;  ///< the value that a copy materialises
+  std::vector<int> prologue;   ///< elementwise nodes that feed the anchor (rows only), in topological order
+  std::vector<int> epilogue;   ///< elementwise nodes behind the anchor, or all there are
+  Domains domains;
+  std::vector<StoredValue> stored;
+};
+
+struct Program {
+  graph::Graph graph;                   ///< prepared: see prepare()
+  std::vector<int> producer;            ///< per value: node, or -1
+  std::vector<std::vector<int>> users;  ///< per value: nodes, once per use
+  std::vector<bool> isOutput;           ///< per value
+  std::vector<int> groupOf;             ///< per value: the group that computes it; -1 for views, inputs, constants
+  std::vector<std::optional<Indices>> coords;  ///< per value of a group: its place over the group's output domain
+  std::vector<bool> stored;                    ///< per value: it has memory of its own (inputs and constants too)
+  std::vector<int> bufferOf;                   ///< per stored value that is no constant: position in Plan::buffers
+  std::vector<Group> groups;
+  std::vector<int> outputGroup;  ///< per output port: the group that writes it
+  std::vector<int> outputEntry;  ///< per output port: which of that group's stored values
+
+  const graph::Value &value(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)]; }
+  const graph::Shape &shape(graph::ValueId id) const { return value(id).type.shape; }
+  /// The node that produces \p id, or null.
+  const graph::Node *producerOf(graph::ValueId id) const {
+    const int node = producer[static_cast<size_t>(id)];
+    return node < 0 ? nullptr : &graph.nodes[static_cast<size_t>(node)];
+  }
+};
+
+/// A constant with one element: bodies hold its number.
+bool isScalarConstant(const graph::Value &value);
+/// An input of the graph, a constant, or a value that has been given storage, as seen by those who read it.
+struct Resolved {
+  graph::ValueId leaf = -1;  ///< what is read
+  graph::Shape shape;        ///< as which shape its bytes are read: a reshape of row-major data is only another shape
+  Indices indices;
+  std::optional<double> outside;  ///< the value outside the shape
+};
+/// Follows views from element \p indices of \p value to what has storage (or to the member of a group).
+Resolved resolve(const Program &program, graph::ValueId value, const Indices &indices, const IndexLoader &loader);
+/// The values with storage, or computed by groups, that views lead to from \p value: gathers read two.
+std::vector<graph::ValueId> leavesOf(const Program &program, graph::ValueId value);
+/// The place of \p value over the output domain of \p group, when the group computes it there or it is a
+/// bijective view of such a value.
+std::optional<Indices> coordsIn(const Program &program, int group, graph::ValueId value);
+/// The values that the nodes of group \p index read (its own members among them).
+std::vector<graph::ValueId> inputsOf(const Program &program, int index);
+
+/// Names of \p count spatial dims, the last three being z, y, x.
+std::vector<std::string> spatialNames(size_t count);
+/// Dims and coords of what \p node computes as the anchor of a group.
+Domains anchorDomains(const graph::Graph &graph, const graph::Node &node);
+/// Of elementwise values and copies of \p shape.
+Domains mapDomains(const graph::Shape &shape);
+
+/// The graph rewritten where that lets more be fused; means the same.
+graph::Graph prepare(const graph::Graph &graph);
+/// Groups all nodes but views.
+Program fuse(graph::Graph graph);
+/// Decides which values get storage, adds groups that copy views which readers or outputs need as data, and puts
+/// the groups in the order of execution.
+void chooseStorage(Program &program);
+
+}  // namespace hone::plan

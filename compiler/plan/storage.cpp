@@ -1,0 +1,273 @@
+// chooseStorage(): which values get memory, which views must become data, who writes the outputs, and the order of
+// the kernels.
+#include <algorithm>
+#include <cassert>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "compiler/plan/program.h"
+
+namespace hone::plan {
+namespace {
+
+using graph::Node;
+using graph::Op;
+using graph::ValueId;
+
+size_t at(ValueId id) { return static_cast<size_t>(id); }
+
+/// Stands for an index that is only known at run time.
+tensor::Index unknownIndex(ValueId, const Indices &indices) { return tensor::load(0, indices); }
+
+class StorageChooser {
+ public:
+  explicit StorageChooser(Program &program) : program_(program) {}
+
+  void run() {
+    for (size_t g = 0; g < program_.groups.size(); ++g) storeWhatIsUsedOutside(static_cast<int>(g));
+    const size_t nodes = program_.graph.nodes.size();
+    for (size_t i = 0; i < nodes; ++i) copyWhatCannotBeRead(program_.graph.nodes[i]);
+    assignOutputs();
+    orderGroups();
+  }
+
+ private:
+  const Node &node(int position) const { return program_.graph.nodes[static_cast<size_t>(position)]; }
+
+  // ------------------------------------------------------------------------------------------ group values
+
+  bool usedOutside(ValueId value, int group) const {
+    if (program_.isOutput[at(value)]) return true;
+    return std::any_of(program_.users[at(value)].begin(), program_.users[at(value)].end(), [&](int user) {
+      const Node &reader = node(user);
+      if (!isView(reader.op)) return program_.groupOf[at(reader.output)] != group;
+      return !isBijection(reader.op) || usedOutside(reader.output, group);
+    });
+  }
+
+  void storeWhatIsUsedOutside(int index) {
+    const Group &group = program_.groups[static_cast<size_t>(index)];
+    std::vector<int> members = group.prologue;
+    if (group.anchor >= 0) members.push_back(group.anchor);
+    members.insert(members.end(), group.epilogue.begin(), group.epilogue.end());
+    for (int member : members) {
+      const ValueId value = node(member).output;
+      if (usedOutside(value, index)) store(index, formOf(index, value));
+    }
+  }
+
+  void store(int index, StoredValue entry) {
+    program_.stored[at(entry.form)] = true;
+    program_.groupOf[at(entry.form)] = index;
+    program_.coords[at(entry.form)] = entry.coords;
+    program_.groups[static_cast<size_t>(index)].stored.push_back(std::move(entry));
+  }
+
+  /// The value itself, or the last of a chain of views that only this value feeds: where the writes stay
+  /// consecutive they may as well go to the places that the readers want.
+  StoredValue formOf(int index, ValueId value) const {
+    const Domain &domain = program_.groups[static_cast<size_t>(index)].domains.output;
+    const std::optional<Indices> &coords = program_.coords[at(value)];
+    if (!coords) {
+      return {value, value, dimsFrom(0, program_.shape(value).size()), -1};
+    }
+    StoredValue best{value, value, *coords, -1};
+    StoredValue current = best;
+    bool moved = false;
+    while (program_.users[at(current.form)].size() == 1 && !program_.isOutput[at(current.form)]) {
+      const Node &user = node(program_.users[at(current.form)][0]);
+      if (!isBijection(user.op)) break;
+      current.coords = forward(program_.graph, user, current.coords);
+      current.form = user.output;
+      moved = moved || user.op == Op::Transpose;
+      if (!isAffine(current.coords)) break;
+      if (moved && isConsecutive(domain, current)) best = current;
+    }
+    return best;
+  }
+
+  bool isConsecutive(const Domain &domain, const StoredValue &entry) const {
+    if (domain.vectorDim < 0 || domain.dims[static_cast<size_t>(domain.vectorDim)].extent == 1) return true;
+    return coefficientOf(linearIndex(program_.shape(entry.form), entry.coords), domain.vectorDim) ==
+           std::optional<int64_t>(1);
+  }
+
+  // ---------------------------------------------------------------------------------------------- operands
+
+  void copy(ValueId value) {
+    if (program_.stored[at(value)]) return;
+    Group group;
+    group.copied = value;
+    group.domains = mapDomains(program_.shape(value));
+    program_.groups.push_back(group);
+    store(static_cast<int>(program_.groups.size()) - 1, {value, value, group.domains.output.coords, -1});
+  }
+
+  void copyWhatCannotBeRead(const Node &reader) {
+    switch (reader.op) {
+      case Op::Conv: {
+        const auto &conv = std::get<graph::ConvAttributes>(reader.attributes);
+        readWindow(reader.inputs[0], conv.pads);
+        if (!isPlain(reader.inputs[1])) copy(reader.inputs[1]);
+        break;
+      }
+      case Op::Pool:
+        readWindow(reader.inputs[0], std::get<graph::PoolAttributes>(reader.attributes).pads);
+        break;
+      case Op::MatMul:
+        if (!isPlain(reader.inputs[0])) copy(reader.inputs[0]);
+        if (!isPlain(reader.inputs[1]) || !columnsAreContiguous(reader)) copy(reader.inputs[1]);
+        break;
+      case Op::Pad:
+        if (std::get<graph::PadAttributes>(reader.attributes).mode == graph::PadMode::Constant &&
+            !allowsOutside(reader.inputs[0])) {
+          copy(reader.inputs[0]);
+        }
+        break;
+      case Op::Gather:
+        if (!isLoadable(reader.inputs[1])) copy(reader.inputs[1]);
+        break;
+      default:
+        break;
+    }
+  }
+
+  void readWindow(ValueId data, const graph::Shape &pads) {
+    const bool padded = std::any_of(pads.begin(), pads.end(), [](int64_t pad) { return pad != 0; });
+    if (padded ? !allowsOutside(data) : !isPlain(data)) copy(data);
+  }
+
+  Resolved probe(ValueId value) const {
+    return resolve(program_, value, dimsFrom(0, program_.shape(value).size()), unknownIndex);
+  }
+
+  /// Read through affine indices only: addresses that loops step through.
+  bool isPlain(ValueId value) const {
+    const Resolved source = probe(value);
+    return !source.outside && isAffine(source.indices);
+  }
+
+  bool isLoadable(ValueId indices) const { return !probe(indices).outside; }
+
+  bool columnsAreContiguous(const Node &reader) const {
+    const ValueId right = reader.inputs[1];
+    if (program_.value(right).constant != nullptr) return true;
+    const graph::Shape &shape = program_.shape(right);
+    if (shape.back() == 1) return true;
+    const Resolved source = probe(right);
+    return coefficientOf(linearIndex(source.shape, source.indices), static_cast<int>(shape.size()) - 1) ==
+           std::optional<int64_t>(1);
+  }
+
+  /// Whether an index outside the value's shape is also outside what is read for it.
+  bool allowsOutside(ValueId value) const {
+    if (program_.stored[at(value)]) return true;
+    const Node *producer = program_.producerOf(value);
+    if (producer == nullptr) return true;
+    if (producer->op == Op::Transpose) return allowsOutside(producer->inputs[0]);
+    if (producer->op != Op::Reshape) return !isView(producer->op);
+    while (!program_.stored[at(value)] && producer != nullptr && producer->op == Op::Reshape) {
+      value = producer->inputs[0];
+      producer = program_.producerOf(value);
+    }
+    return program_.stored[at(value)];
+  }
+
+  // ----------------------------------------------------------------------------------------------- outputs
+
+  /// The stored value whose bytes are those of \p value: itself or what it is a reshape of.
+  ValueId bytesOf(ValueId value) const {
+    while (!program_.stored[at(value)]) {
+      const Node *producer = program_.producerOf(value);
+      if (producer == nullptr || producer->op != Op::Reshape) return -1;
+      value = producer->inputs[0];
+    }
+    return program_.groupOf[at(value)] >= 0 ? value : -1;
+  }
+
+  void assignOutputs() {
+    std::set<ValueId> claimed;
+    for (const graph::Port &port : program_.graph.outputs) {
+      const ValueId bytes = bytesOf(port.value);
+      if (bytes >= 0 && claimed.insert(bytes).second) {
+        const int group = program_.groupOf[at(bytes)];
+        const std::vector<StoredValue> &stored = program_.groups[static_cast<size_t>(group)].stored;
+        const auto entry = std::find_if(stored.begin(), stored.end(), [&](const auto &s) { return s.form == bytes; });
+        assert(entry != stored.end());
+        program_.outputGroup.push_back(group);
+        program_.outputEntry.push_back(static_cast<int>(entry - stored.begin()));
+        continue;
+      }
+      // An input, a constant, a view in another order, or a second output of the same bytes.
+      Group group;
+      group.copied = port.value;
+      group.domains = mapDomains(program_.shape(port.value));
+      group.stored = {{port.value, port.value, group.domains.output.coords, -1}};
+      program_.groups.push_back(std::move(group));
+      program_.outputGroup.push_back(static_cast<int>(program_.groups.size()) - 1);
+      program_.outputEntry.push_back(0);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------- order
+
+  int firstNode(const Group &group) const {
+    if (group.anchor >= 0) return group.anchor;
+    if (!group.epilogue.empty()) return group.epilogue[0];
+    return program_.producer[at(group.copied)];
+  }
+
+  void orderGroups() {
+    const size_t count = program_.groups.size();
+    std::vector<std::set<int>> waits(count);
+    std::vector<std::vector<int>> feeds(count);
+    for (size_t g = 0; g < count; ++g) {
+      for (ValueId input : inputsOf(program_, static_cast<int>(g))) {
+        for (ValueId leaf : leavesOf(program_, input)) {
+          const int below = program_.groupOf[at(leaf)];
+          if (below < 0 || below == static_cast<int>(g)) continue;
+          if (waits[g].insert(below).second) feeds[static_cast<size_t>(below)].push_back(static_cast<int>(g));
+        }
+      }
+    }
+    // Of those that are ready, the first in the order of the graph.
+    std::set<std::pair<int, int>> ready;
+    const auto makeReady = [&](size_t g) { ready.insert({firstNode(program_.groups[g]), static_cast<int>(g)}); };
+    for (size_t g = 0; g < count; ++g) {
+      if (waits[g].empty()) makeReady(g);
+    }
+    std::vector<int> order;
+    while (!ready.empty()) {
+      const int next = ready.begin()->second;
+      ready.erase(ready.begin());
+      order.push_back(next);
+      for (int above : feeds[static_cast<size_t>(next)]) {
+        waits[static_cast<size_t>(above)].erase(next);
+        if (waits[static_cast<size_t>(above)].empty()) makeReady(static_cast<size_t>(above));
+      }
+    }
+    assert(order.size() == count && "groups wait for each other");
+    renumber(order);
+  }
+
+  void renumber(const std::vector<int> &order) {
+    std::vector<int> position(order.size());
+    std::vector<Group> groups;
+    for (size_t i = 0; i < order.size(); ++i) {
+      position[static_cast<size_t>(order[i])] = static_cast<int>(i);
+      groups.push_back(std::move(program_.groups[static_cast<size_t>(order[i])]));
+    }
+    program_.groups = std::move(groups);
+    for (int &group : program_.groupOf) group = group < 0 ? -1 : position[static_cast<size_t>(group)];
+    for (int &group : program_.outputGroup) group = position[static_cast<size_t>(group)];
+  }
+
+  Program &program_;
+};
+
+}  // namespace
+
+void chooseStorage(Program &program) { StorageChooser(program).run(); }
+
+}  // namespace hone::plan

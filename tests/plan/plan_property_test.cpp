@@ -1,0 +1,118 @@
+// Random graphs: executing the plan gives what evaluating the graph gives, and no two live buffers share bytes.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "compiler/graph/graph.h"
+#include "compiler/plan/plan.h"
+#include "tests/plan/plan_runner.h"
+#include "tests/plan/random_graph.h"
+
+namespace hone::plan {
+namespace {
+
+TargetDescription targetWithLanes(int64_t lanes) {
+  TargetDescription target;
+  target.vectorBytes = 4 * lanes;
+  return target;
+}
+
+/// Both sides round to float at different places; what is left is a few units in the last place of the largest
+/// intermediate value.
+constexpr double kTolerance = 2e-4;
+
+std::string difference(const tensor::HostTensor &expected, const tensor::HostTensor &got) {
+  if (expected.dtype != got.dtype || expected.shape != got.shape) return "type differs";
+  double magnitude = 1;
+  for (int64_t i = 0; i < expected.elements(); ++i) {
+    if (std::isfinite(expected.real(i))) magnitude = std::max(magnitude, std::abs(expected.real(i)));
+  }
+  for (int64_t i = 0; i < expected.elements(); ++i) {
+    const double a = expected.real(i), b = got.real(i);
+    if (a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= kTolerance * magnitude) continue;
+    return "element " + std::to_string(i) + " is " + std::to_string(b) + ", expected " + std::to_string(a);
+  }
+  return "";
+}
+
+/// Lifetimes and overlaps by looking at every pair of buffers at every kernel.
+std::string findOverlap(const Plan &plan) {
+  const auto uses = [&](size_t kernel, size_t buffer) {
+    for (int argument : plan.kernels[kernel].arguments) {
+      if (static_cast<size_t>(argument) == buffer) return true;
+    }
+    return false;
+  };
+  std::vector<std::pair<size_t, size_t>> lives(plan.buffers.size(), {plan.kernels.size(), 0});
+  for (size_t b = 0; b < plan.buffers.size(); ++b) {
+    for (size_t k = 0; k < plan.kernels.size(); ++k) {
+      if (uses(k, b)) lives[b] = {std::min(lives[b].first, k), k};
+    }
+  }
+  for (size_t a = 0; a < plan.buffers.size(); ++a) {
+    const PlanBuffer &first = plan.buffers[a];
+    if (first.place != Place::Arena || lives[a].first == plan.kernels.size()) continue;
+    if (first.offset % 64 != 0) return first.name + " is not aligned";
+    if (first.offset < 0 || first.offset + first.bytes > plan.arenaBytes) return first.name + " leaves the arena";
+    for (size_t b = a + 1; b < plan.buffers.size(); ++b) {
+      const PlanBuffer &second = plan.buffers[b];
+      if (second.place != Place::Arena || lives[b].first == plan.kernels.size()) continue;
+      const bool meet = lives[a].first <= lives[b].second && lives[b].first <= lives[a].second;
+      const bool overlap = first.offset < second.offset + second.bytes && second.offset < first.offset + first.bytes;
+      if (meet && overlap) return first.name + " and " + second.name + " share bytes";
+    }
+  }
+  return "";
+}
+
+void check(uint64_t seed, int nodes, int64_t lanes) {
+  SCOPED_TRACE("seed " + std::to_string(seed) + ", nodes " + std::to_string(nodes));
+  const graph::Graph graph = randomGraph(seed, nodes);
+  ASSERT_TRUE(graph::verify(graph).ok()) << graph::verify(graph);
+  const absl::StatusOr<Plan> plan = makePlan(graph, targetWithLanes(lanes));
+  ASSERT_TRUE(plan.ok()) << plan.status() << "\n" << graph::print(graph);
+  EXPECT_EQ(findOverlap(*plan), "") << print(*plan);
+  const std::vector<tensor::HostTensor> inputs = randomInputs(graph, seed + 1);
+  const auto expected = runGraph(graph, inputs);
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  const auto got = runPlan(*plan, inputs);
+  ASSERT_TRUE(got.ok()) << got.status() << "\n" << graph::print(graph) << print(*plan);
+  ASSERT_EQ(got->size(), expected->size());
+  for (size_t i = 0; i < got->size(); ++i) {
+    const std::string error = difference((*expected)[i], (*got)[i]);
+    ASSERT_EQ(error, "") << "output " << i << "\n" << graph::print(graph) << print(*plan);
+  }
+}
+
+/// How many seeds to try: HONE_TEST_SEEDS, or a sample.
+uint64_t seeds() {
+  const char *text = std::getenv("HONE_TEST_SEEDS");
+  return text == nullptr ? 150 : std::strtoull(text, nullptr, 10);
+}
+
+TEST(PlanProperty, SmallGraphsMeanTheSame) {
+  for (uint64_t seed = 0; seed < seeds(); ++seed) {
+    check(seed, 1 + static_cast<int>(seed % 6), seed % 2 == 0 ? 4 : 8);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(PlanProperty, LargerGraphsMeanTheSame) {
+  for (uint64_t seed = 0; seed < seeds(); ++seed) {
+    check(1000000 + seed, 8 + static_cast<int>(seed % 25), seed % 2 == 0 ? 4 : 16);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(PlanProperty, PlansAreDeterministic) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const graph::Graph graph = randomGraph(seed, 20);
+    const auto first = makePlan(graph, targetWithLanes(8)), second = makePlan(graph, targetWithLanes(8));
+    ASSERT_TRUE(first.ok() && second.ok());
+    EXPECT_EQ(print(*first), print(*second));
+  }
+}
+
+}  // namespace
+}  // namespace hone::plan

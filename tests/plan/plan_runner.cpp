@@ -1,0 +1,139 @@
+#include "tests/plan/plan_runner.h"
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/base/status.h"
+#include "compiler/graph/evaluate.h"
+#include "compiler/tensor/interpreter.h"
+
+namespace hone::plan {
+namespace {
+
+using tensor::HostTensor;
+
+constexpr char kGarbage = static_cast<char>(0xff);  // NaN as a float, -1 as an integer
+
+class Runner {
+ public:
+  explicit Runner(const Plan &plan) : plan_(plan), arena_(static_cast<size_t>(plan.arenaBytes), kGarbage) {
+    memory_.resize(plan.buffers.size());
+    for (size_t i = 0; i < plan.buffers.size(); ++i) {
+      const PlanBuffer &buffer = plan.buffers[i];
+      if (buffer.place != Place::Arena) memory_[i].assign(static_cast<size_t>(buffer.bytes), kGarbage);
+      if (buffer.place != Place::Parameter) continue;
+      memory_[i].assign(static_cast<size_t>(buffer.bytes), 0);
+      scatter({buffer.dtype, buffer.shape, buffer.constant->bytes}, buffer.layout, memory_[i].data());
+    }
+  }
+
+  absl::StatusOr<std::vector<HostTensor>> run(const std::vector<HostTensor> &inputs) {
+    for (size_t i = 0; i < inputs.size(); ++i) memory_[static_cast<size_t>(plan_.inputs[i])] = inputs[i].bytes;
+    for (const PlanKernel &kernel : plan_.kernels) HONE_RETURN_IF_ERROR(runKernel(kernel));
+    std::vector<HostTensor> outputs;
+    for (int output : plan_.outputs) {
+      const PlanBuffer &buffer = plan_.buffers[static_cast<size_t>(output)];
+      outputs.push_back({buffer.dtype, buffer.shape, memory_[static_cast<size_t>(output)]});
+    }
+    return outputs;
+  }
+
+ private:
+  static bool next(std::vector<int64_t> &index, const std::vector<int64_t> &shape) {
+    for (size_t d = shape.size(); d-- > 0;) {
+      if (++index[d] < shape[d]) return true;
+      index[d] = 0;
+    }
+    return false;
+  }
+
+  static void scatter(const HostTensor &from, const tensor::Layout &layout, char *to) {
+    const auto size = static_cast<size_t>(sizeOf(from.dtype));
+    std::vector<int64_t> index(from.shape.size(), 0);
+    const char *element = from.bytes.data();
+    do {
+      std::memcpy(to + static_cast<size_t>(layout.offset(index)) * size, element, size);
+      element += size;
+    } while (next(index, from.shape));
+  }
+
+  static HostTensor gather(const tensor::Buffer &buffer, const char *from) {
+    const auto size = static_cast<size_t>(sizeOf(buffer.dtype));
+    HostTensor result = HostTensor::zeros(buffer.dtype, buffer.shape);
+    std::vector<int64_t> index(buffer.shape.size(), 0);
+    char *element = result.bytes.data();
+    do {
+      std::memcpy(element, from + static_cast<size_t>(buffer.layout.offset(index)) * size, size);
+      element += size;
+    } while (next(index, buffer.shape));
+    return result;
+  }
+
+  char *bytesOf(int buffer) {
+    const PlanBuffer &b = plan_.buffers[static_cast<size_t>(buffer)];
+    return b.place == Place::Arena ? arena_.data() + b.offset : memory_[static_cast<size_t>(buffer)].data();
+  }
+
+  absl::Status runKernel(const PlanKernel &planned) {
+    std::vector<HostTensor> arguments;
+    std::vector<std::pair<const tensor::Buffer *, int>> outputs;
+    size_t position = 0;
+    for (const tensor::Buffer &buffer : planned.kernel.buffers) {
+      if (buffer.role == tensor::BufferRole::Temporary) continue;
+      const int argument = planned.arguments.at(position++);
+      const PlanBuffer &b = plan_.buffers[static_cast<size_t>(argument)];
+      const bool isParameter = buffer.role == tensor::BufferRole::Parameter;
+      if (isParameter != (b.place == Place::Parameter) || buffer.dtype != b.dtype ||
+          buffer.layout.elements() * sizeOf(b.dtype) != b.bytes) {
+        return absl::InternalError(absl::StrCat("buffer '", buffer.name, "' does not fit its plan buffer"));
+      }
+      if (buffer.role == tensor::BufferRole::Output) {
+        if (b.place == Place::Input) return absl::InternalError("an input is written");
+        outputs.emplace_back(&buffer, argument);
+      } else {
+        arguments.push_back(gather(buffer, bytesOf(argument)));
+      }
+    }
+    HONE_ASSIGN_OR_RETURN(std::vector<HostTensor> results, tensor::interpret(planned.kernel, arguments));
+    for (size_t i = 0; i < results.size(); ++i) {
+      char *to = bytesOf(outputs[i].second);
+      // Padding holds nothing that may be relied on.
+      std::memset(to, kGarbage, static_cast<size_t>(plan_.buffers[static_cast<size_t>(outputs[i].second)].bytes));
+      scatter(results[i], outputs[i].first->layout, to);
+    }
+    return absl::OkStatus();
+  }
+
+  const Plan &plan_;
+  std::vector<char> arena_;
+  std::vector<std::vector<char>> memory_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<HostTensor>> runPlan(const Plan &plan, const std::vector<HostTensor> &inputs) {
+  return Runner(plan).run(inputs);
+}
+
+absl::StatusOr<std::vector<HostTensor>> runGraph(const graph::Graph &graph, const std::vector<HostTensor> &inputs) {
+  std::vector<graph::Constant> values(graph.values.size());
+  for (size_t i = 0; i < values.size(); ++i) values[i] = graph.values[i].constant;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    graph::ConstantData data{{inputs[i].dtype, inputs[i].shape}, inputs[i].bytes};
+    values[static_cast<size_t>(graph.inputs[i].value)] = std::make_shared<const graph::ConstantData>(std::move(data));
+  }
+  for (const graph::Node &node : graph.nodes) {
+    std::vector<graph::Constant> operands;
+    for (graph::ValueId input : node.inputs) operands.push_back(values[static_cast<size_t>(input)]);
+    HONE_ASSIGN_OR_RETURN(values[static_cast<size_t>(node.output)],
+                          graph::evaluate(node, operands, graph.values[static_cast<size_t>(node.output)].type));
+  }
+  std::vector<HostTensor> outputs;
+  for (const graph::Port &port : graph.outputs) {
+    const graph::Constant &value = values[static_cast<size_t>(port.value)];
+    outputs.push_back({value->type.dtype, value->type.shape, value->bytes});
+  }
+  return outputs;
+}
+
+}  // namespace hone::plan
