@@ -49,8 +49,6 @@ std::optional<DType> parseDType(std::string_view text) {
 int64_t sizeOf(DType dtype) { return row(dtype).size; }
 bool isFloat(DType dtype) { return row(dtype).kind == Class::Float; }
 bool isSigned(DType dtype) { return row(dtype).kind == Class::Signed || isFloat(dtype); }
-bool isInteger(DType dtype) {
-  return row(dtype).kind == Class::Signed || row(dtype).kind == Class::Unsigned;
-}
+bool isInteger(DType dtype) { return row(dtype).kind == Class::Signed || row(dtype).kind == Class::Unsigned; }
 
 }  // namespace hone

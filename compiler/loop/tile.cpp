@@ -59,7 +59,9 @@ class TileBuilder {
     append(out, reduces ? reduceAll() : holdBody());
     std::map<int, int> held;
     for (size_t i = 0; i < op_.writes.size(); ++i) held[op_.writes[i].buffer] = results_[i];
-    append(out, eachElement(spatialRegion(), [&](const Point &p) { return storeResults(p); }));
+    bool isStored = std::any_of(op_.writes.begin(), op_.writes.end(),
+                                [&](const tensor::Access &write) { return !lowering_.isRegisterOnly(write.buffer); });
+    if (isStored) append(out, eachElement(spatialRegion(), [&](const Point &p) { return storeResults(p); }));
     for (int epilogue : epilogues) append(out, lowerEpilogue(epilogue, held));
     return out;
   }

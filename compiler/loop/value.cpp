@@ -287,12 +287,12 @@ ValuePtr Lowering::value(const tensor::TensorOp &op, const tensor::Scalar &scala
 
 namespace {
 
-// Whether a whole vector of a padded tile may pass the shape's end at `index`: that is what the padding is for. (Tiles
-// are rounded up only where all storage is padded.)
+// Whether the lanes of a vector may pass the shape's end at `index`: in a peeled tail those that would are not active,
+// and a whole vector is rounded up only where all storage is padded.
 bool mayPassEnd(const tensor::TensorOp &op, const tensor::Index &index, int64_t extent, const Point &point,
                 const IntExpr &e) {
-  return point.lanes > 1 && point.activeLanes == point.lanes && usesLane(e, point.lane) &&
-         index->kind == IndexKind::Dim && op.dims[static_cast<size_t>(index->value)].extent <= extent;
+  return point.lanes > 1 && usesLane(e, point.lane) && index->kind == IndexKind::Dim &&
+         op.dims[static_cast<size_t>(index->value)].extent <= extent;
 }
 
 }  // namespace

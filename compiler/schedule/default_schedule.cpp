@@ -268,6 +268,27 @@ class Chooser {
       out.reduction.push_back({nameOf(op, dim), 1});
       if (points <= kExpandedReduction) out.unroll.push_back(nameOf(op, dim));
     }
+    packVectors(op, vector, out);
+  }
+
+  // Parameters that vary along the vector dim, so that its elements lie side by side.
+  void packVectors(const TensorOp &op, int vector, StageSchedule &out) const {
+    for (const tensor::Access &read : op.reads) {
+      const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(read.buffer)];
+      if (buffer.role != tensor::BufferRole::Parameter || laneStride(kernel_, read, vector, lanes()) == 1) continue;
+      auto plain = std::find_if(read.indices.begin(), read.indices.end(), [&](const tensor::Index &index) {
+        return index->kind == tensor::IndexKind::Dim && index->value == vector;
+      });
+      if (plain == read.indices.end()) continue;
+      auto position = static_cast<int>(plain - read.indices.begin());
+      tensor::Layout layout;
+      layout.axes.push_back({position, lanes(), 0});
+      for (int k = 0; k < static_cast<int>(read.indices.size()); ++k) {
+        if (k != position) layout.axes.push_back({k, 1, 0});
+      }
+      layout.axes.push_back({position, 1, lanes()});
+      out.packs.push_back({buffer.name, std::move(layout)});
+    }
   }
 
   // The count of at most `most` elements that wastes least of `size` in a tail.

@@ -137,12 +137,12 @@ std::optional<std::pair<int, int>> productOfReads(const tensor::Scalar &body) {
   return std::make_pair(a->position, b->position);
 }
 
-// How well `operand` can be loaded in vectors along `dim`: parameters are packed so that they can.
+// How well `operand` can be loaded in vectors along `dim`, or -1 if it cannot: parameters are packed so that they can.
 int vectorScore(const tensor::Kernel &kernel, const tensor::TensorOp &op, int operand, int dim, int64_t lanes) {
   const tensor::Access &access = op.reads[static_cast<size_t>(operand)];
   int score = 0;
   bool isParameter = kernel.buffers[static_cast<size_t>(access.buffer)].role == tensor::BufferRole::Parameter;
-  if (isParameter || laneStride(kernel, access, dim, lanes) == 1) score += 4;
+  if (!isParameter && laneStride(kernel, access, dim, lanes) != 1) return -1;
   if (isParameter) score += 1;
   if (laneStride(kernel, op.writes[0], dim, lanes) == 1) score += 2;
   if (op.dims[static_cast<size_t>(dim)].extent >= lanes) score += 2;
