@@ -2,9 +2,12 @@
 
 #include <cassert>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 #include <utility>
+
+#include "compiler/base/half.h"
 
 namespace hone::graph {
 namespace {
@@ -16,38 +19,8 @@ struct Brain {
   uint16_t bits;
 };
 
-double toDouble(Half half) {
-  int exponent = (half.bits >> 10) & 31, mantissa = half.bits & 1023;
-  double magnitude = 0;
-  if (exponent == 31) {
-    magnitude = mantissa != 0 ? std::numeric_limits<double>::quiet_NaN() : std::numeric_limits<double>::infinity();
-  } else if (exponent == 0) {
-    magnitude = std::ldexp(mantissa, -24);
-  } else {
-    magnitude = std::ldexp(mantissa + 1024, exponent - 25);
-  }
-  return (half.bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
-double toDouble(Brain brain) { return std::bit_cast<float>(static_cast<uint32_t>(brain.bits) << 16); }
-
-Half toHalf(double value) {
-  uint16_t sign = std::signbit(value) ? 0x8000 : 0;
-  double magnitude = std::fabs(value);
-  if (std::isnan(value)) return {static_cast<uint16_t>(sign | 0x7e00)};
-  if (magnitude >= 65520) return {static_cast<uint16_t>(sign | 0x7c00)};  // halfway to the first number too large
-  // Below 2^-14 the spacing is constant. nearbyint rounds to even; a carry moves into the exponent by itself.
-  int exponent = magnitude < 0x1p-14 ? -14 : std::ilogb(magnitude);
-  auto mantissa = static_cast<uint32_t>(std::nearbyint(std::ldexp(magnitude, 10 - exponent)));
-  uint32_t bits = magnitude < 0x1p-14 ? mantissa : (static_cast<uint32_t>(exponent + 14) << 10) + mantissa;
-  return {static_cast<uint16_t>(sign | bits)};
-}
-
-Brain toBrain(double value) {
-  auto bits = std::bit_cast<uint32_t>(static_cast<float>(value));
-  if (std::isnan(value)) return {static_cast<uint16_t>((bits >> 16) | 0x40)};
-  return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
-}
+double toDouble(Half half) { return halfToDouble(half.bits); }
+double toDouble(Brain brain) { return bfloatToDouble(brain.bits); }
 
 template <typename T>
 int64_t saturate(double value) {
@@ -124,9 +97,9 @@ T convertFrom(From value) {
   if constexpr (std::is_same_v<T, bool>) {
     return value != 0;
   } else if constexpr (std::is_same_v<T, Half>) {
-    return toHalf(static_cast<double>(value));
+    return {doubleToHalf(static_cast<double>(value))};
   } else if constexpr (std::is_same_v<T, Brain>) {
-    return toBrain(static_cast<double>(value));
+    return {doubleToBFloat(static_cast<double>(value))};
   } else if constexpr (std::is_integral_v<T> && std::is_same_v<From, double>) {
     return static_cast<T>(saturate<T>(value));
   } else {

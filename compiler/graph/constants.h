@@ -1,9 +1,7 @@
 // Reading and making constants element by element, whatever their dtype. Pure functions; thread-safe.
 #pragma once
 
-#include <bit>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <vector>
 

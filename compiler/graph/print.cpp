@@ -64,7 +64,7 @@ struct AttributePrinter {
   }
   std::string operator()(const AxisAttributes &axis) const { return absl::StrCat("axis ", axis.axis); }
   std::string operator()(const LayerNormAttributes &norm) const {
-    return absl::StrCat("axis ", norm.axis, ", epsilon ", numberText(norm.epsilon));
+    return absl::StrCat("axis ", norm.axis, ", epsilon ", epsilonText(norm.epsilon));
   }
   std::string operator()(const TransposeAttributes &transpose) const { return shapeText(transpose.permutation); }
   std::string operator()(const SliceAttributes &slice) const {
@@ -77,6 +77,11 @@ struct AttributePrinter {
     return absl::StrCat("pads ", shapeText(pad.pads), ", ", mode);
   }
 
+  /// Models hold the number as a float: print it as short as that.
+  static std::string epsilonText(double epsilon) {
+    auto rounded = static_cast<float>(epsilon);
+    return rounded == epsilon ? numberText(rounded) : numberText(epsilon);
+  }
   static std::string dilationsText(const Shape &dilations) {
     bool plain = std::all_of(dilations.begin(), dilations.end(), [](int64_t dilation) { return dilation == 1; });
     return plain ? "" : absl::StrCat(", dilations ", shapeText(dilations));
