@@ -1,0 +1,10 @@
+// hone-run: runs an artifact where there is nothing of hone but the runtime.
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "runtime/tools/run_tool.h"
+
+int main(int argc, char **argv) {
+  return hone::runtime::runTool("hone-run", std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr);
+}

@@ -1,0 +1,231 @@
+#include "runtime/tools/report.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <iomanip>
+#include <numeric>
+
+namespace hone::runtime {
+namespace {
+
+double fromHalf(uint16_t bits) {
+  const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
+  const double sign = bits & 0x8000 ? -1 : 1;
+  if (exponent == 31) return mantissa ? NAN : sign * INFINITY;
+  return sign * (exponent ? std::ldexp(1024 + mantissa, exponent - 25) : std::ldexp(mantissa, -24));
+}
+
+template <typename Element>
+double load(const void *data, size_t index) {
+  Element element;
+  std::memcpy(&element, static_cast<const char *>(data) + index * sizeof(Element), sizeof(Element));
+  return static_cast<double>(element);
+}
+
+double elementAt(hone_dtype dtype, const void *data, size_t index) {
+  switch (dtype) {
+    case HONE_BOOL:
+    case HONE_UINT8:
+      return load<uint8_t>(data, index);
+    case HONE_INT8:
+      return load<int8_t>(data, index);
+    case HONE_INT16:
+      return load<int16_t>(data, index);
+    case HONE_INT32:
+      return load<int32_t>(data, index);
+    case HONE_INT64:
+      return load<int64_t>(data, index);
+    case HONE_UINT16:
+      return load<uint16_t>(data, index);
+    case HONE_UINT32:
+      return load<uint32_t>(data, index);
+    case HONE_UINT64:
+      return load<uint64_t>(data, index);
+    case HONE_FLOAT16:
+      return fromHalf(static_cast<uint16_t>(load<uint16_t>(data, index)));
+    case HONE_BFLOAT16:
+      return std::bit_cast<float>(static_cast<uint32_t>(load<uint16_t>(data, index)) << 16);
+    case HONE_FLOAT32:
+      return load<float>(data, index);
+    case HONE_FLOAT64:
+      return load<double>(data, index);
+  }
+  return 0;
+}
+
+std::string quoted(const std::string &text) {
+  std::ostringstream out;
+  out << '"';
+  for (const char byte : text) {
+    if (byte == '"' || byte == '\\')
+      out << '\\' << byte;
+    else if (static_cast<unsigned char>(byte) < 0x20)
+      out << "\\u" << std::hex << std::setw(4) << std::setfill('0') << int{byte} << std::dec;
+    else
+      out << byte;
+  }
+  out << '"';
+  return out.str();
+}
+
+/// A number as JSON knows them: NaN and infinities become null.
+std::string jsonNumber(double value) {
+  if (!std::isfinite(value)) return "null";
+  std::ostringstream out;
+  out << std::setprecision(9) << value;
+  return out.str();
+}
+
+template <typename Values, typename Print>
+std::string jsonList(const Values &values, Print print) {
+  std::string list = "[";
+  for (const auto &value : values) list += (list.size() > 1 ? ", " : "") + print(value);
+  return list + "]";
+}
+
+std::string integerText(int64_t value) { return std::to_string(value); }
+
+double gigaflops(int64_t flops, double milliseconds) {
+  return milliseconds > 0 ? static_cast<double>(flops) / milliseconds / 1e6 : 0;
+}
+
+void printTimes(const std::vector<double> &samples, std::ostream &out) {
+  const TimeSummary summary = summarise(samples);
+  out << "Execution time summary:\n";
+  for (const char *title : {"mean (ms)", "median (ms)", "max (ms)", "min (ms)", "std (ms)"}) {
+    // Centred in twelve columns, as TVM's users know it.
+    const int left = (12 - static_cast<int>(std::strlen(title))) / 2;
+    out << ' ' << std::string(static_cast<size_t>(left), ' ') << title
+        << std::string(12 - static_cast<size_t>(left) - std::strlen(title), ' ');
+  }
+  out << '\n' << std::fixed << std::setprecision(4);
+  for (double value : {summary.mean, summary.median, summary.max, summary.min, summary.std}) {
+    std::ostringstream number;
+    number << std::fixed << std::setprecision(4) << value;
+    const size_t width = number.str().size(), left = width < 12 ? (12 - width) / 2 : 0;
+    out << ' ' << std::string(left, ' ') << number.str() << std::string(width + left < 12 ? 12 - width - left : 0, ' ');
+  }
+  out << "\n" << std::defaultfloat;
+}
+
+void printTop(const OutputReport &output, std::ostream &out) {
+  std::vector<std::string> indices, values;
+  size_t width = 0;
+  for (size_t i = 0; i < output.top.indices.size(); ++i) {
+    std::ostringstream value;
+    value << std::setprecision(8) << output.top.values[i];
+    indices.push_back(std::to_string(output.top.indices[i]));
+    values.push_back(value.str());
+    width = std::max({width, indices.back().size(), values.back().size()});
+  }
+  out << output.name << ":\n";
+  for (const bool first : {true, false}) {
+    out << (first ? "[[" : " [");
+    for (const std::string &text : first ? indices : values) out << ' ' << std::setw(static_cast<int>(width)) << text;
+    out << (first ? " ]\n" : " ]]\n");
+  }
+}
+
+void printProfile(const RunReport &report, std::ostream &out) {
+  std::vector<ProfileRow> rows = report.profile;
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const ProfileRow &a, const ProfileRow &b) { return a.milliseconds > b.milliseconds; });
+  double total = 0;
+  int64_t flops = 0;
+  size_t width = 5;
+  for (const ProfileRow &row : rows) {
+    total += row.milliseconds;
+    flops += row.flops;
+    width = std::max(width, std::min<size_t>(row.name.size(), 60));
+  }
+  const auto line = [&](const std::string &name, double milliseconds, int64_t operations) {
+    const double rate = gigaflops(operations, milliseconds);
+    out << std::left << std::setw(static_cast<int>(width)) << name.substr(0, 60) << std::right << std::fixed
+        << std::setprecision(4) << std::setw(12) << milliseconds << std::setprecision(1) << std::setw(9)
+        << (total > 0 ? 100 * milliseconds / total : 0) << std::setw(11) << rate << std::setw(9)
+        << (report.peakFlops > 0 ? 100 * rate * 1e9 / report.peakFlops : 0) << '\n';
+  };
+  out << std::left << std::setw(static_cast<int>(width)) << "call" << std::right << std::setw(12) << "time (ms)"
+      << std::setw(9) << "share %" << std::setw(11) << "GFLOP/s" << std::setw(9) << "peak %" << '\n';
+  for (const ProfileRow &row : rows) line(row.name, row.milliseconds, row.flops);
+  line("total", total, flops);
+  out << "measured peak: " << std::setprecision(1) << report.peakFlops / 1e9
+      << " GFLOP/s (float32, threads: " << report.threads << ")\n"
+      << std::defaultfloat;
+}
+
+}  // namespace
+
+TimeSummary summarise(std::vector<double> samples) {
+  std::sort(samples.begin(), samples.end());
+  const size_t count = samples.size();
+  TimeSummary summary;
+  summary.mean = std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(count);
+  summary.median = (samples[(count - 1) / 2] + samples[count / 2]) / 2;
+  summary.min = samples.front();
+  summary.max = samples.back();
+  double squares = 0;
+  for (double sample : samples) squares += (sample - summary.mean) * (sample - summary.mean);
+  summary.std = std::sqrt(squares / static_cast<double>(count));
+  return summary;
+}
+
+TopElements topElements(hone_dtype dtype, const void *data, size_t elements, size_t count) {
+  std::vector<double> values(elements);
+  for (size_t i = 0; i < elements; ++i) values[i] = elementAt(dtype, data, i);
+  std::vector<int64_t> order(elements);
+  std::iota(order.begin(), order.end(), 0);
+  count = std::min(count, elements);
+  const auto before = [&](int64_t a, int64_t b) {
+    const double left = values[static_cast<size_t>(a)], right = values[static_cast<size_t>(b)];
+    if (std::isnan(left) != std::isnan(right)) return std::isnan(left);
+    if (left != right && !std::isnan(left)) return left > right;
+    return a < b;
+  };
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(), before);
+  TopElements top;
+  for (size_t i = 0; i < count; ++i) {
+    top.indices.push_back(order[i]);
+    top.values.push_back(values[static_cast<size_t>(order[i])]);
+  }
+  return top;
+}
+
+void printText(const RunReport &report, std::ostream &out) {
+  for (const OutputReport &output : report.outputs)
+    if (!output.top.indices.empty()) printTop(output, out);
+  if (!report.milliseconds.empty()) printTimes(report.milliseconds, out);
+  if (!report.profile.empty()) printProfile(report, out);
+}
+
+void printJson(const RunReport &report, std::ostream &out) {
+  out << "{\"model\": " << quoted(report.model) << ", \"threads\": " << report.threads
+      << ",\n \"outputs\": " << jsonList(report.outputs, [](const OutputReport &output) {
+           std::string text = "{\"name\": " + quoted(output.name) + ", \"dtype\": " + quoted(output.dtype) +
+                              ", \"shape\": " + jsonList(output.shape, integerText);
+           if (!output.top.indices.empty())
+             text += ", \"top\": {\"indices\": " + jsonList(output.top.indices, integerText) +
+                     ", \"values\": " + jsonList(output.top.values, jsonNumber) + "}";
+           return text + "}";
+         });
+  if (!report.milliseconds.empty()) {
+    const TimeSummary summary = summarise(report.milliseconds);
+    out << ",\n \"time_ms\": {\"mean\": " << jsonNumber(summary.mean) << ", \"median\": " << jsonNumber(summary.median)
+        << ", \"max\": " << jsonNumber(summary.max) << ", \"min\": " << jsonNumber(summary.min)
+        << ", \"std\": " << jsonNumber(summary.std) << ", \"samples\": " << jsonList(report.milliseconds, jsonNumber)
+        << "}";
+  }
+  if (!report.profile.empty()) {
+    out << ",\n \"peak_gflops\": " << jsonNumber(report.peakFlops / 1e9)
+        << ",\n \"profile\": " << jsonList(report.profile, [](const ProfileRow &row) {
+             return "{\"name\": " + quoted(row.name) + ", \"kernel\": " + quoted(row.kernel) +
+                    ", \"time_ms\": " + jsonNumber(row.milliseconds) + ", \"flops\": " + std::to_string(row.flops) +
+                    ", \"gflops\": " + jsonNumber(gigaflops(row.flops, row.milliseconds)) + "}";
+           });
+  }
+  out << "}\n";
+}
+
+}  // namespace hone::runtime

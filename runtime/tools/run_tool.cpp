@@ -1,0 +1,214 @@
+#include "runtime/tools/run_tool.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <hone/runtime.hpp>
+
+#include "runtime/tools/peak.h"
+#include "runtime/tools/report.h"
+#include "runtime/tools/run_options.h"
+#include "runtime/tools/tensor_data.h"
+
+namespace hone::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int kInterrupted = 130;
+constexpr std::chrono::seconds kQuietTime{1};
+constexpr std::chrono::milliseconds kProgressInterval{100};
+
+/// A signal handler can reach nothing but a variable of this kind.
+volatile sig_atomic_t interruptSeen = 0;
+
+/// While it lives, the first SIGINT is noted, so that nothing half-written is left; a second one kills as usual.
+class InterruptGuard {
+ public:
+  InterruptGuard() {
+    interruptSeen = 0;
+    struct sigaction action = {};
+    action.sa_handler = [](int) { interruptSeen = 1; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    sigaction(SIGINT, &action, &previous_);
+  }
+  ~InterruptGuard() { sigaction(SIGINT, &previous_, nullptr); }
+  InterruptGuard(const InterruptGuard &) = delete;
+  InterruptGuard &operator=(const InterruptGuard &) = delete;
+
+  bool interrupted() const { return interruptSeen != 0; }
+
+ private:
+  struct sigaction previous_;
+};
+
+/// "run 12 of 100" on a terminal, once the work has lasted for a second; nothing in a pipe.
+class Progress {
+ public:
+  Progress(std::ostream &err, int64_t total) : err_(err), total_(total), shows_(isatty(STDERR_FILENO) == 1) {}
+  ~Progress() {
+    if (shown_) err_ << "\r\033[K" << std::flush;
+  }
+  Progress(const Progress &) = delete;
+  Progress &operator=(const Progress &) = delete;
+
+  void step() {
+    ++done_;
+    if (!shows_) return;
+    const Clock::time_point now = Clock::now();
+    if (now - start_ < kQuietTime || now - last_ < kProgressInterval) return;
+    last_ = now;
+    shown_ = true;
+    err_ << "\rrun " << done_ << " of " << total_ << "\033[K" << std::flush;
+  }
+
+ private:
+  std::ostream &err_;
+  const int64_t total_;
+  const bool shows_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point last_{};
+  int64_t done_ = 0;
+  bool shown_ = false;
+};
+
+/// One execution of the command, after its options are read.
+class Run {
+ public:
+  Run(const RunOptions &options, std::ostream &out, std::ostream &err)
+      : options_(options),
+        out_(out),
+        err_(err),
+        context_(static_cast<int32_t>(options.threads), options.pin),
+        model_(Model::load(options.path, options.copyParameters ? HONE_LOAD_COPY_PARAMETERS : 0)),
+        session_(context_, model_) {}
+
+  Status execute() {
+    std::vector<std::string> filled;
+    Result<std::vector<std::string>> inputs = makeInputs(model_, options_, filled);
+    if (!inputs.ok()) return inputs.status();
+    if (!options_.inputs.empty())
+      for (const std::string &name : filled)
+        err_ << "note: input '" << name << "' is not in '" << options_.inputs << "' and is filled\n";
+    inputs_ = std::move(*inputs);
+    setInputs();
+    if (options_.printTime || options_.profile) {
+      measure();
+    } else if (!guard_.interrupted()) {
+      session_.run();
+    }
+    if (guard_.interrupted()) return {static_cast<hone_status>(kInterrupted), "interrupted"};
+    return finish();
+  }
+
+ private:
+  void setInputs() {
+    for (size_t i = 0; i < inputs_.size(); ++i)
+      session_.setInput(static_cast<int32_t>(i), inputs_[i].data(), inputs_[i].size());
+  }
+
+  void fetchOutputs() {
+    fetched_.resize(static_cast<size_t>(model_.outputCount()));
+    for (size_t i = 0; i < fetched_.size(); ++i) {
+      size_t bytes = 0;
+      const char *data = static_cast<const char *>(session_.output(static_cast<int32_t>(i), &bytes));
+      fetched_[i].assign(data, bytes);
+    }
+  }
+
+  void runOnce() {
+    if (options_.endToEnd) setInputs();
+    session_.run();
+    if (options_.endToEnd) fetchOutputs();
+  }
+
+  void measure() {
+    const int64_t measured = options_.repeat * options_.number;
+    Progress progress(err_, options_.warmup + measured * (options_.printTime + options_.profile));
+    for (int64_t i = 0; i < options_.warmup && !guard_.interrupted(); ++i, progress.step()) session_.run();
+    for (int64_t i = 0; options_.printTime && i < options_.repeat && !guard_.interrupted(); ++i) {
+      const Clock::time_point start = Clock::now();
+      for (int64_t n = 0; n < options_.number && !guard_.interrupted(); ++n, progress.step()) runOnce();
+      const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+      report_.milliseconds.push_back(elapsed / static_cast<double>(options_.number));
+    }
+    if (options_.profile) profile(measured, progress);
+  }
+
+  void profile(int64_t runs, Progress &progress) {
+    session_.setProfiling(true);
+    std::vector<int64_t> sums(static_cast<size_t>(hone_model_call_count(model_.get())), 0);
+    for (int64_t i = 0; i < runs && !guard_.interrupted(); ++i, progress.step()) {
+      session_.run();
+      const std::vector<int64_t> times = session_.profile();
+      std::transform(sums.begin(), sums.end(), times.begin(), sums.begin(), std::plus<>());
+    }
+    for (size_t i = 0; i < sums.size(); ++i) {
+      hone_call_info call = {};
+      detail::check(hone_model_call(model_.get(), static_cast<int32_t>(i), &call));
+      report_.profile.push_back(
+          {call.name, call.kernel, static_cast<double>(sums[i]) / static_cast<double>(runs) / 1e6, call.flops});
+    }
+    if (!guard_.interrupted()) report_.peakFlops = measurePeakFlops(context_.threads());
+  }
+
+  Status finish() {
+    report_.model = model_.name();
+    report_.threads = context_.threads();
+    std::vector<OutputData> outputs;
+    for (int32_t i = 0; i < model_.outputCount(); ++i) {
+      const TensorInfo info = model_.output(i);
+      const void *data = session_.output(i);
+      outputs.push_back({info, data});
+      OutputReport output{info.name, hone_dtype_name(info.dtype), info.shape, {}};
+      if (options_.printTop > 0)
+        output.top = topElements(info.dtype, data, info.bytes / hone_dtype_size(info.dtype),
+                                 static_cast<size_t>(options_.printTop));
+      report_.outputs.push_back(std::move(output));
+    }
+    if (!options_.outputs.empty()) HONE_RT_RETURN_IF_ERROR(writeOutputs(options_.outputs, outputs));
+    options_.json ? printJson(report_, out_) : printText(report_, out_);
+    out_.flush();
+    if (!out_) return failure(HONE_UNAVAILABLE, "cannot write the report to standard output");
+    return {};
+  }
+
+  const RunOptions &options_;
+  std::ostream &out_, &err_;
+  InterruptGuard guard_;
+  Context context_;
+  Model model_;
+  Session session_;
+  std::vector<std::string> inputs_, fetched_;
+  RunReport report_;
+};
+
+Status runWith(const RunOptions &options, std::ostream &out, std::ostream &err) {
+  try {
+    return Run(options, out, err).execute();
+  } catch (const RuntimeError &error) {
+    return {error.status(), error.what()};
+  } catch (const std::bad_alloc &) {
+    return {HONE_UNAVAILABLE, "out of memory"};
+  } catch (const std::exception &error) {
+    return {HONE_INTERNAL, std::string("internal error: ") + error.what()};
+  }
+}
+
+}  // namespace
+
+int runTool(const std::string &program, const std::vector<std::string> &arguments, std::ostream &out,
+            std::ostream &err) {
+  Result<RunOptions> options = parseRunOptions(arguments);
+  if (options.ok() && options->help) {
+    out << runHelp(program);
+    return HONE_OK;
+  }
+  const Status status = options.ok() ? runWith(*options, out, err) : options.status();
+  if (!status.ok()) err << "error: " << status.message << std::endl;
+  return status.code;
+}
+
+}  // namespace hone::runtime

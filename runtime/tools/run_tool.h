@@ -1,0 +1,17 @@
+// The command `hone run` for local artifacts, which is also the whole of `hone-run`. Uses the runtime by its public
+// interface. One call at a time per process: it watches for SIGINT while it runs.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace hone::runtime {
+
+/// Runs the command with \p arguments (without the program's name, which is \p program in the help). Results go to \p
+/// out, one sentence "error: …" and progress to \p err. Returns the exit code: hone_status's values, or 130 when
+/// interrupted.
+int runTool(const std::string &program, const std::vector<std::string> &arguments, std::ostream &out,
+            std::ostream &err);
+
+}  // namespace hone::runtime
