@@ -100,7 +100,8 @@ class Namer {
     if (found != names_.end()) return found->second;
     if (!value.constant) return names_[id] = absl::StrCat("%undefined", id);
     constants_.push_back(id);
-    return names_[id] = absl::StrCat("const@", value.name.empty() ? absl::StrCat(constants_.size()) : value.name);
+    // '#' keeps apart the constants without a name and those that models call "1".
+    return names_[id] = value.name.empty() ? absl::StrCat("const@#", ++unnamed_) : absl::StrCat("const@", value.name);
   }
   const std::vector<ValueId> &constants() const { return constants_; }
 
@@ -108,7 +109,7 @@ class Namer {
   const Graph &graph_;
   std::map<ValueId, std::string> names_;
   std::vector<ValueId> constants_;
-  int next_ = 0;
+  int next_ = 0, unnamed_ = 0;
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/evaluate.h"
 #include "compiler/graph/infer.h"
@@ -19,14 +21,15 @@ constexpr int kMaximumRewritesOfNode = 64;
 /// The names of all nodes that a node stands for, each once.
 std::string joinNames(const std::string &current, std::initializer_list<const Node *> consumed) {
   std::vector<std::string> names;
-  auto append = [&](const std::string &name) {
-    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  auto append = [&](const std::string &joined) {
+    for (const auto &part : absl::StrSplit(joined, ", ", absl::SkipEmpty())) {
+      std::string name(part);
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
   };
   for (const Node *node : consumed) append(node->name);
   append(current);
-  std::string joined;
-  for (const std::string &name : names) absl::StrAppend(&joined, joined.empty() ? "" : ", ", name);
-  return joined;
+  return absl::StrJoin(names, ", ");
 }
 
 }  // namespace
