@@ -1,0 +1,51 @@
+// hone inspect: what an artifact holds.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "client/arguments.h"
+#include "client/commands.h"
+#include "client/failure.h"
+#include "client/request.h"
+
+namespace hone::client {
+
+namespace {
+
+struct InspectFlags {
+  std::string file;
+  std::string format = "text";
+  bool schedules = false;
+};
+
+absl::Status inspect(const InspectFlags &flags, const Invocation &invocation) {
+  auto artifact = InputFile::open(flags.file);
+  if (!artifact.ok()) return artifact.status();
+  Request request{{}, {.input = artifact->descriptor()}, flags.file, invocation.commandLine};
+  v1::Inspect &message = *request.work.mutable_inspect();
+  message.set_artifact_descriptor(kInputDescriptor);
+  message.set_form(flags.schedules          ? v1::Inspect::SCHEDULES
+                   : flags.format == "json" ? v1::Inspect::JSON
+                                            : v1::Inspect::TEXT);
+  auto result = ask(std::move(request));
+  if (!result.ok()) return result.status();
+  fputs(result->printed().c_str(), stdout);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int inspectCommand(const Invocation &invocation) {
+  CLI::App app{"show inputs, outputs, target, kernels, schedules, memory and digests of an artifact", "hone inspect"};
+  InspectFlags flags;
+  app.add_option("FILE", flags.file, "the artifact")->required();
+  CLI::Option *format = app.add_option("--output-format", flags.format, "text or json")
+                            ->capture_default_str()
+                            ->check(CLI::IsMember({"text", "json"}));
+  app.add_flag("--schedules", flags.schedules,
+               "print the schedules of all kernels, to be edited and given back with `hone compile --schedules FILE`")
+      ->excludes(format);
+  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  return report(inspect(flags, invocation));
+}
+
+}  // namespace hone::client

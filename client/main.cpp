@@ -1,0 +1,85 @@
+// hone: the command-line driver.
+#include <cstdio>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "client/commands.h"
+#include "client/failure.h"
+
+namespace {
+
+using hone::client::Invocation;
+
+struct Command {
+  std::string_view name;
+  int (*run)(const Invocation &);
+  std::string_view summary;
+};
+
+constexpr Command kCommands[] = {
+    {"compile", hone::client::compileCommand, "an ONNX model to an artifact"},
+    {"run", hone::client::runCommand, "an artifact on inputs"},
+    {"inspect", hone::client::inspectCommand, "what an artifact holds"},
+    {"sample", hone::client::sampleCommand, "a well-known network with random weights"},
+};
+
+// Commands of TVMC and words of habit that deserve an answer.
+struct OtherCommand {
+  std::string_view name;
+  std::string_view sentence;
+};
+constexpr OtherCommand kOthers[] = {
+    {"tune", "this version of hone has no tune yet; hone compile chooses schedules by analysis"},
+    {"micro", "not supported by hone: micro (microTVM's projects)"},
+};
+
+void printHelp(FILE *out) {
+  fputs("hone compiles neural networks to native code and runs them.\n\nusage: hone COMMAND [ARGUMENTS]\n\n", out);
+  for (const Command &command : kCommands)
+    fprintf(out, "  %-9s %s\n", std::string(command.name).c_str(), std::string(command.summary).c_str());
+  fputs(
+      "\nhone COMMAND --help tells more; hone --version prints the version.\n"
+      "exit codes: 0 done, 1 defect of hone, 2 wrong usage, 3 input refused, 4 work failed, 5 file or device\n"
+      "unavailable, 6 not allowed, 130 interrupted\n",
+      out);
+}
+
+int wrongUsage(const std::string &sentence) { return hone::client::report(absl::InvalidArgumentError(sentence)); }
+
+int dispatch(const std::string &name, const Invocation &invocation) {
+  for (const Command &command : kCommands)
+    if (command.name == name) return command.run(invocation);
+  for (const OtherCommand &other : kOthers)
+    if (other.name == name) return wrongUsage(std::string(other.sentence));
+  if (name.starts_with("--config"))
+    return wrongUsage("not supported by hone: --config (write the flags into the command)");
+  if (name.starts_with('-')) return wrongUsage(absl::StrCat("unknown flag ", name, "; a command comes first"));
+  return wrongUsage(absl::StrCat("unknown command '", name, "'; commands are compile, run, inspect, sample"));
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  Invocation invocation;
+  invocation.commandLine.assign(argv, argv + argc);
+  int next = 1;
+  // TVMC takes -v before the command as well.
+  while (next < argc && std::string_view(argv[next]).starts_with("-v")) ++next;
+  if (next >= argc) {
+    printHelp(stderr);
+    return static_cast<int>(hone::client::ExitCode::WrongUsage);
+  }
+  const std::string name = argv[next];
+  if (name == "--version") {
+    puts("hone " HONE_VERSION);
+    return 0;
+  }
+  if (name == "--help" || name == "-h" || name == "help") {
+    printHelp(stdout);
+    return 0;
+  }
+  invocation.arguments.assign(argv + next + 1, argv + argc);
+  return dispatch(name, invocation);
+}

@@ -1,0 +1,95 @@
+#include "client/output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace hone::client {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+absl::Status cannotWrite(const fs::path &path, std::string_view reason) {
+  return absl::UnavailableError(absl::StrCat("cannot write '", path.string(), "': ", std::string(reason)));
+}
+
+// mkostemp makes files that only their owner may read; outputs have the modes of any other new file. There is no way
+// to read the mask without setting it.
+mode_t modeOfNewFiles() {
+  const mode_t mask = umask(0);
+  umask(mask);
+  return 0666 & ~mask;
+}
+
+}  // namespace
+
+absl::StatusOr<OutputFile> OutputFile::create(const fs::path &path) {
+  OutputFile file;
+  std::error_code error;
+  if (fs::is_directory(path, error)) return cannotWrite(path, "it is a folder");
+  file.path_ = path;
+  if (fs::exists(path, error)) {
+    if (!fs::is_regular_file(path, error)) {
+      file.descriptor_ = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+      if (file.descriptor_ < 0) return cannotWrite(path, strerror(errno));
+      return file;
+    }
+    if (access(path.c_str(), W_OK) != 0) return cannotWrite(path, strerror(errno));
+    file.path_ = fs::canonical(path, error);
+    if (error) return cannotWrite(path, error.message());
+  }
+  std::string pattern =
+      (file.path_.parent_path() / absl::StrCat(".", file.path_.filename().string(), ".XXXXXX")).string();
+  file.descriptor_ = mkostemp(pattern.data(), O_CLOEXEC);
+  if (file.descriptor_ < 0) return cannotWrite(path, strerror(errno));
+  file.temporary_ = pattern;
+  if (fchmod(file.descriptor_, modeOfNewFiles()) != 0) return cannotWrite(path, strerror(errno));
+  return file;
+}
+
+OutputFile::OutputFile(OutputFile &&other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})) {}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+absl::Status OutputFile::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return cannotWrite(path_, strerror(errno));
+    bytes.remove_prefix(static_cast<size_t>(count));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OutputFile::commit() {
+  // Some file systems tell of a full disk only here.
+  if (close(std::exchange(descriptor_, -1)) != 0) return cannotWrite(path_, strerror(errno));
+  if (temporary_.empty()) return absl::OkStatus();
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) return cannotWrite(path_, strerror(errno));
+  temporary_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status writeWholeFile(const fs::path &path, std::string_view bytes) {
+  auto file = OutputFile::create(path);
+  if (!file.ok()) return file.status();
+  if (absl::Status written = file->write(bytes); !written.ok()) return written;
+  return file->commit();
+}
+
+}  // namespace hone::client

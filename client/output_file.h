@@ -1,0 +1,38 @@
+// A file that is written aside and takes its place only when it is whole: until commit(), what was there before
+// stays, and without commit() nothing remains. Not thread-safe; owns its descriptor and its temporary file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace hone::client {
+
+class OutputFile {
+ public:
+  /// Prepares to replace \p path (through symbolic links). UNAVAILABLE when its folder cannot be written.
+  static absl::StatusOr<OutputFile> create(const std::filesystem::path &path);
+
+  OutputFile(OutputFile &&other) noexcept;
+  OutputFile &operator=(OutputFile &&) = delete;
+  ~OutputFile();
+
+  int descriptor() const { return descriptor_; }
+  absl::Status write(std::string_view bytes);
+  absl::Status commit();
+
+ private:
+  OutputFile() = default;
+
+  int descriptor_ = -1;
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;  // empty when writing in place (a device or a pipe)
+};
+
+/// create, write and commit in one.
+absl::Status writeWholeFile(const std::filesystem::path &path, std::string_view bytes);
+
+}  // namespace hone::client

@@ -1,0 +1,257 @@
+#include "compiler/driver/compile.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "compiler/artifact/artifact.h"
+#include "compiler/artifact/digest.h"
+#include "compiler/base/status.h"
+#include "compiler/codegen/codegen.h"
+#include "compiler/driver/describe.h"
+#include "compiler/driver/kernels.h"
+#include "compiler/driver/parallel.h"
+#include "compiler/driver/schedules_file.h"
+#include "compiler/frontend/onnx/import.h"
+#include "compiler/graph/pipeline.h"
+#include "compiler/plan/plan.h"
+
+namespace hone::driver {
+
+namespace {
+
+struct PhaseName {
+  Phase phase;
+  std::string_view name;
+};
+constexpr PhaseName kPhaseNames[] = {
+    {Phase::Import, "import"},     {Phase::Graph, "graph"}, {Phase::Plan, "plan"},
+    {Phase::Schedule, "schedule"}, {Phase::Loops, "loops"}, {Phase::Codegen, "codegen"},
+    {Phase::Artifact, "artifact"},
+};
+
+struct DumpName {
+  Dump dump;
+  std::string_view name;
+};
+constexpr DumpName kDumpNames[] = {{Dump::Graph, "graph"},
+                                   {Dump::Plan, "plan"},
+                                   {Dump::Loops, "loops"},
+                                   {Dump::LlvmIr, "ll"},
+                                   {Dump::Assembly, "asm"}};
+
+// The lowest optimisation level at which a graph pass runs; passes that are not listed always run, as do
+// the plan's own transformations.
+struct PassLevel {
+  std::string_view pass;
+  int level;
+};
+constexpr PassLevel kPassLevels[] = {
+    {"simplify", 1},          {"common-subexpressions", 1}, {"fold-scales", 2},
+    {"recognize-softmax", 3}, {"recognize-layer-norm", 3},
+};
+
+absl::Status checkPasses(const std::vector<std::string> &names, bool allowAll) {
+  const std::vector<std::string> known = graph::passNames();
+  for (const std::string &name : names) {
+    if ((allowAll && name == "all") || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("unknown pass '", name, "'; passes are ", absl::StrJoin(known, ", ")));
+  }
+  return absl::OkStatus();
+}
+
+// One compilation: what the phases hand on, and the funnel through which each of them goes.
+class Compilation {
+ public:
+  Compilation(std::string_view model, const CompileOptions &options) : model_(model), options_(options) {
+    threads_ = options.threads > 0 ? options.threads : availableCpus();
+  }
+
+  absl::StatusOr<CompileResult> run() {
+    const std::pair<Phase, absl::Status (Compilation::*)()> steps[] = {
+        {Phase::Import, &Compilation::import},     {Phase::Graph, &Compilation::passes},
+        {Phase::Plan, &Compilation::plan},         {Phase::Schedule, &Compilation::schedule},
+        {Phase::Loops, &Compilation::loops},       {Phase::Codegen, &Compilation::codegen},
+        {Phase::Artifact, &Compilation::artifact},
+    };
+    for (const auto &[phase, step] : steps) {
+      report(phase, 0, 0);
+      const auto start = std::chrono::steady_clock::now();
+      const size_t place = result_.timings.size();
+      HONE_RETURN_IF_ERROR((this->*step)());
+      const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+      result_.timings.insert(result_.timings.begin() + static_cast<std::ptrdiff_t>(place),
+                             Timing{std::string(name(phase)), false, taken.count()});
+      if (options_.stopAfter != phase) continue;
+      result_.printed += textAfter(phase);
+      break;
+    }
+    return std::move(result_);
+  }
+
+ private:
+  absl::Status import() {
+    HONE_RETURN_IF_ERROR(checkPasses(options_.disabledPasses, false));
+    HONE_RETURN_IF_ERROR(checkPasses(options_.printAfter, true));
+    HONE_ASSIGN_OR_RETURN(given_, parseSchedulesFile(options_.schedules));
+    frontend::ImportOptions options;
+    options.inputShapes = options_.inputShapes;
+    HONE_ASSIGN_OR_RETURN(graph_, frontend::importModel(model_, options));
+    return absl::OkStatus();
+  }
+
+  absl::Status passes() {
+    graph::PassOptions options;
+    options.disabled = {options_.disabledPasses.begin(), options_.disabledPasses.end()};
+    for (const PassLevel &entry : kPassLevels)
+      if (options_.optLevel < entry.level) options.disabled.emplace(entry.pass);
+    options.printAfter = {options_.printAfter.begin(), options_.printAfter.end()};
+    options.print = [this](const std::string &pass, const std::string &text) {
+      absl::StrAppend(&result_.printed, "# after ", pass, "\n", text);
+    };
+    HONE_ASSIGN_OR_RETURN(const std::vector<graph::PassTiming> timings, graph::runPasses(graph_, options));
+    for (const graph::PassTiming &timing : timings) result_.timings.push_back({timing.name, true, timing.seconds});
+    if (wants(Dump::Graph)) result_.dumps[Dump::Graph] = graph::print(graph_);
+    return absl::OkStatus();
+  }
+
+  absl::Status plan() {
+    HONE_ASSIGN_OR_RETURN(plan_, plan::makePlan(graph_, options_.target));
+    if (wants(Dump::Plan)) result_.dumps[Dump::Plan] = plan::print(plan_);
+    return absl::OkStatus();
+  }
+
+  absl::Status schedule() {
+    HONE_ASSIGN_OR_RETURN(kernels_, scheduleKernels(plan_, options_.target, given_, crew(Phase::Schedule)));
+    return absl::OkStatus();
+  }
+
+  absl::Status loops() {
+    HONE_RETURN_IF_ERROR(lowerKernels(kernels_, crew(Phase::Loops)));
+    if (wants(Dump::Loops)) result_.dumps[Dump::Loops] = loopsText();
+    return absl::OkStatus();
+  }
+
+  absl::Status codegen() {
+    units_ = uniteEqual(kernels_);
+    codegen::Options options;
+    options.keepIr = wants(Dump::LlvmIr);
+    options.keepAssembly = wants(Dump::Assembly) || options_.stopAfter == Phase::Codegen;
+    HONE_ASSIGN_OR_RETURN(compiled_, compileUnits(kernels_, units_, options_.target, options, crew(Phase::Codegen)));
+    if (wants(Dump::LlvmIr)) result_.dumps[Dump::LlvmIr] = codeText(&codegen::CompiledKernel::llvmIr, ';');
+    if (wants(Dump::Assembly)) result_.dumps[Dump::Assembly] = codeText(&codegen::CompiledKernel::assembly, '#');
+    return absl::OkStatus();
+  }
+
+  absl::Status artifact() {
+    std::vector<std::string> objects;
+    for (codegen::CompiledKernel &unit : compiled_) objects.push_back(std::move(unit.object));
+    HONE_ASSIGN_OR_RETURN(std::string module,
+                          codegen::linkModule(objects, moduleTable(kernels_, units_), options_.target));
+    HONE_ASSIGN_OR_RETURN(PackedModel packed, describe(graph_, plan_, kernels_, units_, options_));
+    packed.description.provenance["model_sha256"] = artifact::sha256(model_);
+    HONE_ASSIGN_OR_RETURN(result_.artifact, artifact::writeArtifact(packed.description, module, packed.parameters));
+    return absl::OkStatus();
+  }
+
+  bool wants(Dump dump) const {
+    return std::find(options_.dumps.begin(), options_.dumps.end(), dump) != options_.dumps.end();
+  }
+
+  void report(Phase phase, int done, int total) const {
+    if (options_.progress) options_.progress({phase, done, total});
+  }
+
+  Crew crew(Phase phase) const {
+    return {threads_, [this, phase](int done, int total) { report(phase, done, total); }};
+  }
+
+  std::string schedulesText() const {
+    std::string text;
+    for (const KernelState &kernel : kernels_)
+      absl::StrAppend(&text, text.empty() ? "" : "\n",
+                      schedulesFileSection(kernel.planned->kernel.name, kernel.scheduleText));
+    return text;
+  }
+
+  std::string loopsText() const {
+    return absl::StrJoin(kernels_, "\n",
+                         [](std::string *out, const KernelState &kernel) { out->append(loop::print(kernel.loops)); });
+  }
+
+  // \p comment starts a line that tells which kernel follows.
+  std::string codeText(std::string codegen::CompiledKernel::*member, char comment) const {
+    std::string text;
+    for (size_t unit = 0; unit < units_.size(); ++unit) {
+      const KernelState &kernel = kernels_[static_cast<size_t>(units_[unit])];
+      absl::StrAppend(&text, std::string(1, comment), " kernel ", kernel.planned->kernel.name, "\n",
+                      compiled_[unit].*member, "\n");
+    }
+    return text;
+  }
+
+  std::string textAfter(Phase phase) const {
+    switch (phase) {
+      case Phase::Import:
+      case Phase::Graph:
+        return graph::print(graph_);
+      case Phase::Plan:
+        return plan::print(plan_);
+      case Phase::Schedule:
+        return schedulesText();
+      case Phase::Loops:
+        return loopsText();
+      case Phase::Codegen:
+        return codeText(&codegen::CompiledKernel::assembly, '#');
+      case Phase::Artifact:
+        return "";
+    }
+    return "";
+  }
+
+  const std::string_view model_;
+  const CompileOptions &options_;
+  int threads_ = 1;
+  CompileResult result_;
+  std::map<std::string, std::string> given_;  // schedules by kernel name
+  graph::Graph graph_;
+  plan::Plan plan_;
+  std::vector<KernelState> kernels_;
+  std::vector<int> units_;
+  std::vector<codegen::CompiledKernel> compiled_;
+};
+
+}  // namespace
+
+std::string_view name(Phase phase) {
+  for (const PhaseName &entry : kPhaseNames)
+    if (entry.phase == phase) return entry.name;
+  return "";
+}
+
+std::optional<Phase> parsePhase(std::string_view name) {
+  for (const PhaseName &entry : kPhaseNames)
+    if (entry.name == name) return entry.phase;
+  return std::nullopt;
+}
+
+std::string_view name(Dump dump) {
+  for (const DumpName &entry : kDumpNames)
+    if (entry.dump == dump) return entry.name;
+  return "";
+}
+
+std::optional<Dump> parseDump(std::string_view name) {
+  for (const DumpName &entry : kDumpNames)
+    if (entry.name == name) return entry.dump;
+  return std::nullopt;
+}
+
+absl::StatusOr<CompileResult> compileModel(std::string_view model, const CompileOptions &options) {
+  return Compilation(model, options).run();
+}
+
+}  // namespace hone::driver

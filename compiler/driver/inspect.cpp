@@ -1,0 +1,102 @@
+#include "compiler/driver/inspect.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "compiler/driver/schedules_file.h"
+
+namespace hone::driver {
+
+namespace {
+
+using absl::StrAppend;
+using absl::StrCat;
+
+std::string bytesText(int64_t bytes) {
+  if (bytes >= 1 << 20) return absl::StrFormat("%.2f MiB", static_cast<double>(bytes) / (1 << 20));
+  if (bytes >= 1 << 10) return absl::StrFormat("%.2f KiB", static_cast<double>(bytes) / (1 << 10));
+  return StrCat(bytes, " B");
+}
+
+std::string tensorText(const artifact::TensorDescription &tensor) {
+  return StrCat("  ", tensor.name, "  ", std::string(name(tensor.dtype)), "[", absl::StrJoin(tensor.shape, ","), "]\n");
+}
+
+std::string targetText(const TargetDescription &target) {
+  return StrCat("target    ", target.triple, "  cpu ", target.cpu, "  ", target.lanes(), " lanes of float32, ",
+                target.vectorRegisters, " vector registers, ", target.cores, target.cores == 1 ? " core" : " cores",
+                "\n          caches ", bytesText(target.l1Bytes), ", ", bytesText(target.l2Bytes), ", ",
+                bytesText(target.l3Bytes), "\n");
+}
+
+std::string callsText(const artifact::ArtifactDescription &description) {
+  std::string text = StrCat("calls     ", description.calls.size(), ", of ", description.kernels.size(), " kernels\n");
+  size_t width = 0;
+  for (const auto &call : description.calls) width = std::max(width, call.name.size());
+  for (const auto &call : description.calls) {
+    text += absl::StrFormat("  %-*s  kernel %3d  %9.3f MFLOP  %s\n", static_cast<int>(width), call.name, call.kernel,
+                            static_cast<double>(call.flops) * 1e-6, absl::StrJoin(call.nodes, ", "));
+  }
+  return text;
+}
+
+std::string kernelsText(const artifact::ArtifactDescription &description) {
+  std::string text = "kernels\n";
+  for (size_t i = 0; i < description.kernels.size(); ++i) {
+    const artifact::KernelDescription &kernel = description.kernels[i];
+    StrAppend(&text, "  ", i, "  ", kernel.name, "\n");
+    std::string_view rest = kernel.schedule;
+    while (!rest.empty()) {
+      const size_t end = std::min(rest.find('\n'), rest.size());
+      StrAppend(&text, "       ", std::string(rest.substr(0, end)), "\n");
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string inspectText(const artifact::Artifact &artifact) {
+  const artifact::ArtifactDescription &description = artifact.description;
+  std::string text = StrCat("module    ", description.name, "  (hone ", description.compilerVersion, ", ABI ",
+                            artifact.abiVersion, ")\n", targetText(description.target), "needs     ",
+                            absl::StrJoin(description.requiredFeatures, " "), "\ninputs\n");
+  for (const auto &tensor : description.inputs) text += tensorText(tensor);
+  text += "outputs\n";
+  for (const auto &tensor : description.outputs) text += tensorText(tensor);
+  StrAppend(&text, "memory    arena ", bytesText(description.arenaBytes), ", parameters ",
+            bytesText(static_cast<int64_t>(artifact.parameterBytes.size())), ", code ",
+            bytesText(static_cast<int64_t>(artifact.moduleBytes.size())), "\n");
+  StrAppend(&text, "identity  ", artifact.identity, "\n  mod.so      sha256 ", artifact.moduleSha256,
+            "\n  mod.params  sha256 ", artifact.parameterSha256, "\n");
+  for (const auto &[key, value] : description.provenance) StrAppend(&text, "  ", key, " ", value, "\n");
+  return text + callsText(description) + kernelsText(description);
+}
+
+std::string inspectJson(const artifact::Artifact &artifact) {
+  nlohmann::ordered_json json;
+  json["identity"] = artifact.identity;
+  json["members"]["mod.so"] = {{"bytes", artifact.moduleBytes.size()}, {"sha256", artifact.moduleSha256}};
+  json["members"]["mod.json"] = {{"bytes", artifact.json.size()}, {"sha256", artifact.identity}};
+  json["members"]["mod.params"] = {{"bytes", artifact.parameterBytes.size()}, {"sha256", artifact.parameterSha256}};
+  // readArtifact has parsed it: it is well-formed.
+  json["mod"] = nlohmann::ordered_json::parse(artifact.json);
+  return json.dump(2) + "\n";
+}
+
+std::string inspectSchedules(const artifact::Artifact &artifact) {
+  const artifact::ArtifactDescription &description = artifact.description;
+  std::string text;
+  for (const artifact::CallDescription &call : description.calls) {
+    if (!text.empty()) text += '\n';
+    if (!call.nodes.empty()) StrAppend(&text, "# ", absl::StrJoin(call.nodes, ", "), "\n");
+    text += schedulesFileSection(call.name, description.kernels[static_cast<size_t>(call.kernel)].schedule);
+  }
+  return text;
+}
+
+}  // namespace hone::driver

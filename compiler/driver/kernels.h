@@ -1,0 +1,58 @@
+// The way of the kernels from plan to objects: schedule -> loop nest -> object code. Each function does one phase for
+// all kernels of a plan, in threads; the result does not depend on how many. Values only.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "compiler/base/target.h"
+#include "compiler/codegen/codegen.h"
+#include "compiler/loop/loop_nest.h"
+#include "compiler/plan/plan.h"
+#include "compiler/schedule/schedule.h"
+#include "compiler/tensor/tensor_op.h"
+
+namespace hone::driver {
+
+/// What the phases know of one kernel of the plan. `planned` refers to the plan.
+struct KernelState {
+  const plan::PlanKernel *planned = nullptr;
+  schedule::Schedule schedule;
+  std::string scheduleText;  ///< canonical
+  tensor::Kernel packed;     ///< the kernel with the layouts of the schedule's packs
+  loop::Kernel loops;
+  int unit = 0;  ///< position among the units (see uniteEqual)
+};
+
+/// How the phases run: threads, and whom to tell that \p done of \p total kernels are through.
+struct Crew {
+  int threads = 1;
+  std::function<void(int done, int total)> progress;
+};
+
+/// Schedules from \p given (by kernel name, as parseSchedulesFile gives them), else the default ones. All are printed,
+/// parsed and checked. INVALID_ARGUMENT for a given schedule that cannot be used or names no kernel.
+absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan, const TargetDescription &target,
+                                                         const std::map<std::string, std::string> &given,
+                                                         const Crew &crew);
+
+absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew);
+
+/// Kernels that are the same program (same schedule text, same loop nest but for names) become one unit: their code is
+/// generated once. Sets KernelState::unit; returns for each unit its first kernel.
+std::vector<int> uniteEqual(std::vector<KernelState> &kernels);
+
+/// Object code of the units, in their order.
+absl::StatusOr<std::vector<codegen::CompiledKernel>> compileUnits(const std::vector<KernelState> &kernels,
+                                                                  const std::vector<int> &units,
+                                                                  const TargetDescription &target,
+                                                                  const codegen::Options &options, const Crew &crew);
+
+/// Prefix of the symbols of unit \p unit.
+std::string unitSymbol(int unit);
+
+}  // namespace hone::driver
