@@ -1,0 +1,55 @@
+#include "worker/limits.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HONE_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HONE_SANITIZED 1
+#endif
+
+namespace hone::worker {
+
+namespace {
+
+// Sanitizers reserve terabytes of address space.
+#ifdef HONE_SANITIZED
+constexpr bool kLimitAddressSpace = false;
+#else
+constexpr bool kLimitAddressSpace = true;
+#endif
+
+// Lowers the soft limit only: the system's own, where it is lower, stays.
+absl::Status limit(__rlimit_resource resource, rlim_t value, const char *what) {
+  rlimit limits{};
+  if (getrlimit(resource, &limits) != 0)
+    return absl::InternalError(absl::StrCat("cannot read the limit of ", what, ": ", strerror(errno)));
+  limits.rlim_cur = std::min({value, limits.rlim_cur, limits.rlim_max});
+  if (setrlimit(resource, &limits) != 0)
+    return absl::InternalError(absl::StrCat("cannot limit ", what, ": ", strerror(errno)));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status applyLimits(const v1::Limits &limits) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  absl::Status status = limit(RLIMIT_CORE, 0, "core files");
+  if (status.ok() && limits.cpu_seconds() > 0) status = limit(RLIMIT_CPU, limits.cpu_seconds(), "CPU time");
+  if (status.ok() && kLimitAddressSpace && limits.address_space_bytes() > 0)
+    status = limit(RLIMIT_AS, limits.address_space_bytes(), "address space");
+  return status;
+}
+
+}  // namespace hone::worker
