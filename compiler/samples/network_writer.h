@@ -1,0 +1,71 @@
+// NetworkWriter: writes nodes and seeded weights into an ONNX model. One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "onnx/onnx_pb.h"
+
+namespace hone::samples {
+
+/// Weights from a seed and a name: every tensor has a stream of its own, so that adding one changes no other.
+class WeightStream {
+ public:
+  WeightStream(uint64_t seed, std::string_view name);
+  /// Bell-shaped with mean 0 and standard deviation 1, within +-3.5.
+  float next();
+
+ private:
+  uint64_t state_;
+};
+
+/// An attribute's name and value.
+struct Attribute {
+  Attribute(const char *name, int64_t value);
+  Attribute(const char *name, int value) : Attribute(name, static_cast<int64_t>(value)) {}
+  Attribute(const char *name, float value);
+  Attribute(const char *name, const std::vector<int64_t> &values);
+  Attribute(const char *name, onnx::TensorProto value);
+
+  onnx::AttributeProto proto;
+};
+
+class NetworkWriter {
+ public:
+  /// Before version 4 of the format, initializers are among the graph's inputs, too.
+  NetworkWriter(const std::string &name, int64_t formatVersion, int64_t opset, uint64_t seed);
+
+  void input(const std::string &name, onnx::TensorProto::DataType type, const std::vector<int64_t> &shape);
+  void output(const std::string &name, const std::vector<int64_t> &shape);
+
+  /// Float32 weights with the given mean and standard deviation; returns the name.
+  std::string weights(const std::string &name, const std::vector<int64_t> &shape, float mean, float deviation);
+  /// Float32 weights of mean 0, of which every output's (index of the first dim) sum to 0. A network of such layers
+  /// passes on what differs between inputs, not the mean that activation functions add to all of them.
+  std::string centredWeights(const std::string &name, const std::vector<int64_t> &shape, float deviation);
+  /// A float32 list whose elements are all \p value.
+  std::string filled(const std::string &name, int64_t count, float value);
+  std::string integers(const std::string &name, const std::vector<int64_t> &values);
+
+  /// Appends a node with one output, which carries the name \p output; returns that name. The node is called so, too.
+  std::string node(const std::string &op, const std::vector<std::string> &inputs, const std::string &output,
+                   std::initializer_list<Attribute> attributes = {});
+  /// A Constant node, as PyTorch's exporter writes small values.
+  std::string scalar(const std::string &output, float value);
+  std::string scalarInteger(const std::string &output, int64_t value);
+  std::string listOfIntegers(const std::string &output, const std::vector<int64_t> &values);
+
+  std::string bytes() const;
+
+ private:
+  onnx::TensorProto &newWeights(const std::string &name, const std::vector<int64_t> &shape);
+
+  onnx::ModelProto model_;
+  uint64_t seed_;
+};
+
+}  // namespace hone::samples
