@@ -17,10 +17,10 @@ namespace hone::codegen {
 
 /// What compileKernel keeps besides the object, for --dump-code and for filters.
 struct CompiledKernel {
-  std::string object;         ///< a relocatable ELF object with one hidden symbol per phase: NAME_0, NAME_1, …
-  std::string llvmIr;         ///< optimised IR as text; empty unless asked for
-  std::string assembly;       ///< empty unless asked for
-  int64_t stackReferences = 0;///< reads and writes of the stack in the emitted code: spills of the register tile
+  std::string object;           ///< a relocatable ELF object with one hidden symbol per phase: NAME_0, NAME_1, …
+  std::string llvmIr;           ///< optimised IR as text; empty unless asked for
+  std::string assembly;         ///< empty unless asked for
+  int64_t stackReferences = 0;  ///< reads and writes of the stack in the emitted code: spills of the register tile
 };
 
 struct Options {
@@ -37,18 +37,21 @@ absl::StatusOr<CompiledKernel> compileKernel(const loop::Kernel &kernel, std::st
 
 /// A kernel of the module's table, in the order of mod.json's calls.
 struct ModuleKernel {
-  std::string name;          ///< for profiles
-  std::string symbol;        ///< as given to compileKernel
+  std::string name;    ///< for profiles
+  std::string symbol;  ///< as given to compileKernel
   int bufferCount = 0;
   int64_t sharedScratchBytes = 0;
-  struct Phase { int64_t extent; int64_t scratchBytes; };
+  struct Phase {
+    int64_t extent;
+    int64_t scratchBytes;
+  };
   std::vector<Phase> phases;
 };
 
 /// Links \p objects, the helpers (memcpy, half conversions, …) and the table into a shared library that exports
 /// hone_module_query and imports nothing. Same input, same bytes.
-absl::StatusOr<std::string> linkModule(const std::vector<std::string> &objects, const std::vector<ModuleKernel> &kernels,
-                                       const TargetDescription &target);
+absl::StatusOr<std::string> linkModule(const std::vector<std::string> &objects,
+                                       const std::vector<ModuleKernel> &kernels, const TargetDescription &target);
 
 /// The machine this process runs on (`--target llvm`).
 TargetDescription hostTarget();
@@ -56,5 +59,8 @@ TargetDescription hostTarget();
 /// TVM's form: "llvm [-mcpu=NAME] [-mattr=+a,-b] [-mtriple=T] [-num-cores=N]". Without -mcpu and -mtriple it
 /// is the host. INVALID_ARGUMENT names the unknown flag, CPU or feature and what is accepted.
 absl::StatusOr<TargetDescription> parseTarget(std::string_view text);
+
+/// The instruction set extensions, under LLVM's names, that a CPU must have to run code made for \p target; sorted.
+std::vector<std::string> requiredFeatures(const TargetDescription &target);
 
 }  // namespace hone::codegen

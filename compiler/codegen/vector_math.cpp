@@ -1,0 +1,261 @@
+// exp, log, tanh, erf, sin, cos, tan on scalars and vectors: range reduction and polynomials, branch-free. The
+// coefficients are minimax fits (Remez) of the functions named beside them on the reduced ranges.
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "compiler/codegen/scalar_emitter.h"
+#include "llvm/IR/Constants.h"
+
+namespace hone::codegen {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// (e^r - 1 - r) / r² on |r| <= ln(2) / 2.
+constexpr auto kExp32 = std::to_array({0.500000007807708973, 0.166666668639787765, 0.0416662693211647507,
+                                       0.00833326371343608766, 0.00139461191750937172, 0.000199186940610406332});
+constexpr auto kExp64 =
+    std::to_array({0.500000000000000000, 0.166666666666666667, 0.0416666666666667127, 0.00833333333333334215,
+                   0.00138888888888639953, 0.000198412698412345647, 0.0000248015873633416305, 2.75573192928614658e-6,
+                   2.75572418381716937e-7, 2.50520376223323951e-8, 2.09244285066094010e-9, 1.60958517430723356e-10});
+
+// (log(1 + f) - f + f²/2) / f³ on [√½ - 1, √2 - 1].
+constexpr auto kLog32 = std::to_array({0.333333105101358289, -0.249999861271837045, 0.200022226837979144,
+                                       -0.166692731522656552, 0.142187383776748760, -0.123840301612827803,
+                                       0.118721761457084925, -0.117912614320160336, 0.0691863726353982762});
+// (2 atanh(s) - 2 s) / s³ in s² for s = f / (2 + f).
+constexpr auto kAtanh64 = std::to_array({0.666666666666666667, 0.399999999999999357, 0.285714285714586446,
+                                         0.222222222153316251, 0.181818190741330620, 0.153845457005668734,
+                                         0.133366769611712398, 0.116685390286061399, 0.120349407037652684});
+
+// (sin(x) - x) / x³ and (cos(x) - 1 + x²/2) / x⁴ in x² on |x| <= π/4.
+constexpr auto kSin32 =
+    std::to_array({-0.166666666415386939, 0.00833332937436375272, -0.000198393309471557685, 2.71827349716001272e-6});
+constexpr auto kCos32 =
+    std::to_array({0.0416666666226513959, -0.00138888837379412738, 0.0000247995158641581838, -2.72098905968094748e-7});
+constexpr auto kSin64 =
+    std::to_array({-0.166666666666666666, 0.00833333333333332277, -0.000198412698412550631, 2.75573192141878743e-6,
+                   -2.50521049108776623e-8, 1.60583665322428110e-10, -7.57869294488251095e-13});
+constexpr auto kCos64 =
+    std::to_array({0.0416666666666666666, -0.00138888888888888741, 0.0000248015873015714787, -2.75573192153663762e-7,
+                   2.08767543636242858e-9, -1.14702929398993108e-11, 4.73809284057103247e-14});
+
+// erf(x) / x in x² on [0, 1].
+constexpr auto kErf32 =
+    std::to_array({1.12837916706317836, -0.376126384840539327, 0.112837827488875241, -0.0268654458933599859,
+                   0.00522107501721732708, -0.000848471269566868045, 0.000112705487627922659, -9.68013705201456867e-6});
+constexpr auto kErf64 =
+    std::to_array({1.12837916709551257, -0.376126389031837525, 0.112837916709551256, -0.0268661706451312191,
+                   0.00522397762544168238, -0.000854832702366942, 0.000120553329789141051, -0.0000149256502381838375,
+                   1.64621108117941703e-6, -1.63657691622192447e-7, 1.48060333565469549e-8, -1.22777860733741274e-9,
+                   9.32400371777142286e-11, -6.19763258889400266e-12, 2.80799241573427973e-13});
+// -log(erfc(x)) in (x - 2.5) / 1.5 on [1, 4] and in (x - 3.5) / 2.5 on [1, 6].
+constexpr auto kLogErfc32 =
+    std::to_array({7.80681530361475497, 8.02902092118732342, 2.12375664059568160, 0.0366305563930048720,
+                   -0.0109680382756013988, 0.00327223443218171965, -0.000704149649565045942, 0.000370534206118743591});
+constexpr auto kLogErfc64 = std::to_array(
+    {14.1124374021481963,       18.1652489709152895,       6.04220659216156041,       0.0816509096380641912,
+     -0.0341284129700408861,    0.0143845409375127009,     -0.00595369524912852940,   0.00237414378648917062,
+     -0.000893206620232948915,  0.000307680098077161183,   -0.0000934998662765760237, 0.0000133463363805900630,
+     6.31673791323952936e-7,    8.37922014168446772e-6,    0.0000265553564198893544,  0.0000105483670132558125,
+     -0.0000125767652738308984, -0.0000297894331146759485, -0.0000237412192112115303, -0.0000100261722414757481,
+     -1.83502294361034524e-6});
+
+bool isSingle(llvm::Value *x) { return x->getType()->getScalarType()->isFloatTy(); }
+
+// ln 2 in two parts; the first has so few bits that its products with exponents are exact.
+constexpr double kLn2High32 = 0.693359375, kLn2Low32 = -2.1219444005469057e-4;
+constexpr double kLn2High64 = 0x1.62e42fefap-1, kLn2Low64 = 0x1.cf79abc9e3b3ap-40;
+
+}  // namespace
+
+llvm::Value *ScalarEmitter::nearestInteger(llvm::Value *x, llvm::Value *&bits) {
+  // 1.5 × 2^23 (2^52) leaves the integer in the low bits: no conversion, which would be undefined for NaN.
+  llvm::Value *magic = constant(x->getType(), std::ldexp(1.5, isSingle(x) ? 23 : 52));
+  llvm::Value *shifted = b_.CreateFAdd(x, magic);
+  bits = b_.CreateSub(asInteger(shifted), asInteger(magic));
+  return b_.CreateFSub(shifted, magic);
+}
+
+ScalarEmitter::Reduced ScalarEmitter::reduceExponent(llvm::Value *x) {
+  bool single = isSingle(x);
+  llvm::Type *type = x->getType();
+  Reduced reduced;
+  reduced.n = nearestInteger(b_.CreateFMul(x, constant(type, std::numbers::log2e)), reduced.bits);
+  llvm::Value *r = multiplyAdd(reduced.n, constant(type, single ? -kLn2High32 : -kLn2High64), x);
+  reduced.r = multiplyAdd(reduced.n, constant(type, single ? -kLn2Low32 : -kLn2Low64), r);
+  return reduced;
+}
+
+llvm::Value *ScalarEmitter::powerOfTwo(llvm::Value *n, llvm::Type *type) {
+  bool single = type->getScalarType()->isFloatTy();
+  llvm::Value *biased = b_.CreateAdd(n, integer(type, single ? 127 : 1023));
+  return asFloat(b_.CreateShl(biased, single ? 23 : 52), type);
+}
+
+llvm::Value *ScalarEmitter::exponential(llvm::Value *x) {
+  llvm::Type *type = x->getType();
+  bool single = isSingle(x);
+  // Beyond these the result is infinite or 0; the order of operands keeps NaN.
+  llvm::Value *high = constant(type, single ? 89 : 710);
+  llvm::Value *low = constant(type, single ? -104 : -746);
+  llvm::Value *clamped = b_.CreateSelect(b_.CreateFCmpOGT(x, high), high, x);
+  clamped = b_.CreateSelect(b_.CreateFCmpOLT(clamped, low), low, clamped);
+  Reduced reduced = reduceExponent(clamped);
+  llvm::Value *r = reduced.r;
+  llvm::Value *q = single ? polynomial(r, kExp32) : polynomial(r, kExp64);
+  llvm::Value *p = multiplyAdd(b_.CreateFMul(r, r), q, r);
+  p = b_.CreateFAdd(p, constant(type, 1));
+  // In two factors, as 2^n itself may not be a normal number.
+  llvm::Value *half = b_.CreateAShr(reduced.bits, 1);
+  llvm::Value *rest = b_.CreateSub(reduced.bits, half);
+  return b_.CreateFMul(b_.CreateFMul(p, powerOfTwo(half, type)), powerOfTwo(rest, type));
+}
+
+llvm::Value *ScalarEmitter::splitMantissa(llvm::Value *x, llvm::Value *&exponent) {
+  // x = m × 2^exponent with m in [√½, √2), for positive finite x.
+  llvm::Type *type = x->getType();
+  bool single = isSingle(x);
+  unsigned mantissaBits = single ? 23 : 52;
+  llvm::Value *smallest = constant(type, single ? 0x1p-126 : 0x1p-1022);
+  llvm::Value *isSubnormal = b_.CreateFCmpOLT(x, smallest);
+  llvm::Value *scaled = b_.CreateFMul(x, constant(type, std::ldexp(1.0, static_cast<int>(mantissaBits) + 2)));
+  llvm::Value *bits = asInteger(b_.CreateSelect(isSubnormal, scaled, x));
+  llvm::Value *half = integer(type, single ? 0x3f3504f3 : 0x3fe6a09e667f3bcd);
+  llvm::Value *steps = b_.CreateAShr(b_.CreateSub(bits, half), mantissaBits);
+  llvm::Value *m = asFloat(b_.CreateSub(bits, b_.CreateShl(steps, mantissaBits)), type);
+  llvm::Value *correction =
+      b_.CreateSelect(isSubnormal, integer(type, -static_cast<int64_t>(mantissaBits) - 2), integer(type, 0));
+  exponent = b_.CreateSIToFP(b_.CreateAdd(steps, correction), type);
+  return m;
+}
+
+llvm::Value *ScalarEmitter::atanhSeries(llvm::Value *z) { return polynomial(z, kAtanh64); }
+
+llvm::Value *ScalarEmitter::logarithmOfDouble(llvm::Value *mantissa, llvm::Value *exponent) {
+  llvm::Type *type = mantissa->getType();
+  llvm::Value *f = b_.CreateFSub(mantissa, constant(type, 1));
+  llvm::Value *s = b_.CreateFDiv(f, b_.CreateFAdd(f, constant(type, 2)));
+  llvm::Value *z = b_.CreateFMul(s, s);
+  // log(1 + f) = f - f²/2 + s (f²/2 + R(z)): the large terms are exact.
+  llvm::Value *series = b_.CreateFMul(z, atanhSeries(z));
+  llvm::Value *halfSquare = b_.CreateFMul(b_.CreateFMul(f, constant(type, 0.5)), f);
+  llvm::Value *small = b_.CreateFMul(s, b_.CreateFAdd(halfSquare, series));
+  small = multiplyAdd(exponent, constant(type, kLn2Low64), small);
+  llvm::Value *sum = b_.CreateFSub(f, b_.CreateFSub(halfSquare, small));
+  return multiplyAdd(exponent, constant(type, kLn2High64), sum);
+}
+
+llvm::Value *ScalarEmitter::logarithm(llvm::Value *x) {
+  llvm::Type *type = x->getType();
+  llvm::Value *exponent = nullptr;
+  llvm::Value *m = splitMantissa(x, exponent);
+  llvm::Value *result = nullptr;
+  if (isSingle(x)) {
+    llvm::Value *f = b_.CreateFSub(m, constant(type, 1));
+    llvm::Value *square = b_.CreateFMul(f, f);
+    llvm::Value *tail = b_.CreateFMul(b_.CreateFMul(square, f), polynomial(f, kLog32));
+    tail = multiplyAdd(exponent, constant(type, kLn2Low32), tail);
+    tail = multiplyAdd(square, constant(type, -0.5), tail);
+    result = multiplyAdd(exponent, constant(type, kLn2High32), b_.CreateFAdd(f, tail));
+  } else {
+    result = logarithmOfDouble(m, exponent);
+  }
+  llvm::Value *zero = constant(type, 0);
+  llvm::Value *infinity = constant(type, kInfinity);
+  result = b_.CreateSelect(b_.CreateFCmpOEQ(x, infinity), infinity, result);
+  result = b_.CreateSelect(b_.CreateFCmpOEQ(x, zero), constant(type, -kInfinity), result);
+  return b_.CreateSelect(b_.CreateFCmpULT(x, zero), llvm::ConstantFP::getNaN(type), result);
+}
+
+llvm::Value *ScalarEmitter::hyperbolicTangent(llvm::Value *x) {
+  // With m = e^(2|x|) - 1, which loses nothing near 0: tanh |x| = m / (m + 2).
+  llvm::Type *type = x->getType();
+  bool single = isSingle(x);
+  llvm::Value *magnitude = absolute(x);
+  llvm::Value *most = constant(type, single ? 10 : 22);
+  magnitude = b_.CreateSelect(b_.CreateFCmpOGT(magnitude, most), most, magnitude);
+  Reduced reduced = reduceExponent(b_.CreateFAdd(magnitude, magnitude));
+  llvm::Value *r = reduced.r;
+  llvm::Value *q = single ? polynomial(r, kExp32) : polynomial(r, kExp64);
+  llvm::Value *p = multiplyAdd(b_.CreateFMul(r, r), q, r);
+  llvm::Value *power = powerOfTwo(reduced.bits, type);
+  llvm::Value *m = multiplyAdd(power, p, b_.CreateFSub(power, constant(type, 1)));
+  return copySign(b_.CreateFDiv(m, b_.CreateFAdd(m, constant(type, 2))), x);
+}
+
+llvm::Value *ScalarEmitter::errorFunction(llvm::Value *x) {
+  llvm::Type *type = x->getType();
+  bool single = isSingle(x);
+  llvm::Value *magnitude = absolute(x);
+  llvm::Value *isSmall = b_.CreateFCmpULT(magnitude, constant(type, 1));  // NaN goes this way
+  // Both halves are computed everywhere; each clamped to where its polynomial holds.
+  llvm::Value *inner = b_.CreateSelect(isSmall, x, constant(type, 0));
+  llvm::Value *z = b_.CreateFMul(inner, inner);
+  llvm::Value *near = b_.CreateFMul(inner, single ? polynomial(z, kErf32) : polynomial(z, kErf64));
+  double last = single ? 4 : 6;
+  llvm::Value *outer =
+      b_.CreateSelect(b_.CreateFCmpOLT(magnitude, constant(type, last)), magnitude, constant(type, last));
+  outer = b_.CreateSelect(isSmall, constant(type, 1), outer);
+  double centre = (1 + last) / 2;
+  llvm::Value *u = b_.CreateFMul(b_.CreateFSub(outer, constant(type, centre)), constant(type, 1 / (last - centre)));
+  llvm::Value *logarithmOfRest = single ? polynomial(u, kLogErfc32) : polynomial(u, kLogErfc64);
+  llvm::Value *rest = exponential(b_.CreateFNeg(logarithmOfRest));
+  llvm::Value *far = copySign(b_.CreateFSub(constant(type, 1), rest), x);
+  return b_.CreateSelect(isSmall, near, far);
+}
+
+llvm::Value *ScalarEmitter::trigonometric(ScalarOp op, llvm::Value *x) {
+  // Reduced in double: three parts of π/2 whose products with 2^20 quadrants are exact without FMA, too.
+  llvm::Type *type = x->getType();
+  bool single = isSingle(x);
+  llvm::Value *wide = single ? cast(x, DType::F32, DType::F64) : x;
+  llvm::Type *wideType = wide->getType();
+  llvm::Value *quadrant = nullptr;
+  llvm::Value *k = nearestInteger(b_.CreateFMul(wide, constant(wideType, 2 * std::numbers::inv_pi)), quadrant);
+  llvm::Value *r = multiplyAdd(k, constant(wideType, -0x1.921fb544p+0), wide);
+  llvm::Value *next = b_.CreateFMul(k, constant(wideType, 0x1.0b4611a6p-34));
+  llvm::Value *high = b_.CreateFSub(r, next);
+  // What the subtraction lost, and the third part.
+  llvm::Value *lost = b_.CreateFSub(b_.CreateFSub(r, high), next);
+  llvm::Value *low = multiplyAdd(k, constant(wideType, -0x1.3198a2e037073p-69), lost);
+  r = b_.CreateFAdd(high, low);
+  llvm::Value *tail = b_.CreateFAdd(b_.CreateFSub(high, r), low);
+  if (single) {
+    r = b_.CreateFPTrunc(b_.CreateFAdd(r, tail), type);
+    tail = constant(type, 0);
+    quadrant = b_.CreateTrunc(quadrant, integerTypeOf(type));
+  }
+  llvm::Value *z = b_.CreateFMul(r, r);
+  llvm::Value *sinTail = multiplyAdd(b_.CreateFMul(z, r), single ? polynomial(z, kSin32) : polynomial(z, kSin64), tail);
+  llvm::Value *sine = b_.CreateFAdd(r, sinTail);
+  // 1 - z/2 is split so that the rounding of the difference returns in the tail.
+  llvm::Value *one = constant(type, 1);
+  llvm::Value *half = b_.CreateFMul(z, constant(type, 0.5));
+  llvm::Value *head = b_.CreateFSub(one, half);
+  llvm::Value *rounding = b_.CreateFSub(b_.CreateFSub(one, head), half);
+  llvm::Value *cosTail =
+      multiplyAdd(b_.CreateFMul(z, z), single ? polynomial(z, kCos32) : polynomial(z, kCos64), rounding);
+  cosTail = b_.CreateFSub(cosTail, b_.CreateFMul(r, tail));
+  llvm::Value *cosine = b_.CreateFAdd(head, cosTail);
+
+  llvm::Value *zero = integer(type, 0);
+  auto bit = [&](llvm::Value *number, int64_t mask) {
+    return b_.CreateICmpNE(b_.CreateAnd(number, integer(type, mask)), zero);
+  };
+  llvm::Value *isZero = b_.CreateFCmpOEQ(x, constant(type, 0));  // keeps its sign
+  if (op == ScalarOp::Tan) {
+    llvm::Value *odd = bit(quadrant, 1);
+    llvm::Value *numerator = b_.CreateSelect(odd, b_.CreateFNeg(cosine), sine);
+    llvm::Value *quotient = b_.CreateFDiv(numerator, b_.CreateSelect(odd, sine, cosine));
+    return b_.CreateSelect(isZero, x, quotient);
+  }
+  if (op == ScalarOp::Cos) quadrant = b_.CreateAdd(quadrant, integer(type, 1));
+  llvm::Value *result = b_.CreateSelect(bit(quadrant, 1), cosine, sine);
+  result = b_.CreateSelect(bit(quadrant, 2), b_.CreateFNeg(result), result);
+  return op == ScalarOp::Sin ? b_.CreateSelect(isZero, x, result) : result;
+}
+
+}  // namespace hone::codegen
