@@ -1,0 +1,2 @@
+/* A library that is no module. */
+__attribute__((visibility("default"))) int something(void) { return 1; }

@@ -1,0 +1,230 @@
+// The runtime on an undamaged artifact: right results in every way of giving and taking data, by any number of threads.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <hone/runtime.hpp>
+#include <numeric>
+#include <thread>
+
+#include "tests/runtime/sample_artifact.h"
+
+namespace hone {
+namespace {
+
+std::vector<float> sampleInput(float seed) {
+  std::vector<float> input(test::kElements);
+  for (size_t i = 0; i < input.size(); ++i) input[i] = seed + static_cast<float>(i % 37);
+  return input;
+}
+
+/// What modules/sample.c computes, said another way.
+void expectRight(Session &session, const std::vector<float> &input) {
+  const float *scaled = session.output<float>(0);
+  double total = 0;
+  for (size_t i = 0; i < input.size(); ++i) {
+    const float expected = 2 * input[i] + static_cast<float>(i % test::kWidth);
+    ASSERT_EQ(scaled[i], expected) << "element " << i;
+    total += expected;
+  }
+  EXPECT_EQ(session.output<float>(1)[0], static_cast<float>(total));
+}
+
+Model loadSample() {
+  const std::string tar = test::sampleTar();
+  return Model::load(tar.data(), tar.size());
+}
+
+TEST(Run, TellsTheInterface) {
+  const Model model = loadSample();
+  EXPECT_EQ(model.name(), "sample");
+  ASSERT_EQ(model.inputCount(), 1);
+  ASSERT_EQ(model.outputCount(), 2);
+  EXPECT_EQ(model.input(0).name, "data");
+  EXPECT_EQ(model.input(0).dtype, HONE_FLOAT32);
+  EXPECT_EQ(model.input(0).shape, (std::vector<int64_t>{1000, 16}));
+  EXPECT_EQ(model.input(0).bytes, 64000u);
+  EXPECT_EQ(model.findOutput("nested/total"), 1);
+  EXPECT_NE(model.json().find("\"required_features\""), std::string::npos);
+  hone_call_info call;
+  ASSERT_EQ(hone_model_call(model.get(), 1, &call), HONE_OK);
+  EXPECT_STREQ(call.name, "second");
+  EXPECT_STREQ(call.kernel, "total");
+  EXPECT_EQ(call.flops, 16000);
+  try {
+    model.findInput("dada");
+    FAIL() << "found an input that is not there";
+  } catch (const RuntimeError &error) {
+    EXPECT_EQ(error.status(), HONE_USAGE);
+    EXPECT_STREQ(error.what(), "the model has no input 'dada'; it has 'data'");
+  }
+}
+
+TEST(Run, GivesTheSameWithAnyNumberOfThreads) {
+  const Model model = loadSample();
+  for (int threads : {1, 2, 3, 7, 16}) {
+    const Context context(threads);
+    EXPECT_EQ(context.threads(), threads);
+    Session session(context, model);
+    for (int run = 0; run < 20; ++run) {
+      const std::vector<float> input = sampleInput(static_cast<float>(run));
+      session.setInput(0, input);
+      session.run();
+      expectRight(session, input);
+    }
+  }
+}
+
+TEST(Run, LoadsFromTarFolderAndMemoryMappedAndCopied) {
+  const std::string folder = test::temporaryFolder(), tar = test::sampleTar();
+  test::writeFile(folder + "/model.tar", tar);
+  std::filesystem::create_directory(folder + "/unpacked");
+  test::writeFile(folder + "/unpacked/mod.so", test::moduleBytes("sample"));
+  test::writeFile(folder + "/unpacked/mod.params", test::sampleParameters());
+  test::writeFile(folder + "/unpacked/mod.json",
+                  test::seal(test::sampleJson(test::moduleBytes("sample"), test::sampleParameters())));
+  const Context context(2);
+  const std::vector<float> input = sampleInput(1);
+  for (const uint32_t flags : {0u, static_cast<uint32_t>(HONE_LOAD_COPY_PARAMETERS)}) {
+    for (const char *name : {"/model.tar", "/unpacked"}) {
+      Session session(context, Model::load(folder + name, flags));
+      session.setInput(0, input);
+      session.run();
+      expectRight(session, input);
+    }
+  }
+}
+
+TEST(Run, AcceptsMembersInAnyOrder) {
+  const std::string module = test::moduleBytes("sample"), parameters = test::sampleParameters();
+  const std::string json = test::seal(test::sampleJson(module, parameters));
+  const std::string tar = test::tarOf({{"mod.params", parameters}, {"mod.json", json}, {"mod.so", module}});
+  EXPECT_EQ(Model::load(tar.data(), tar.size()).name(), "sample");
+}
+
+TEST(Run, BindsMemoryAlignedOrNot) {
+  const Model model = loadSample();
+  Session session(Context(2), model);
+  const std::vector<float> first = sampleInput(3), second = sampleInput(5);
+  for (const size_t shift : {0u, 4u}) {
+    std::vector<char> inputMemory(64000 + 128), outputMemory(64000 + 128);
+    const auto aligned = [](std::vector<char> &memory) {
+      return memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
+    };
+    char *input = aligned(inputMemory) + shift, *output = aligned(outputMemory) + shift;
+    session.bindInput(0, input, 64000);
+    session.bindOutput(0, output, 64000);
+    // Bound memory is read at each run, not when it is bound.
+    for (const std::vector<float> &values : {first, second}) {
+      std::memcpy(input, values.data(), 64000);
+      session.run();
+      expectRight(session, values);
+      EXPECT_EQ(std::memcmp(output, session.output(0), 64000), 0);
+    }
+    EXPECT_EQ(session.output(0) == output, shift == 0);
+  }
+  session.bindOutput(0, nullptr, 0);
+  session.setInput(0, first);
+  session.run();
+  expectRight(session, first);
+}
+
+TEST(Run, SessionsOutliveWhatTheyWereMadeFrom) {
+  std::unique_ptr<Session> session;
+  {
+    const Context context(3);
+    const Model model = loadSample();
+    session = std::make_unique<Session>(context, model);
+  }
+  const std::vector<float> input = sampleInput(9);
+  session->setInput(0, input);
+  session->run();
+  expectRight(*session, input);
+}
+
+TEST(Run, SessionsShareModelAndContextFromManyThreads) {
+  const Context context(3);
+  const Model model = loadSample();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&context, &model, t] {
+      Session session(context, model);
+      for (int run = 0; run < 200; ++run) {
+        const std::vector<float> input = sampleInput(static_cast<float>(100 * t + run));
+        session.setInput(0, input);
+        session.run();
+        expectRight(session, input);
+      }
+    });
+  }
+  for (std::thread &thread : threads) thread.join();
+}
+
+TEST(Run, ModelsInOneProcessDoNotMixUp) {
+  // Libraries loaded from descriptors are told apart by names that could repeat.
+  std::vector<Model> models;
+  for (int i = 0; i < 8; ++i) {
+    models.push_back(loadSample());
+    if (i % 3 == 0) models.erase(models.begin());
+  }
+  const Context context(1);
+  for (const Model &model : models) {
+    Session session(context, model);
+    const std::vector<float> input = sampleInput(2);
+    session.setInput(0, input);
+    session.run();
+    expectRight(session, input);
+  }
+}
+
+TEST(Run, ProfilesEveryCall) {
+  Session session(Context(2), loadSample());
+  session.setInput(0, sampleInput(0));
+  session.run();
+  EXPECT_EQ(session.profile(), (std::vector<int64_t>{0, 0, 0}));
+  session.setProfiling(true);
+  session.run();
+  const std::vector<int64_t> profile = session.profile();
+  ASSERT_EQ(profile.size(), 3u);
+  for (int64_t nanoseconds : profile) EXPECT_GT(nanoseconds, 0);
+}
+
+TEST(Run, RefusesWrongUseWithASentence) {
+  Session session(Context(1), loadSample());
+  const auto sentence = [](hone_status status) {
+    EXPECT_EQ(status, HONE_USAGE);
+    return std::string(hone_last_error());
+  };
+  const std::vector<float> input = sampleInput(0);
+  const void *data = nullptr;
+  size_t bytes = 0;
+  EXPECT_EQ(sentence(hone_session_run(session.get())), "input 'data' is not set");
+  EXPECT_EQ(sentence(hone_session_set_input(session.get(), 1, input.data(), 64000)),
+            "there is no input 1; the model has 1");
+  EXPECT_EQ(sentence(hone_session_set_input(session.get(), -1, input.data(), 64000)),
+            "there is no input -1; the model has 1");
+  EXPECT_EQ(sentence(hone_session_set_input(session.get(), 0, input.data(), 63999)),
+            "input 'data' has 64000 bytes, but 63999 were given");
+  EXPECT_EQ(sentence(hone_session_bind_input(session.get(), 0, nullptr, 64000)),
+            "input 'data' is given as a null pointer");
+  EXPECT_EQ(sentence(hone_session_bind_output(session.get(), 5, nullptr, 0)), "there is no output 5; the model has 2");
+  EXPECT_EQ(sentence(hone_session_get_output(session.get(), 0, &data, &bytes)),
+            "there is no output before the first run");
+  hone_context *context = nullptr;
+  const hone_context_options tooMany = {sizeof(hone_context_options), 5000, 0, -1}, otherSize = {1, 1, 0, -1};
+  EXPECT_EQ(sentence(hone_context_create(&tooMany, &context)),
+            "cannot use 5000 threads; give a number from 1 to 4096, or 0 for the default");
+  EXPECT_NE(sentence(hone_context_create(&otherSize, &context)).find("struct_size is 1"), std::string::npos);
+}
+
+TEST(Run, DefaultThreadsAreAtLeastOne) {
+  hone_context *context = nullptr;
+  ASSERT_EQ(hone_context_create(nullptr, &context), HONE_OK);
+  EXPECT_GE(hone_context_threads(context), 1);
+  EXPECT_LE(hone_context_threads(context), static_cast<int>(std::thread::hardware_concurrency()));
+  hone_context_destroy(context);
+  hone_context_destroy(nullptr);
+}
+
+}  // namespace
+}  // namespace hone
