@@ -55,7 +55,8 @@ class LoadedModule {
     int descriptor = memfd_create("module", MFD_CLOEXEC);
     if (descriptor < 0) return absl::InternalError("memfd_create failed");
     bool written = write(descriptor, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
-    void *handle = written ? dlopen(absl::StrCat("/proc/self/fd/", descriptor).c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
+    void *handle =
+        written ? dlopen(absl::StrCat("/proc/self/fd/", descriptor).c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
     close(descriptor);
     if (handle == nullptr) return absl::InternalError(absl::StrCat("dlopen: ", written ? dlerror() : "short write"));
     return std::unique_ptr<LoadedModule>(new LoadedModule(handle));
@@ -104,7 +105,8 @@ absl::StatusOr<std::vector<HostTensor>> execute(const tensor::Kernel &kernel, co
                                                 const TargetDescription &target,
                                                 const std::vector<HostTensor> &arguments, int64_t pieces) {
   HONE_ASSIGN_OR_RETURN(schedule::Schedule parsed, schedule::parse(schedule::print(schedule)));
-  if (!(parsed == schedule)) return absl::InternalError(absl::StrCat("text round trip changed\n", schedule::print(schedule)));
+  if (!(parsed == schedule))
+    return absl::InternalError(absl::StrCat("text round trip changed\n", schedule::print(schedule)));
   HONE_RETURN_IF_ERROR(schedule::legal(kernel, parsed, target));
   tensor::Kernel packed = schedule::applyPacks(kernel, parsed);
   HONE_ASSIGN_OR_RETURN(loop::Kernel nest, loop::lower(packed, parsed));

@@ -16,9 +16,11 @@ namespace hone::testing {
 
 /// The Output buffers of \p kernel for \p arguments (Input and Parameter buffers in order). \p pieces: into how
 /// many ranges each phase is split, run from the last to the first. Output bytes start as NaN patterns.
-absl::StatusOr<std::vector<tensor::HostTensor>> execute(const tensor::Kernel &kernel, const schedule::Schedule &schedule,
+absl::StatusOr<std::vector<tensor::HostTensor>> execute(const tensor::Kernel &kernel,
+                                                        const schedule::Schedule &schedule,
                                                         const TargetDescription &target,
-                                                        const std::vector<tensor::HostTensor> &arguments, int64_t pieces);
+                                                        const std::vector<tensor::HostTensor> &arguments,
+                                                        int64_t pieces);
 
 /// Runs \p kernel by \p schedule and compares with the interpreter; empty when they agree, else what differs,
 /// with schedule and loop nest.

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "compiler/tensor/rewrite.h"
+
 namespace hone::tensor::testing {
 
 Dim parallel(std::string name, int64_t extent) { return {std::move(name), extent, DimKind::Parallel}; }
@@ -33,6 +35,11 @@ int KernelBuilder::add(std::string name, std::vector<int64_t> shape, DType dtype
   buffer.role = role;
   kernel_.buffers.push_back(std::move(buffer));
   return static_cast<int>(kernel_.buffers.size()) - 1;
+}
+
+Kernel KernelBuilder::finish() {
+  for (TensorOp &op : kernel_.stages) orderReads(op);
+  return std::move(kernel_);
 }
 
 void KernelBuilder::begin(std::string name, std::vector<Dim> dims) {

@@ -40,7 +40,8 @@ class KernelBuilder {
 
   TensorOp &stage() { return kernel_.stages.back(); }
   Kernel &kernel() { return kernel_; }
-  Kernel finish() { return std::move(kernel_); }
+  /// Reads are numbered by their use in the body: the order of get() within an expression is the compiler's.
+  Kernel finish();
 
  private:
   int add(std::string name, std::vector<int64_t> shape, DType dtype, BufferRole role);

@@ -1,0 +1,57 @@
+#include "compiler/tensor/algorithms.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "compiler/base/status.h"
+
+namespace hone::tensor {
+namespace {
+
+absl::StatusOr<Rewrite> applySplit(const Kernel &kernel, const std::vector<std::string> &words) {
+  int64_t parts = 0;
+  if (words.size() != 4 || !absl::SimpleAtoi(words[3], &parts)) {
+    return absl::InvalidArgumentError("expected 'split STAGE DIM PARTS'");
+  }
+  for (size_t s = 0; s < kernel.stages.size(); ++s) {
+    if (kernel.stages[s].name != words[1]) continue;
+    const std::vector<Dim> &dims = kernel.stages[s].dims;
+    for (size_t d = 0; d < dims.size(); ++d) {
+      if (dims[d].name != words[2]) continue;
+      HONE_ASSIGN_OR_RETURN(Kernel split, splitReduction(kernel, static_cast<int>(s), static_cast<int>(d), parts));
+      return Rewrite{std::move(split), {}};
+    }
+    return absl::InvalidArgumentError(absl::StrCat("stage '", words[1], "' has no dim '", words[2], "'"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("there is no stage '", words[1], "'"));
+}
+
+absl::StatusOr<Rewrite> applyWinograd(const Kernel &kernel, const std::vector<std::string> &words) {
+  int64_t tile = 0;
+  if (words.size() != 3 || !absl::SimpleAtoi(words[1], &tile) || words[2] != "3") {
+    return absl::InvalidArgumentError("expected 'winograd 2 3' or 'winograd 4 3'");
+  }
+  absl::Status first = absl::InvalidArgumentError("the kernel has no stage");
+  for (size_t s = 0; s < kernel.stages.size(); ++s) {
+    absl::StatusOr<Rewrite> rewrite = winograd(kernel, static_cast<int>(s), tile);
+    if (rewrite.ok()) return rewrite;
+    if (s == 0) first = rewrite.status();
+  }
+  return first;
+}
+
+}  // namespace
+
+absl::StatusOr<Rewrite> applyAlgorithm(const Kernel &kernel, std::string_view algorithm) {
+  const std::vector<std::string> words = absl::StrSplit(std::string(algorithm), ' ', absl::SkipEmpty());
+  if (words == std::vector<std::string>{"direct"}) return Rewrite{kernel, {}};
+  if (!words.empty() && words[0] == "winograd") return applyWinograd(kernel, words);
+  if (!words.empty() && words[0] == "split") return applySplit(kernel, words);
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown algorithm '", std::string(algorithm), "'; use direct, winograd or split"));
+}
+
+}  // namespace hone::tensor

@@ -1,0 +1,55 @@
+// Algorithms: named rewrites of a kernel into another that computes the same. They look at structure only, never at
+// names. Every function leaves its argument alone and gives a kernel that passes verify(), given one that does.
+// Functions without state; thread-safe.
+//
+//   HONE_ASSIGN_OR_RETURN(Rewrite rewrite, applyAlgorithm(collapseDims(kernel), "winograd 4 3"));
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "compiler/tensor/host_tensor.h"
+#include "compiler/tensor/tensor_op.h"
+
+namespace hone::tensor {
+
+/// The kernel with as few dims as it can be said with: dims of extent 1 go, and neighbouring dims merge where
+/// every access of every stage takes them together, whole and in memory order: [n][c/16][h][w][c%16] becomes
+/// [c/16][hw][c%16] for a pointwise kernel on one image. Reads that never fall outside lose their value for it. Buffers
+/// keep their positions and bytes; their shapes and layouts may be other views. Every stage and buffer keeps at least
+/// one dim.
+Kernel collapseDims(const Kernel &kernel);
+
+/// The kernel in an order that hangs on what its parts do: reads by their use in the body, dims of stages by their
+/// first use in reads, those of buffers by the stage dims that index them (the memory order moves into the layouts).
+/// After it a pointwise convolution and the equal matmul differ in layouts alone. Bytes and positions of buffers stay.
+Kernel orderDims(const Kernel &kernel);
+
+/// A constant that a rewrite needs: it is the data of parameter `buffer` of the new kernel.
+struct AddedParameter {
+  int buffer = 0;
+  HostTensor data;
+};
+
+struct Rewrite {
+  Kernel kernel;
+  std::vector<AddedParameter> parameters;  ///< appended to the kernel's buffers, so arguments before keep their order
+};
+
+/// Winograd's F(tile, 3) x F(tile, 3) for a two-dimensional convolution of stride and dilation 1 with 3 x 3 weights
+/// in stage \p stage: four stages as in the worked example. \p tile is 2 or 4. INVALID_ARGUMENT says what does not fit.
+absl::StatusOr<Rewrite> winograd(const Kernel &kernel, int stage, int64_t tile);
+
+/// Two-phase reduction: dim \p dim of stage \p stage is cut into \p parts parts, whose results a second stage
+/// combines. INVALID_ARGUMENT says what does not fit.
+absl::StatusOr<Kernel> splitReduction(const Kernel &kernel, int stage, int dim, int64_t parts);
+
+/// The rewrite that a schedule's algorithm names:
+///   direct                  the kernel as it is
+///   winograd TILE 3         winograd() for the first stage that it fits
+///   split STAGE DIM PARTS   splitReduction() of the named stage and dim
+absl::StatusOr<Rewrite> applyAlgorithm(const Kernel &kernel, std::string_view algorithm);
+
+}  // namespace hone::tensor
