@@ -131,7 +131,7 @@ int64_t GroupEmitter::sizeOfBody(ValueId value) const {
   if (node == nullptr || (node->op != Op::Elementwise && node->op != Op::Cast)) return 1;
   int64_t size = 1;
   for (ValueId input : node->inputs) {
-    const ValueId member = memberBehind(input);
+    const ValueId member = memberBehind(program_, index_, input);
     size += member < 0 || staged_.count(member) != 0 ? 1 : sizeOfBody(member);
     if (size > kMaxRepeatedOps) break;
   }
@@ -258,23 +258,8 @@ int GroupEmitter::parameterBuffer(Stage &stage, ValueId leaf, Shape shape, Indic
 
 // ------------------------------------------------------------------------------------------------------ values
 
-bool GroupEmitter::isMember(ValueId value) const {
-  const Node *node = program_.producerOf(value);
-  return program_.groupOf[at(value)] == index_ && node != nullptr && !isView(node->op);
-}
-
-ValueId GroupEmitter::memberBehind(ValueId value) const {
-  while (!isMember(value)) {
-    const Node *node = program_.producerOf(value);
-    const bool isOthers = program_.stored[at(value)] && program_.groupOf[at(value)] != index_;
-    if (node == nullptr || !isBijection(node->op) || isOthers) return -1;
-    value = node->inputs[0];
-  }
-  return value;
-}
-
 Scalar GroupEmitter::value(Stage &stage, ValueId value, const Indices &indices, std::optional<double> outside) {
-  if (const ValueId member = group_.copied >= 0 ? -1 : memberBehind(value); member >= 0) {
+  if (const ValueId member = memberBehind(program_, index_, value); member >= 0) {
     assert(!outside);
     if (const auto staged = staged_.find(member); staged != staged_.end()) {
       return stage.read(staged->second.buffer, staged->second.coords);

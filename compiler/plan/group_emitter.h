@@ -58,9 +58,6 @@ class GroupEmitter {
   void emitStage(graph::ValueId value, const Domain &domain, const std::string &name);
   bool needsStage(graph::ValueId value, bool isPrologue) const;
   int64_t sizeOfBody(graph::ValueId value) const;
-  bool isMember(graph::ValueId value) const;
-  /// The member that \p value is, or is a bijective view of; -1.
-  graph::ValueId memberBehind(graph::ValueId value) const;
   const StoredValue *storedEntry(graph::ValueId value) const;
   int storageBuffer(const StoredValue &entry);
   tensor::Scalar define(Stage &stage, graph::ValueId value, const Indices &indices);

@@ -66,6 +66,16 @@ std::optional<Indices> coordsIn(const Program &program, int group, ValueId value
   return forward(program.graph, *node, *below);
 }
 
+ValueId memberBehind(const Program &program, int group, ValueId value) {
+  for (;;) {
+    const graph::Node *node = program.producerOf(value);
+    if (node == nullptr) return -1;
+    if (!isView(node->op)) return program.groupOf[at(value)] == group ? value : -1;
+    if (!isBijection(node->op)) return -1;
+    value = node->inputs[0];
+  }
+}
+
 std::vector<ValueId> inputsOf(const Program &program, int index) {
   const Group &group = program.groups[static_cast<size_t>(index)];
   std::vector<ValueId> inputs;

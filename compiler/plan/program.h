@@ -83,6 +83,9 @@ std::vector<graph::ValueId> leavesOf(const Program &program, graph::ValueId valu
 /// The place of \p value over the output domain of \p group, when the group computes it there or it is a
 /// bijective view of such a value.
 std::optional<Indices> coordsIn(const Program &program, int group, graph::ValueId value);
+/// The value that group \p group computes and that \p value is, or is a bijective view of; -1. Such a value is taken
+/// from the group's stages, never from memory: the group would wait for itself.
+graph::ValueId memberBehind(const Program &program, int group, graph::ValueId value);
 /// The values that the nodes of group \p index read (its own members among them).
 std::vector<graph::ValueId> inputsOf(const Program &program, int index);
 

@@ -224,6 +224,7 @@ class StorageChooser {
     std::vector<std::vector<int>> feeds(count);
     for (size_t g = 0; g < count; ++g) {
       for (ValueId input : inputsOf(program_, static_cast<int>(g))) {
+        if (memberBehind(program_, static_cast<int>(g), input) >= 0) continue;
         for (ValueId leaf : leavesOf(program_, input)) {
           const int below = program_.groupOf[at(leaf)];
           if (below < 0 || below == static_cast<int>(g)) continue;
