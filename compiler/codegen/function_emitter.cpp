@@ -220,13 +220,11 @@ absl::Status FunctionEmitter::emitRolled(int id, const Linear &begin, const Line
 
   int64_t low = integers_.range(begin).low;
   int64_t high = integers_.range(end).high - 1;
-  ++integers_.depth;
-  integers_.pushScope();
-  integers_.bind(id, integers_.leaf(variable, low, std::max(low, high), integers_.depth));
+  integers_.enterLoop(before);
+  integers_.bind(id, integers_.leaf(variable, low, std::max(low, high), integers_.depth()));
   HONE_RETURN_IF_ERROR(emitBody(body));
   integers_.unbind(id);
-  integers_.popScope();
-  --integers_.depth;
+  integers_.leaveLoop();
 
   llvm::Value *next = builder_.CreateAdd(variable, builder_.getInt64(static_cast<uint64_t>(step)), "",
                                          /*HasNUW=*/low >= 0, /*HasNSW=*/true);
@@ -237,7 +235,7 @@ absl::Status FunctionEmitter::emitRolled(int id, const Linear &begin, const Line
 }
 
 absl::Status FunctionEmitter::emitIf(const loop::Statement &statement) {
-  llvm::Value *condition = uniformGuards(statement.guards, -1);
+  llvm::Value *condition = uniformGuards(statement.guards, -1).value;
   if (condition == nullptr) return emitBody(statement.body);
   if (llvm::isa<llvm::Constant>(condition)) return absl::OkStatus();
   llvm::BasicBlock *then = newBlock("then");

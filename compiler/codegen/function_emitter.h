@@ -41,6 +41,12 @@ class FunctionEmitter {
     std::vector<Linear> perLane;
   };
 
+  /// Null: always; a constant false: never. `depth`: number of loops around what it depends on.
+  struct Condition {
+    llvm::Value *value = nullptr;
+    int depth = 0;
+  };
+
   // function_emitter.cpp
   llvm::Function *createFunction(const std::string &name);
   void loadBuffers(llvm::Function *function);
@@ -77,11 +83,16 @@ class FunctionEmitter {
   llvm::Value *loadScalar(int buffer, const Linear &offset, llvm::Value *condition);
   void storeLanes(const loop::Statement &statement, const LaneOffsets &offsets, llvm::Value *value, llvm::Value *mask);
   void scatter(const loop::Statement &statement, const LaneOffsets &offsets, llvm::Value *value, llvm::Value *mask);
+  /// \p value where the guards fail with 0: the address is chosen outside of the loops that the guards do not depend
+  /// on, and points to zeros where they fail. Null when that cannot be.
+  llvm::Value *loadOrZeros(const loop::Value &value, const LaneOffsets &offsets, const Condition &condition);
+  llvm::Value *pointerOrZeros(int buffer, const Linear &offset, const Condition &condition, int64_t accessBytes);
+  llvm::Value *zeros(int64_t bytes);
   llvm::Value *loadIndex(int buffer, const Linear &offset);
   LaneOffsets laneOffsets(const loop::IntExpr &index, int lane, int lanes);
   bool usesVariable(const loop::IntExpr &expression, int id) const;
-  /// The guards that do not depend on the lane: null when they always hold; a constant false when one never does.
-  llvm::Value *uniformGuards(const std::vector<loop::Guard> &guards, int lane);
+  /// The guards that do not depend on the lane.
+  Condition uniformGuards(const std::vector<loop::Guard> &guards, int lane);
   /// The lanes below \p active where the other guards hold: null when all do.
   llvm::Value *laneMask(const std::vector<loop::Guard> &guards, int lane, int lanes, int active);
   llvm::Value *guardLanes(const loop::Guard &guard, int lane, int lanes);
@@ -102,6 +113,7 @@ class FunctionEmitter {
   IntEmitter integers_;
   llvm::Function *function_ = nullptr;
   std::vector<Buffer> buffers_;
+  int64_t selectedBases_ = 0;  // counts down: keys of addresses that are no buffer's
   std::map<int, RegisterArray> registers_;
   std::unordered_map<const loop::Value *, llvm::Value *> values_;  // of the statement being emitted
 };

@@ -80,6 +80,26 @@ void IntEmitter::popScope() {
   addresses_.pop_back();
 }
 
+void IntEmitter::enterLoop(llvm::BasicBlock *before) {
+  levels_.push_back({before, integers_.size()});
+  pushScope();
+}
+
+void IntEmitter::leaveLoop() {
+  popScope();
+  levels_.pop_back();
+}
+
+IntEmitter::At::At(IntEmitter &emitter, int depth) : restore_(emitter.builder_) {
+  if (depth < emitter.depth()) {
+    emitter.builder_.SetInsertPoint(emitter.levels_[static_cast<size_t>(depth)].before->getTerminator());
+  }
+}
+
+size_t IntEmitter::scopeOf(int depth) const {
+  return (depth < this->depth() ? levels_[static_cast<size_t>(depth)].scopes : integers_.size()) - 1;
+}
+
 Range IntEmitter::range(const Linear &form) const {
   Range range{form.constant, form.constant};
   for (auto [leaf, coefficient] : form.terms) {
@@ -131,8 +151,10 @@ Linear IntEmitter::emitOnce(const Key &key, Range range, const Linear &from,
   for (const auto &scope : integers_) {
     if (auto found = scope.find(key); found != scope.end()) return found->second;
   }
-  Linear result = leaf(emit(), range.low, range.high, depthOf(from));
-  integers_.back().emplace(key, result);
+  int depth = depthOf(from);
+  At place(*this, depth);
+  Linear result = leaf(emit(), range.low, range.high, depth);
+  integers_[scopeOf(depth)].emplace(key, result);
   return result;
 }
 
@@ -232,7 +254,7 @@ Linear IntEmitter::loadAtom(const loop::Atom &atom) {
   llvm::Value *high = builder_.getInt64(static_cast<uint64_t>(atom.high));
   number = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, number, high);
   number = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, number, low);
-  return leaf(number, atom.low, atom.high, depth);
+  return leaf(number, atom.low, atom.high, depth());
 }
 
 std::vector<Linear> IntEmitter::byDepth(const Linear &form) const {
@@ -265,17 +287,20 @@ llvm::Value *IntEmitter::materialize(const Linear &form) {
   }
   llvm::Value *total = nullptr;
   for (const Linear &group : byDepth(form)) {
+    At place(*this, depthOf(group));
     llvm::Value *part = sum(group, 1);
     total = total == nullptr ? part : builder_.CreateNSWAdd(total, part);
   }
+  int depth = depthOf(form);
+  At place(*this, depth);
   if (form.constant != 0) {
     total = builder_.CreateNSWAdd(total, builder_.getInt64(static_cast<uint64_t>(form.constant)));
   }
-  addresses_.back().emplace(std::move(key), total);
+  addresses_[scopeOf(depth)].emplace(std::move(key), total);
   return total;
 }
 
-llvm::Value *IntEmitter::address(llvm::Value *base, int baseKey, const Linear &form, int64_t bytes) {
+llvm::Value *IntEmitter::address(llvm::Value *base, int64_t baseKey, const Linear &form, int64_t bytes) {
   llvm::Value *pointer = base;
   Linear prefix;
   for (const Linear &group : byDepth(form)) {
@@ -287,12 +312,15 @@ llvm::Value *IntEmitter::address(llvm::Value *base, int baseKey, const Linear &f
       if (auto found = scope.find(key); found != scope.end()) known = found->second;
     }
     if (known == nullptr) {
+      int depth = depthOf(group);
+      At place(*this, depth);
       known = builder_.CreatePtrAdd(pointer, sum(group, bytes));
-      addresses_.back().emplace(std::move(key), known);
+      addresses_[scopeOf(depth)].emplace(std::move(key), known);
     }
     pointer = known;
   }
   if (form.constant == 0) return pointer;
+  // At the place of use: it becomes the displacement of the access.
   return builder_.CreatePtrAdd(pointer, builder_.getInt64(static_cast<uint64_t>(form.constant * bytes)));
 }
 

@@ -47,14 +47,30 @@ class IntEmitter {
   void pushScope();
   void popScope();
   /// Number of loops around the code being emitted.
-  int depth = 0;
+  int depth() const { return static_cast<int>(levels_.size()); }
+  /// From here on code is inside a loop; \p before, which has its terminator, runs once before its first iteration.
+  void enterLoop(llvm::BasicBlock *before);
+  void leaveLoop();
+
+  /// Moves the builder, while it lives, to where values of depth \p depth are computed: before the outermost loop
+  /// that they do not depend on. (LLVM's pass for this would split constant offsets off addresses, one base per row of
+  /// a register tile.)
+  class At {
+   public:
+    At(IntEmitter &emitter, int depth);
+
+   private:
+    llvm::IRBuilderBase::InsertPointGuard restore_;
+  };
 
   Linear evaluate(const loop::IntExpr &expression);
   Range range(const Linear &form) const;
+  /// Number of loops around the definition of the innermost leaf.
+  int depthOf(const Linear &form) const;
   llvm::Value *materialize(const Linear &form);
 
   /// Pointer plus form × bytes; parts of outer loops are added first, the constant last.
-  llvm::Value *address(llvm::Value *base, int baseKey, const Linear &form, int64_t bytes);
+  llvm::Value *address(llvm::Value *base, int64_t baseKey, const Linear &form, int64_t bytes);
 
  private:
   struct Leaf {
@@ -70,12 +86,19 @@ class IntEmitter {
   Linear minMax(const Linear &a, const Linear &b, const loop::Atom &atom);
   Linear loadAtom(const loop::Atom &atom);
   Linear emitOnce(const Key &key, Range range, const Linear &from, const std::function<llvm::Value *()> &emit);
-  int depthOf(const Linear &form) const;
   /// Terms of \p form grouped by depth, outermost first.
   std::vector<Linear> byDepth(const Linear &form) const;
   llvm::Value *sum(const Linear &form, int64_t factor);
 
+  struct Level {
+    llvm::BasicBlock *before;
+    size_t scopes;  // open outside the loop
+  };
+  /// The scope in which a value of \p depth can be reused.
+  size_t scopeOf(int depth) const;
+
   Builder &builder_;
+  std::vector<Level> levels_;
   std::function<llvm::Value *(int, const Linear &)> loadIndex_;
   std::vector<Leaf> leaves_;
   std::map<int, Linear> bindings_;

@@ -3,12 +3,16 @@
 #include <numeric>
 
 #include "abi/hone_abi.h"
+#include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
 #include "compiler/codegen/function_emitter.h"
 #include "llvm/IR/Constants.h"
 
 namespace hone::codegen {
 namespace {
+
+/// Padding is read from a block of zeros of at most this many bytes.
+constexpr int64_t kMostZeros = 4096;
 
 bool isAlways(llvm::Value *mask) {
   auto *constant = llvm::dyn_cast_or_null<llvm::Constant>(mask);
@@ -59,6 +63,7 @@ llvm::Value *FunctionEmitter::inRange(const Linear &form, int64_t low, int64_t h
   Range bounds = integers_.range(form);
   if (bounds.low >= low && bounds.high < high) return builder_.getTrue();
   if (bounds.high < low || bounds.low >= high || high <= low) return builder_.getFalse();
+  IntEmitter::At place(integers_, integers_.depthOf(form));
   if (bounds.low >= low) {
     return builder_.CreateICmpSLT(integers_.materialize(form), builder_.getInt64(static_cast<uint64_t>(high)));
   }
@@ -70,14 +75,17 @@ llvm::Value *FunctionEmitter::inRange(const Linear &form, int64_t low, int64_t h
   return builder_.CreateICmpULT(integers_.materialize(shifted), builder_.getInt64(static_cast<uint64_t>(high - low)));
 }
 
-llvm::Value *FunctionEmitter::uniformGuards(const std::vector<loop::Guard> &guards, int lane) {
-  llvm::Value *all = nullptr;
+FunctionEmitter::Condition FunctionEmitter::uniformGuards(const std::vector<loop::Guard> &guards, int lane) {
+  Condition all;
   for (const loop::Guard &guard : guards) {
     if (lane >= 0 && usesVariable(guard.expression, lane)) continue;
-    llvm::Value *holds = inRange(integers_.evaluate(guard.expression), guard.low, guard.high);
-    if (isNever(holds)) return holds;
+    Linear form = integers_.evaluate(guard.expression);
+    llvm::Value *holds = inRange(form, guard.low, guard.high);
+    if (isNever(holds)) return {holds, 0};
     if (isAlways(holds)) continue;
-    all = all == nullptr ? holds : builder_.CreateAnd(all, holds);
+    all.depth = std::max(all.depth, integers_.depthOf(form));
+    IntEmitter::At place(integers_, all.depth);
+    all.value = all.value == nullptr ? holds : builder_.CreateAnd(all.value, holds);
   }
   return all;
 }
@@ -89,15 +97,17 @@ llvm::Value *FunctionEmitter::guardLanes(const loop::Guard &guard, int lane, int
     forms.assign(static_cast<size_t>(lanes), offsets.base);
     for (int i = 0; i < lanes; ++i) forms[static_cast<size_t>(i)].constant += i * *offsets.stride;
   }
-  std::vector<llvm::Value *> perLane;
   bool constant = true;
+  int depth = 0;
   Range all{INT64_MAX, INT64_MIN};
   for (const Linear &form : forms) {
     Range bounds = integers_.range(form);
+    depth = std::max(depth, integers_.depthOf(form));
     all = {std::min(all.low, bounds.low), std::max(all.high, bounds.high)};
     constant = constant && ((bounds.low >= guard.low && bounds.high < guard.high) || bounds.high < guard.low ||
                             bounds.low >= guard.high);
   }
+  IntEmitter::At place(integers_, depth);
   if (!constant && offsets.stride.has_value()) {
     // One comparison of vectors, of 32 bits where that is enough.
     bool narrow =
@@ -185,6 +195,54 @@ llvm::Value *FunctionEmitter::loadScalar(int buffer, const Linear &offset, llvm:
   return fromMemory(load, slot.dtype);
 }
 
+llvm::Value *FunctionEmitter::pointerOrZeros(int buffer, const Linear &offset, const Condition &condition,
+                                             int64_t accessBytes) {
+  Linear outer;
+  Linear inner;
+  outer.constant = offset.constant;
+  for (auto term : offset.terms) {
+    Linear single;
+    single.terms.push_back(term);
+    (integers_.depthOf(single) <= condition.depth ? outer : inner).terms.push_back(term);
+  }
+  Range reach = integers_.range(inner);
+  int64_t bytes = sizeOf(kernel_.buffers[static_cast<size_t>(buffer)].dtype);
+  if (reach.low < 0 || reach.high > kMostZeros / bytes) return nullptr;
+  int64_t needed = (reach.high * bytes + accessBytes + HONE_ALIGNMENT - 1) / HONE_ALIGNMENT * HONE_ALIGNMENT;
+  if (needed > kMostZeros) return nullptr;
+  llvm::Value *start = nullptr;
+  {
+    IntEmitter::At place(integers_, condition.depth);
+    start = builder_.CreateSelect(condition.value, pointer(buffer, outer), zeros(needed));
+  }
+  return integers_.address(start, --selectedBases_, inner, bytes);
+}
+
+llvm::Value *FunctionEmitter::zeros(int64_t bytes) {
+  auto *type = llvm::ArrayType::get(builder_.getInt8Ty(), static_cast<uint64_t>(bytes));
+  std::string name = absl::StrCat("zeros", bytes);
+  if (llvm::GlobalVariable *known = module_.getNamedGlobal(name)) return known;
+  auto *variable = new llvm::GlobalVariable(module_, type, true, llvm::GlobalValue::InternalLinkage,
+                                            llvm::Constant::getNullValue(type), name);  // the module owns it
+  variable->setAlignment(llvm::Align(HONE_ALIGNMENT));
+  return variable;
+}
+
+llvm::Value *FunctionEmitter::loadOrZeros(const loop::Value &value, const LaneOffsets &offsets,
+                                          const Condition &condition) {
+  const loop::BufferSlot &slot = kernel_.buffers[static_cast<size_t>(value.buffer)];
+  int lanes = value.type.lanes;
+  int lanesRead = offsets.stride == 0 ? 1 : lanes;
+  if (lanesRead > 1 && offsets.stride != 1) return nullptr;
+  llvm::Value *at = pointerOrZeros(value.buffer, offsets.base, condition, lanesRead * sizeOf(slot.dtype));
+  if (at == nullptr) return nullptr;
+  llvm::LoadInst *load = builder_.CreateAlignedLoad(memoryType(context_, slot.dtype, lanesRead), at,
+                                                    alignmentOf(value.buffer, offsets.base));
+  annotate(load, value.buffer, true);
+  llvm::Value *result = fromMemory(load, slot.dtype);
+  return lanesRead == lanes ? result : builder_.CreateVectorSplat(static_cast<unsigned>(lanes), result);
+}
+
 llvm::Value *FunctionEmitter::loadIndex(int buffer, const Linear &offset) {
   DType dtype = kernel_.buffers[static_cast<size_t>(buffer)].dtype;
   return scalars_.cast(loadScalar(buffer, offset, nullptr), dtype, DType::I64);
@@ -252,11 +310,11 @@ llvm::Value *FunctionEmitter::loadLanes(const loop::Value &value, const LaneOffs
 absl::StatusOr<llvm::Value *> FunctionEmitter::emitLoad(const loop::Value &value) {
   int lanes = value.type.lanes;
   int lane = lanes > 1 ? value.lane : -1;
-  llvm::Value *condition = uniformGuards(value.guards, lane);
+  Condition condition = uniformGuards(value.guards, lane);
   llvm::Value *mask = laneMask(value.guards, lane, lanes, value.activeLanes);
-  bool never = (condition != nullptr && isNever(condition)) || (mask != nullptr && isNever(mask));
+  bool never = isNever(condition.value) || isNever(mask);
   llvm::Value *fill = llvm::Constant::getNullValue(registerType(context_, value.type.dtype, lanes));
-  if (value.fill != nullptr && (never || condition != nullptr || mask != nullptr)) {
+  if (value.fill != nullptr && (never || condition.value != nullptr || mask != nullptr)) {
     HONE_ASSIGN_OR_RETURN(fill, emitValue(value.fill));
     if (lanes > 1 && !fill->getType()->isVectorTy()) {
       fill = builder_.CreateVectorSplat(static_cast<unsigned>(lanes), fill);
@@ -264,12 +322,15 @@ absl::StatusOr<llvm::Value *> FunctionEmitter::emitLoad(const loop::Value &value
   }
   if (never) return fill;
   LaneOffsets offsets = laneOffsets(value.index, lane, lanes);
-  if (lanes == 1) {
-    llvm::Value *element = loadScalar(value.buffer, offsets.base, condition);
-    return condition == nullptr ? element : builder_.CreateSelect(condition, element, fill);
+  if (condition.value != nullptr && mask == nullptr && isNever(fill)) {
+    if (llvm::Value *loaded = loadOrZeros(value, offsets, condition)) return loaded;
   }
-  if (condition != nullptr) {
-    llvm::Value *everywhere = builder_.CreateVectorSplat(static_cast<unsigned>(lanes), condition);
+  if (lanes == 1) {
+    llvm::Value *element = loadScalar(value.buffer, offsets.base, condition.value);
+    return condition.value == nullptr ? element : builder_.CreateSelect(condition.value, element, fill);
+  }
+  if (condition.value != nullptr) {
+    llvm::Value *everywhere = builder_.CreateVectorSplat(static_cast<unsigned>(lanes), condition.value);
     mask = mask == nullptr ? everywhere : builder_.CreateAnd(mask, everywhere);
   }
   return loadLanes(value, offsets, mask, fill);
@@ -324,8 +385,8 @@ void FunctionEmitter::storeLanes(const loop::Statement &statement, const LaneOff
 absl::Status FunctionEmitter::emitStore(const loop::Statement &statement) {
   int lanes = statement.value->type.lanes;
   int lane = lanes > 1 ? statement.lane : -1;
-  llvm::Value *condition = uniformGuards(statement.guards, lane);
-  if (condition != nullptr && isNever(condition)) return absl::OkStatus();
+  llvm::Value *condition = uniformGuards(statement.guards, lane).value;
+  if (isNever(condition)) return absl::OkStatus();
   llvm::BasicBlock *after = nullptr;
   if (condition != nullptr) {
     llvm::BasicBlock *then = newBlock("store");
