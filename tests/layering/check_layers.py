@@ -1,142 +1,212 @@
-"""Checks who knows whom: the arrows of docs/architecture.md, in includes and in link lines; who may include LLVM and ONNX; and that no
-operator has a name where only TensorOps are known. `check_layers.py SOURCE_ROOT`."""
+#!/usr/bin/env python3
+"""Checks the arrows between folders: includes, links, words that a folder must not know, paths that lead outside.
 
-import pathlib
+Prints one line per violation and exits with 1 if there is any. The rules are the tables below; docs/architecture.md
+explains them.
+"""
+import argparse
+import os
 import re
 import sys
 
-BASE = {"compiler/base"}
-TENSOR = BASE | {"compiler/tensor"}
-SCHEDULE = TENSOR | {"compiler/schedule"}
-LOOP = SCHEDULE | {"compiler/loop"}
-GRAPH = BASE | {"compiler/graph"}
-
-# folder -> the folders of ours that it may include and link, besides itself
-MAY_KNOW: dict[str, set[str]] = {
-    "abi": set(),
-    "runtime": {"abi"},
-    "compiler/base": set(),
-    "compiler/tensor": BASE,
-    "compiler/schedule": TENSOR,
-    "compiler/loop": SCHEDULE,
-    "compiler/codegen": LOOP | {"abi"},
-    "compiler/graph": BASE,
-    "compiler/frontend": GRAPH,
-    "compiler/plan": GRAPH | TENSOR,
-    "compiler/artifact": TENSOR | {"abi"},
-    "compiler/samples": BASE,
-    "compiler/driver": {"compiler"},
-    "proto": set(),
-    "worker": {"compiler", "proto"},
-    "client": {"runtime", "proto"},
+# folder -> folders of ours that it may include and link, besides itself.
+COMPILER = ["compiler/base", "compiler/tensor", "compiler/graph", "compiler/plan", "compiler/schedule", "compiler/loop",
+            "compiler/codegen", "compiler/frontend/onnx", "compiler/samples", "compiler/artifact", "compiler/driver"]
+ALLOWED = {
+    "abi": [],
+    "runtime": ["abi"],
+    "compiler/base": [],
+    "compiler/tensor": ["compiler/base"],
+    "compiler/graph": ["compiler/base"],
+    "compiler/plan": ["compiler/base", "compiler/tensor", "compiler/graph"],
+    "compiler/schedule": ["compiler/base", "compiler/tensor"],
+    "compiler/loop": ["compiler/base", "compiler/tensor", "compiler/schedule"],
+    "compiler/codegen": ["abi", "compiler/base", "compiler/tensor", "compiler/schedule", "compiler/loop"],
+    "compiler/frontend/onnx": ["compiler/base", "compiler/graph"],
+    "compiler/samples": ["compiler/base"],
+    "compiler/artifact": ["abi", "compiler/base", "compiler/tensor"],
+    "compiler/driver": ["abi"] + COMPILER,
+    "proto": [],
+    "worker": ["proto"] + COMPILER,
+    "client": ["proto", "runtime"],
+    "examples": ["runtime"],
+    "bench": None,  # None: anything
+    "tests": None,
 }
 
-# what of others has one place
+# Beginning of a third party's header -> folders that may include it. What is not listed is the standard library's.
 THIRD_PARTY = {
-    "llvm/": {"compiler/codegen"},
-    "llvm-c/": {"compiler/codegen"},
-    "lld/": {"compiler/codegen"},
-    "onnx/": {"compiler/frontend", "compiler/samples"},
+    "llvm/": ["compiler/codegen", "tests/codegen"],
+    "llvm-c/": ["compiler/codegen"],
+    "lld/": ["compiler/codegen"],
+    "onnx/": ["compiler/frontend/onnx", "compiler/samples", "tests"],
+    "google/protobuf/": ["proto", "worker", "client", "compiler/frontend/onnx", "compiler/samples", "tests"],
+    "hone/v1/": ["proto", "worker", "client", "tests"],
+    "absl/": ["compiler", "proto", "worker", "client", "tests", "bench"],
+    "nlohmann/": ["compiler/artifact", "compiler/driver", "client", "tests", "bench"],
+    "CLI/": ["client", "bench"],
+    "zlib.h": ["runtime/tools", "tests"],
+    "gtest/": ["tests"],
+    "gmock/": ["tests"],
+    "benchmark/": ["bench"],
 }
 
-WITHOUT_OPERATORS = ("compiler/schedule", "compiler/loop", "compiler/codegen")
-OPERATORS = {"conv", "convolution", "depthwise", "pointwise", "matmul", "gemm", "pool", "pooling", "softmax", "relu", "gelu", "norm",
-             "layernorm", "batchnorm", "attention", "lstm", "resnet", "bert"}
+# These folders know TensorOps only: an operator's name in their code (comments may give examples) is a leak. Words that
+# are also names of instructions or of loops (cast, broadcast, gather, reduce, pad …) say nothing.
+NAMELESS = ["compiler/schedule", "compiler/loop", "compiler/codegen"]
+OPERATORS = re.compile(r"(?<![a-z])(conv|conv2d|convolution|depthwise|mat_?mul|gemm|(log_?)?softmax|relu6?|pooling|max_?pool|"
+                       r"average_?pool|batch_?norm\w*|layer_?norm\w*|gelu|sigmoid|lstm|gru|attention)(?![a-z])")
+
+SOURCES = (".h", ".hpp", ".c", ".cpp")
+SCRIPTS = (".cmake", ".sh", ".py", ".txt")
+INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
+COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|("(?:\\.|[^"\\\n])*")', re.DOTALL)
+SYSTEM_ROOTS = {"usr", "proc", "dev", "tmp", "sys", "etc", "bin", "sbin", "lib", "opt", "var", "run"}
+UPWARD = re.compile(r"(?<![\w./])(?:\.\./)+[\w./-]*")
 
 
-def layer(path: str) -> str | None:
-    """The folder of MAY_KNOW that `path`, relative to the root, lies in."""
-    return next((folder for folder in MAY_KNOW if path.startswith(folder + "/")), None)
+def folder_of(path):
+    """The folder of ALLOWED that holds path (relative to the root), or None."""
+    return max((f for f in ALLOWED if path == f or path.startswith(f + "/")), key=len, default=None)
 
 
-def allowed(user: str, used: str) -> bool:
-    return used == user or any(used == folder or used.startswith(folder + "/") for folder in MAY_KNOW[user])
+def may_know(folder, other):
+    allowed = ALLOWED[folder]
+    return folder == other or allowed is None or other in allowed
 
 
-def check_includes(user: str, path: pathlib.Path, text: str) -> list[str]:
-    wrong = []
-    for number, line in enumerate(text.splitlines(), 1):
-        match = re.match(r'\s*#\s*include\s+["<]([^">]+)[">]', line)
-        if not match:
+def files(root, suffixes):
+    for base, folders, names in os.walk(root):
+        relative = os.path.relpath(base, root)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not (relative == "." and f == "build"))
+        for name in sorted(names):
+            if name.endswith(suffixes):
+                yield os.path.normpath(os.path.join(relative, name))
+
+
+def read(root, path):
+    with open(os.path.join(root, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def resolve(root, path, name):
+    """The file of ours that an include means, or None."""
+    for base in (".", os.path.dirname(path), "runtime/include"):
+        candidate = os.path.normpath(os.path.join(base, name))
+        if os.path.isfile(os.path.join(root, candidate)):
+            return candidate
+    return None
+
+
+def check_include(root, path, quote, name):
+    folder = folder_of(path)
+    if ".." in name.split("/"):
+        return f"{path}: includes \"{name}\", a path that goes upwards"
+    ours = resolve(root, path, name)
+    if ours is not None:
+        other = folder_of(ours)
+        if other is None:
+            return f"{path}: includes {ours}, which belongs to no known folder"
+        return None if may_know(folder, other) else f"{path}: {folder} must not include {ours}"
+    for prefix, places in THIRD_PARTY.items():
+        if name.startswith(prefix):
+            if any(path.startswith(place + "/") for place in places):
+                return None
+            return f"{path}: only {', '.join(places)} may include {prefix}"
+    if quote == '"':
+        return f"{path}: includes \"{name}\", which is neither in the tree nor a known library's"
+    return None
+
+
+def check_sources(root):
+    problems = []
+    for path in files(root, SOURCES):
+        text = read(root, path)
+        folder = folder_of(path)
+        if folder is None:
+            problems.append(f"{path}: lies in no folder that the architecture names")
             continue
-        used = layer(match[1])
-        if used and not allowed(user, used):
-            wrong.append(f"{path}:{number}: {user} must not include {used}")
-        for prefix, places in THIRD_PARTY.items():
-            if match[1].startswith(prefix) and user not in places:
-                wrong.append(f"{path}:{number}: only {', '.join(sorted(places))} may include {prefix}")
-    return wrong
+        problems += filter(None, (check_include(root, path, q, n) for q, n in INCLUDE.findall(text)))
+        if folder in NAMELESS:
+            code = COMMENT.sub(lambda match: match.group(1) or " ", text)
+            words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", code).lower()
+            for match in OPERATORS.finditer(words):
+                problems.append(f"{path}: {folder} names the operator '{match.group(1)}'")
+    return problems
 
 
-def target_folders(root: pathlib.Path) -> dict[str, str]:
-    """CMake target -> its layer."""
+def check_paths(root):
+    """Upward paths in sources, scripts and CMake files name what is in the tree; absolute paths are the system's."""
+    problems = []
+    absolute = re.compile(r"(?<![\w./$}*:>)<\]\\^-])/([a-z][\w.-]*)/[\w.-]+")
+    for path in files(root, SOURCES + SCRIPTS):
+        if path.startswith("tests/") and path.endswith(SOURCES + (".py",)):
+            continue  # they hold paths of attackers and of broken trees
+        text = read(root, path)
+        for match in UPWARD.finditer(text):
+            target = os.path.normpath(os.path.join(os.path.dirname(path), match.group(0)))
+            if target.startswith("..") or not os.path.exists(os.path.join(root, target)):
+                problems.append(f"{path}: '{match.group(0)}' leads out of the tree")
+        for match in absolute.finditer(text):
+            if match.group(1) not in SYSTEM_ROOTS:
+                problems.append(f"{path}: '{match.group(0)}' is a path of one machine")
+    return problems
+
+
+def check_links(lines):
+    """lines: 'target|folder|link;link' of every target."""
+    problems = []
     targets = {}
-    for file in root.glob("**/CMakeLists.txt"):
-        user = layer(file.relative_to(root).as_posix())
-        if user:
-            for target in re.findall(r"(?:hone_library|add_library|add_executable)\(\s*(hone[\w-]+)", file.read_text()):
-                targets[target] = user
-    return targets
+    for line in filter(None, lines):
+        name, path, links = line.split("|", 2)
+        targets[name] = (folder_of(path), links.split(";"))
+    for name, (folder, links) in targets.items():
+        if folder is None:
+            continue
+        for link in links:
+            link = re.sub(r"\$<(?:LINK_ONLY|BUILD_INTERFACE):([^>]*)>", r"\1", link)
+            other = targets.get(link, (None,))[0]
+            if other is not None and not may_know(folder, other):
+                problems.append(f"target {name}: {folder} must not link {link} ({other})")
+            if re.match(r"(LLVM|lld)", link) and not folder.startswith(("compiler/codegen", "tests")):
+                problems.append(f"target {name}: only compiler/codegen may link {link}")
+    return problems
 
 
-def check_links(user: str, path: pathlib.Path, text: str, targets: dict[str, str]) -> list[str]:
-    wrong = []
-    text = re.sub(r"#.*", "", text)
-    for block in re.findall(r"(?:\bLINKS\b|\bPRIVATE_LINKS\b|target_link_libraries\()([^)]*)\)", text):
-        for target in re.findall(r"\bhone[\w-]+", block):
-            used = targets.get(target)
-            if used and not allowed(user, used):
-                wrong.append(f"{path}: {user} must not link {target} of {used}")
-    return wrong
-
-
-def without_comments_and_literals(text: str) -> str:
-    """The same lines with only code in them."""
-    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
-    return pattern.sub(lambda match: "\n" * match[0].count("\n"), text)
-
-
-def check_operators(path: pathlib.Path, text: str) -> list[str]:
-    wrong = []
-    for number, line in enumerate(without_comments_and_literals(text).splitlines(), 1):
-        for identifier in re.findall(r"[A-Za-z_]\w*", line):
-            words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", identifier)]
-            pairs = {first + second for first, second in zip(words, words[1:])}  # MatMul is matmul
-            for word in sorted((set(words) | pairs) & OPERATORS):
-                wrong.append(f"{path}:{number}: '{identifier}' names an operator ({word}), but this folder knows TensorOps only")
-    return wrong
-
-
-def check(root: pathlib.Path) -> tuple[list[str], int]:
-    wrong, files = [], 0
-    targets = target_folders(root)
-    for folder in sorted({name.split("/")[0] for name in MAY_KNOW}):
-        for file in sorted((root / folder).glob("**/*")):
-            path = file.relative_to(root)
-            user = layer(path.as_posix())
-            if file.suffix not in (".h", ".hpp", ".c", ".cpp") and file.name != "CMakeLists.txt":
+def check_link_commands(ninja):
+    """What the linker is told for the programs and libraries that people get."""
+    problems = []
+    forbidden = {
+        r"bin/hone": r"libhone_(?!proto|runtime|run_tool)\w+\.a|libLLVM|liblld",
+        r"bin/hone-run": r"libhone_(?!runtime|run_tool)\w+\.a|libLLVM|liblld|libabsl|libprotobuf",
+        r"\S*libhone_runtime\.so\S*": r"libhone_\w+\.a|libLLVM|liblld|libabsl|libprotobuf",
+    }
+    for block in re.split(r"\n(?=build )", ninja):
+        for output, pattern in forbidden.items():
+            if not re.match(rf"build {output}(?: \S+)?: (CXX|C)_(EXECUTABLE|SHARED_LIBRARY)_LINKER", block):
                 continue
-            text = file.read_text()
-            if user is None:
-                if file.name != "CMakeLists.txt":
-                    wrong.append(f"{path}: lies in no folder that check_layers.py knows")
-                continue
-            files += 1
-            if file.name == "CMakeLists.txt":
-                wrong += check_links(user, path, text, targets)
-            else:
-                wrong += check_includes(user, path, text)
-                if user in WITHOUT_OPERATORS:
-                    wrong += check_operators(path, text)
-    return wrong, files
+            libraries = re.search(r"^  LINK_LIBRARIES = (.*)$", block, re.MULTILINE)
+            for found in re.findall(pattern, libraries.group(1) if libraries else ""):
+                problems.append(f"link line of {block.split()[1].rstrip(':')}: must not have {found}")
+    return problems
 
 
-def main() -> None:
-    wrong, files = check(pathlib.Path(sys.argv[1]))
-    if wrong:
-        sys.exit("\n".join(wrong))
-    print(f"{files} files keep to the layers")
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--targets", required=True)
+    parser.add_argument("--ninja", required=True)
+    arguments = parser.parse_args()
+    with open(arguments.targets, encoding="utf-8") as file:
+        targets = file.read().splitlines()
+    with open(arguments.ninja, encoding="utf-8") as file:
+        ninja = file.read()
+    problems = (check_sources(arguments.root) + check_paths(arguments.root) + check_links(targets)
+                + check_link_commands(ninja))
+    for problem in problems:
+        print(problem)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
