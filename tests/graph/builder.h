@@ -34,7 +34,8 @@ struct Builder {
   ValueId weights(const std::string &name, Shape shape) {
     TensorType type{DType::F32, std::move(shape)};
     std::vector<double> elements;
-    for (int64_t i = 0; i < type.elements(); ++i) elements.push_back(0.5 + 0.25 * static_cast<double>((i * 7 + name.back()) % 11));
+    for (int64_t i = 0; i < type.elements(); ++i)
+      elements.push_back(0.5 + 0.25 * static_cast<double>((i * 7 + name.back()) % 11));
     return graph.addConstant(name, makeConstant(type, elements));
   }
 
