@@ -5,6 +5,7 @@
 #include "compiler/plan/layout.h"
 #include "compiler/plan/memory.h"
 #include "compiler/plan/program.h"
+#include "compiler/tensor/algorithms.h"
 
 namespace hone::plan {
 namespace {
@@ -36,6 +37,7 @@ absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription
     if (std::string error = tensor::verify(kernel->kernel); !error.empty()) {
       return absl::InternalError(absl::StrCat("the plan made a bad kernel: ", error));
     }
+    kernel->kernel = tensor::collapseDims(kernel->kernel);
     plan.kernels.push_back(std::move(*kernel));
   }
   planMemory(plan);
