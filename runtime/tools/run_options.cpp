@@ -120,8 +120,8 @@ Result<const Option *> findLong(const std::vector<Option> &options, const std::s
     if (option.name == name) return &option;
     if (option.name.starts_with(name)) matches.push_back(&option);
   }
-  // TVMC's users write --output for --outputs; --output-format does not make that ambiguous.
-  if (name == "output")
+  // TVMC has no --output-format: what its users shorten to --output or --out still means --outputs.
+  if (name.starts_with("o"))
     for (const Option *match : matches)
       if (match->name == "outputs") return match;
   if (matches.size() == 1 && !name.empty()) return matches[0];
