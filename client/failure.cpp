@@ -12,8 +12,8 @@ ExitCode exitCode(const absl::Status &status) {
     case absl::StatusCode::kInvalidArgument:
       return ExitCode::WrongUsage;
     case absl::StatusCode::kDataLoss:
-    case absl::StatusCode::kNotFound:
       return ExitCode::InputRefused;
+    case absl::StatusCode::kNotFound:
     case absl::StatusCode::kUnavailable:
       return ExitCode::Unavailable;
     case absl::StatusCode::kPermissionDenied:

@@ -120,6 +120,7 @@ class Compilation {
 
   absl::Status plan() {
     HONE_ASSIGN_OR_RETURN(plan_, plan::makePlan(graph_, options_.target));
+    nameBuffersByRole(plan_);
     if (wants(Dump::Plan)) result_.dumps[Dump::Plan] = plan::print(plan_);
     return absl::OkStatus();
   }

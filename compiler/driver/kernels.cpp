@@ -77,7 +77,29 @@ std::string programText(const loop::Kernel &kernel) {
   return loop::print(anonymous);
 }
 
+const char *roleName(tensor::BufferRole role) {
+  switch (role) {
+    case tensor::BufferRole::Input:
+      return "in";
+    case tensor::BufferRole::Output:
+      return "out";
+    case tensor::BufferRole::Parameter:
+      return "param";
+    case tensor::BufferRole::Temporary:
+      return "temp";
+  }
+  return "";
+}
+
 }  // namespace
+
+void nameBuffersByRole(plan::Plan &plan) {
+  for (plan::PlanKernel &planned : plan.kernels) {
+    std::map<tensor::BufferRole, int> counts;
+    for (tensor::Buffer &buffer : planned.kernel.buffers)
+      buffer.name = absl::StrCat(roleName(buffer.role), counts[buffer.role]++);
+  }
+}
 
 absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan, const TargetDescription &target,
                                                          const std::map<std::string, std::string> &given,

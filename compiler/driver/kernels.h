@@ -34,6 +34,10 @@ struct Crew {
   std::function<void(int done, int total)> progress;
 };
 
+/// Renames the buffers of every kernel to in0, in1, param0, temp0, out0 …: layers that compute the same then have the
+/// same text whatever the model calls their weights, and share schedules and code. Provenance is in PlanKernel::nodes.
+void nameBuffersByRole(plan::Plan &plan);
+
 /// Schedules from \p given (by kernel name, as parseSchedulesFile gives them), else the default ones. All are printed,
 /// parsed and checked. INVALID_ARGUMENT for a given schedule that cannot be used or names no kernel.
 absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan, const TargetDescription &target,

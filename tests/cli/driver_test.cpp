@@ -1,0 +1,88 @@
+// The driver's own parts: schedules files, counting of operations, threads.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "compiler/driver/compile.h"
+#include "compiler/driver/flops.h"
+#include "compiler/driver/parallel.h"
+#include "compiler/driver/schedules_file.h"
+#include "compiler/schedule/schedule.h"
+
+namespace hone::driver {
+namespace {
+
+TEST(SchedulesFile, SectionsAreFoundAndKeepTheirLineNumbers) {
+  const auto file = parseSchedulesFile(
+      "# a comment\n\nkernel a  # another\nalgorithm direct\nkernel b\nalgorithm direct\nx   ofen\n");
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_EQ(file->size(), 2U);
+  EXPECT_TRUE(schedule::parse(file->at("a")).ok());
+  const auto bad = schedule::parse(file->at("b"));
+  ASSERT_FALSE(bad.ok());
+  EXPECT_NE(bad.status().message().find("line 7"), absl::string_view::npos) << bad.status();
+}
+
+TEST(SchedulesFile, WhatIsPrintedIsReadBack) {
+  const std::string schedule = "algorithm direct\ns   order a | b | -\n";
+  const auto file =
+      parseSchedulesFile(schedulesFileSection("first", schedule) + "\n" + schedulesFileSection("second", schedule));
+  ASSERT_TRUE(file.ok()) << file.status();
+  for (const char *name : {"first", "second"}) {
+    const auto parsed = schedule::parse(file->at(name));
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_EQ(schedule::print(*parsed), schedule);
+  }
+}
+
+TEST(SchedulesFile, RefusesWhatBelongsToNoKernelOrToTwo) {
+  for (const auto &[text, word] :
+       std::vector<std::pair<std::string, std::string>>{{"algorithm direct\n", "line 1"},
+                                                        {"kernel\n", "line 1"},
+                                                        {"\nkernel a b\n", "line 2"},
+                                                        {"kernel a\nkernel a\n", "already"}}) {
+    const auto file = parseSchedulesFile(text);
+    ASSERT_FALSE(file.ok()) << text;
+    EXPECT_EQ(file.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_NE(file.status().message().find(word), absl::string_view::npos) << file.status();
+  }
+}
+
+TEST(SchedulesFile, EmptyTextHasNoSections) { EXPECT_TRUE(parseSchedulesFile("")->empty()); }
+
+// A matrix product of 3x4 by 4x5 and an exponential of it: 2*3*4*5 + 15.
+TEST(Flops, CountsProductsTwiceAndElementwiseOnce) {
+  tensor::Kernel kernel;
+  tensor::TensorOp product;
+  product.dims = {{"m", 3}, {"n", 5}, {"k", 4, tensor::DimKind::Reduction}};
+  product.body = {tensor::apply(ScalarOp::Mul, {tensor::read(0, DType::F32), tensor::read(1, DType::F32)})};
+  product.combiner.kind = tensor::CombinerKind::Sum;
+  tensor::TensorOp exponential;
+  exponential.dims = {{"m", 3}, {"n", 5}};
+  exponential.body = {tensor::apply(ScalarOp::Exp, {tensor::read(0, DType::F32)})};
+  tensor::TensorOp integers = exponential;
+  integers.body = {tensor::apply(ScalarOp::Add, {tensor::read(0, DType::I64), tensor::read(0, DType::I64)})};
+  kernel.stages = {product, exponential, integers};
+  EXPECT_EQ(countFlops(kernel), 2 * 3 * 4 * 5 + 15);
+}
+
+TEST(ParallelFor, CallsEachNumberOnceWhateverTheThreads) {
+  for (const int threads : {1, 2, 7}) {
+    std::vector<std::atomic<int>> calls(100);
+    parallelFor(100, threads, [&](int i) { ++calls[static_cast<size_t>(i)]; });
+    for (const auto &count : calls) EXPECT_EQ(count, 1);
+  }
+  parallelFor(0, 4, [](int) { FAIL(); });
+}
+
+TEST(Names, PhasesAndDumpsAreReadBack) {
+  for (const Phase phase : kPhases) EXPECT_EQ(parsePhase(name(phase)), phase);
+  for (const Dump dump : kDumps) EXPECT_EQ(parseDump(name(dump)), dump);
+  EXPECT_EQ(parsePhase("nothing"), std::nullopt);
+  EXPECT_EQ(parseDump(""), std::nullopt);
+}
+
+}  // namespace
+}  // namespace hone::driver

@@ -1,0 +1,183 @@
+"""Compiling and running: the right files, the same bytes, right results."""
+import io
+import json
+import os
+import re
+import subprocess
+import tarfile
+
+from support import CliTest, read_npz, write_npz
+
+
+def pattern(count):
+    return [((i * 37 + 11) % 101 - 50) / 256.0 for i in range(count)]
+
+
+def classifier_in_python(data):
+    """The model classifier.onnx (make_models.cpp), by its definition."""
+    def convolution(image, channels, outputs):
+        weights, bias, result = pattern(outputs * channels * 9), pattern(outputs), []
+        for o in range(outputs):
+            for y in range(14):
+                for x in range(14):
+                    total = bias[o]
+                    for ky in range(max(0, 1 - y), min(3, 15 - y)):
+                        for kx in range(max(0, 1 - x), min(3, 15 - x)):
+                            at = (y + ky - 1) * 14 + x + kx - 1
+                            tap = o * channels * 9 + ky * 3 + kx
+                            for c in range(channels):
+                                total += image[c * 196 + at] * weights[tap + c * 9]
+                    result.append(max(total, 0.0))
+        return result
+    second = convolution(convolution(data, 16, 32), 32, 32)
+    pooled = [sum(second[c * 196:(c + 1) * 196]) / 196 for c in range(32)]
+    dense = pattern(320)
+    return [sum(pooled[c] * dense[c * 10 + o] for c in range(32)) for o in range(10)]
+
+
+class Artifacts(CliTest):
+    def test_tutorial_commands_give_the_right_result(self):
+        self.hone("compile", "--target", "llvm", "--input-shapes", "data:[1,16,14,14]", "--output", "tutorial.tar",
+                  "classifier.onnx")
+        data = [((i * 13) % 64 - 32) / 32 for i in range(16 * 14 * 14)]
+        write_npz(self.path("cat.npz"), {"data": ("<f4", (1, 16, 14, 14), data)})
+        self.hone("run", "--inputs", "cat.npz", "--output", "predictions.npz", "tutorial.tar")
+        arrays = read_npz(self.path("predictions.npz"))
+        self.assertEqual(sorted(arrays), ["output_0", "scores"])
+        self.assertEqual(arrays["output_0"], arrays["scores"])
+        self.assertEqual(arrays["scores"][1], (1, 10))
+        expected = classifier_in_python(data)
+        scale = max(map(abs, expected))
+        self.assertGreater(scale, 0.01)
+        for got, want in zip(arrays["scores"][2], expected):
+            self.assertLessEqual(abs(got - want), 1e-4 * scale)
+
+    def test_the_tar_holds_three_files_and_the_same_bytes_every_time(self):
+        first = self.read(self.compile(output="a.tar"))
+        for more in ((), ("--threads", "1"), ("--threads", "2")):
+            self.assertEqual(first, self.read(self.compile("classifier.onnx", "b.tar", *more)))
+        with tarfile.open(fileobj=io.BytesIO(first)) as archive:
+            self.assertEqual(archive.getnames(), ["mod.so", "mod.json", "mod.params"])
+
+    def test_the_module_imports_nothing(self):
+        with tarfile.open(self.path(self.compile())) as archive:
+            archive.extract("mod.so", self.folder)
+        def readelf(*flags):
+            return subprocess.run(["readelf", "-W", *flags, self.path("mod.so")], check=True, capture_output=True,
+                                  text=True).stdout
+        self.assertNotIn("NEEDED", readelf("-d"))
+        symbols = readelf("--dyn-syms")
+        self.assertEqual(re.findall(r"UND (\S+)", symbols), [])
+        self.assertEqual(re.findall(r"GLOBAL DEFAULT +\d+ (\S+)", symbols), ["hone_module_query"])
+
+    def test_dump_code_writes_each_form(self):
+        self.compile("classifier.onnx", "dump.tar", "--dump-code", "graph,plan,loops,ll,asm")
+        for form, word in (("graph", "conv"), ("plan", "kernel"), ("loops", "for"), ("ll", "define"), ("asm", "ret")):
+            self.assertIn(word, self.read(f"dump.tar.{form}").decode(), form)
+
+    def test_stop_after_prints_and_writes_nothing(self):
+        for phase in ("import", "graph", "plan", "schedule", "loops", "codegen"):
+            out, _ = self.hone("compile", "classifier.onnx", "-o", "never.tar", "--stop-after", phase)
+            self.assertGreater(len(out.splitlines()), 3, phase)
+        self.assertFalse(os.path.exists(self.path("never.tar")))
+
+    def test_print_ir_after_and_pass_times(self):
+        out, _ = self.hone("compile", "classifier.onnx", "-o", "x.tar", "--print-ir-after", "simplify")
+        self.assertIn("# after simplify", out)
+        out, _ = self.hone("compile", "classifier.onnx", "-o", "x.tar", "--print-pass-times")
+        for name in ("import", "  simplify", "codegen", "artifact"):
+            self.assertIn("\n" + name, out)
+
+    def test_optimisation_levels_compute_the_same(self):
+        expected = self.outputs(self.compile(output="o3.tar"))
+        for level in range(3):
+            self.assert_close(expected, self.outputs(self.compile("classifier.onnx", "o.tar", f"-O{level}")))
+        self.assert_close(expected, self.outputs(self.compile("classifier.onnx", "o.tar", "--disabled-pass",
+                                                              "fold-scales,common-subexpressions")))
+
+    def test_target_flags_are_honoured(self):
+        for flags in (["--target", "llvm -mcpu=haswell -num-cores=3"],
+                      ["--target", "llvm", "--target-llvm-mcpu", "haswell", "--target-llvm-num-cores=3"],
+                      ["--target", "llvm -mcpu=nehalem", "--target-llvm-mcpu=haswell", "--target-llvm-num-c", "3"],
+                      ["--target", '{"kind": "llvm", "mcpu": "haswell", "num-cores": 3}']):
+            self.compile("classifier.onnx", "t.tar", *flags, "--target-llvm-mtriple", "x86_64-pc-linux-gnu")
+            target = json.loads(self.hone("inspect", "t.tar", "--output-format", "json")[0])["mod"]["target"]
+            self.assertEqual((target["cpu"], target["cores"]), ("haswell", 3), flags)
+
+    def test_inspect_tells_the_same_as_text_and_as_json(self):
+        self.compile("classifier.onnx", "named.tar", "--module-name", "mine")
+        text, _ = self.hone("inspect", "named.tar")
+        report = json.loads(self.hone("inspect", "named.tar", "--output-format", "json")[0])
+        for word in ("mine", "data  float32[1,16,14,14]", "scores  float32[1,10]", report["identity"],
+                     report["members"]["mod.so"]["sha256"], report["members"]["mod.params"]["sha256"], "MFLOP"):
+            self.assertIn(word, text)
+        self.assertEqual(report["mod"]["inputs"][0]["name"], "data")
+        with tarfile.open(self.path("named.tar")) as archive:
+            for name, entry in report["members"].items():
+                self.assertEqual(archive.getmember(name).size, entry["bytes"])
+
+    def test_symbolic_dimensions_are_bound_by_input_shapes(self):
+        self.compile("unbound.onnx", "bound.tar", "--input-shapes", "tokens:[3,16]")
+        self.assertEqual(self.outputs("bound.tar")["out"][1], (3, 16))
+
+    def test_output_replaces_what_a_link_points_to(self):
+        self.write("real.tar", "old")
+        os.symlink("real.tar", self.path("link.tar"))
+        self.compile(output="link.tar")
+        self.assertTrue(os.path.islink(self.path("link.tar")))
+        self.assertNotEqual(self.read("real.tar"), b"old")
+        self.assert_no_leftovers()
+
+
+class Schedules(CliTest):
+    def sections(self, text):
+        """kernel name -> lines, as they are between the headers."""
+        found = {}
+        for block in re.split(r"^kernel ", text, flags=re.MULTILINE)[1:]:
+            name, _, body = block.partition("\n")
+            found[name] = body
+        return found
+
+    def test_schedules_given_back_unchanged_give_the_same_artifact(self):
+        self.compile()
+        text, _ = self.hone("inspect", "classifier.tar", "--schedules")
+        self.write("same.txt", text)
+        self.compile("classifier.onnx", "again.tar", "--schedules", "same.txt")
+        self.assertEqual(self.read("classifier.tar"), self.read("again.tar"))
+        self.assertEqual(text, self.hone("inspect", "again.tar", "--schedules")[0])
+
+    def test_an_edited_tile_changes_the_loops_and_not_the_result(self):
+        self.compile("classifier.onnx", "plain.tar", "--dump-code", "loops")
+        text, _ = self.hone("inspect", "plain.tar", "--schedules")
+        edited = None
+        for name, body in self.sections(text).items():
+            # A register tile of R rows of a dim, and the loop over that dim which steps by R.
+            for dim, rows in re.findall(r"registers (\w+) (\d+)", body):
+                if int(rows) > 1 and f"{dim}/{rows}" in body:
+                    changed = body.replace(f"registers {dim} {rows}", f"registers {dim} 1")
+                    changed = re.sub(rf"\b{dim}/{rows}\b", dim, changed)
+                    edited = edited or f"kernel {name}\n{changed}"
+        self.assertIsNotNone(edited, text)
+        self.write("edited.txt", edited)
+        self.compile("classifier.onnx", "edited.tar", "--schedules", "edited.txt", "--dump-code", "loops")
+        self.assertNotEqual(self.read("plain.tar.loops"), self.read("edited.tar.loops"))
+        self.assertNotEqual(self.read("plain.tar"), self.read("edited.tar"))
+        self.assert_close(self.outputs("plain.tar"), self.outputs("edited.tar"))
+
+    def test_stop_after_schedule_prints_a_schedules_file(self):
+        text, _ = self.hone("compile", "classifier.onnx", "--stop-after", "schedule")
+        self.write("printed.txt", text)
+        self.compile("classifier.onnx", "one.tar")
+        self.compile("classifier.onnx", "two.tar", "--schedules", "printed.txt")
+        self.assertEqual(self.read("one.tar"), self.read("two.tar"))
+
+    def test_bad_schedules_are_refused_with_their_place(self):
+        self.write("unknown.txt", "kernel nobody\nalgorithm direct\n")
+        self.refused("compile", "classifier.onnx", "--schedules", "unknown.txt", code=3, words=["nobody"])
+        name = next(iter(self.sections(self.hone("compile", "classifier.onnx", "--stop-after", "schedule")[0])))
+        self.write("syntax.txt", f"# mine\nkernel {name}\nalgorithm direct\nx  ofen 3\n")
+        self.refused("compile", "classifier.onnx", "--schedules", "syntax.txt", code=3, words=["line 4", name])
+        self.write("illegal.txt", f"kernel {name}\nalgorithm nonsense\n")
+        self.refused("compile", "classifier.onnx", "--schedules", "illegal.txt", code=3, words=[name])
+        self.refused("compile", "classifier.onnx", "--schedules", "absent.txt", code=5, words=["absent.txt"])
+

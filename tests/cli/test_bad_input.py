@@ -1,0 +1,94 @@
+"""Everything that comes from outside and is wrong: one sentence, the documented exit code, no output file."""
+import os
+import random
+
+from support import CliTest, write_npz
+
+
+class BadModels(CliTest):
+    def refuse_model(self, name, *words, more=()):
+        self.refused("compile", name, "-o", "never.tar", *more, code=3, words=[name, *words])
+        self.assertFalse(os.path.exists(self.path("never.tar")))
+        self.assert_no_leftovers()
+
+    def test_empty_random_and_truncated_models(self):
+        self.write("empty.onnx", b"")
+        self.refuse_model("empty.onnx")
+        generator = random.Random(1)
+        for length in (1, 10, 1000, 100000):
+            self.write("random.onnx", generator.randbytes(length))
+            self.refuse_model("random.onnx")
+        model = self.read("classifier.onnx")
+        for _ in range(20):
+            self.write("truncated.onnx", model[:generator.randrange(1, len(model))])
+            self.refuse_model("truncated.onnx")
+
+    def test_every_unknown_operator_is_named_at_once(self):
+        self.refuse_model("unknown.onnx", "Frobnicate", "Transmogrify", "node_middle", "node_out")
+
+    def test_an_unbound_dimension_names_the_flag_to_add(self):
+        self.refuse_model("unbound.onnx", "--input-shapes", "tokens")
+
+    def test_shapes_that_do_not_fit(self):
+        self.refuse_model("classifier.onnx", "data", more=["--input-shapes", "data:[1,16,14]"])
+        self.refuse_model("classifier.onnx", "nosuch", more=["--input-shapes", "nosuch:[1,16]"])
+
+    def test_files_that_are_not_there(self):
+        self.refused("compile", "absent.onnx", code=5, words=["absent.onnx", "No such file"])
+        self.refused("compile", ".", code=5, words=["not a regular file"])
+        self.refused("inspect", "absent.tar", code=5, words=["absent.tar"])
+        self.refused("run", "absent.tar", code=5, words=["absent.tar"])
+
+    def test_outputs_that_cannot_be_written(self):
+        self.refused("compile", "classifier.onnx", "-o", "no/such/folder.tar", code=5, words=["no/such/folder.tar"])
+        self.refused("compile", "classifier.onnx", "-o", ".", code=5, words=["folder"])
+        self.refused("sample", "minilm-l6", "-o", "no/such.onnx", code=5, words=["no/such.onnx"])
+        if os.path.exists("/dev/full"):
+            self.refused("compile", "classifier.onnx", "-o", "/dev/full", code=5, words=["No space"])
+
+    def test_a_failed_compile_leaves_the_old_output(self):
+        self.write("old.tar", "precious")
+        self.refused("compile", "unknown.onnx", "-o", "old.tar", code=3)
+        self.assertEqual(self.read("old.tar"), b"precious")
+        self.assert_no_leftovers()
+
+
+class BadArtifactsAndTensors(CliTest):
+    def setUp(self):
+        if not os.path.exists(self.path("good.tar")):
+            self.compile(output="good.tar")
+
+    def test_damaged_artifacts_are_refused_by_run_and_inspect(self):
+        good = self.read("good.tar")
+        generator = random.Random(2)
+        self.write("empty.tar", b"")
+        self.write("random.tar", generator.randbytes(5000))
+        self.write("cut.tar", good[:len(good) // 2])
+        names = ["empty.tar", "random.tar", "cut.tar"]
+        # A bit in each member (the headers and members are blocks of 512 bytes; padding may be anything).
+        for member in (b"mod.json", b"mod.so", b"mod.params"):
+            at = good.index(member) + 512 + 100
+            broken = bytearray(good)
+            broken[at] ^= 0x10
+            names.append(self.write(member.decode() + ".tar", bytes(broken)))
+        for name in names:
+            self.refused("run", name, code=3)
+            self.refused("inspect", name, code=3, words=[name])
+
+    def test_an_artifact_for_another_machine_is_refused(self):
+        self.compile("classifier.onnx", "arm.tar", "--target", "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72")
+        self.hone("inspect", "arm.tar")
+        if os.uname().machine != "aarch64":
+            self.refused("run", "arm.tar", code=3, words=["aarch64"])
+
+    def test_tensors_that_do_not_fit(self):
+        good = [0.5] * (16 * 14 * 14)
+        shape = (1, 16, 14, 14)
+        for name, arrays in {"name": {"nosuch": ("<f4", shape, good)}, "shape": {"data": ("<f4", (1, 4), [1.0] * 4)},
+                             "dtype": {"data": ("<i8", shape, [1] * len(good))}}.items():
+            write_npz(self.path(name + ".npz"), arrays)
+            self.refused("run", "-i", name + ".npz", "good.tar", code=3, words=["nosuch" if name == "name" else "data"])
+        self.write("garbage.npz", b"PK garbage")
+        self.refused("run", "-i", "garbage.npz", "good.tar", code=3)
+        self.refused("run", "-i", "absent.npz", "good.tar", code=5, words=["absent.npz"])
+        self.refused("run", "-o", "no/such/out.npz", "good.tar", code=5, words=["no/such/out.npz"])
