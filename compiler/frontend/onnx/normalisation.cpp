@@ -35,6 +35,22 @@ absl::Status checkChannels(NodeContext &node) {
   return absl::OkStatus();
 }
 
+/// The further outputs of LayerNormalization, mean and 1 / sqrt(variance + epsilon), where somebody reads them.
+absl::Status addRowStatistics(NodeContext &node, int64_t axis, double epsilon) {
+  if (!node.isOutputUsed(1) && !node.isOutputUsed(2)) return absl::OkStatus();
+  Builder &build = node.build;
+  std::vector<int64_t> axes(static_cast<size_t>(node.rank(0) - axis));
+  std::iota(axes.begin(), axes.end(), axis);
+  HONE_ASSIGN_OR_RETURN(ValueId mean, build.reduce(graph::ReduceKind::Mean, node.input(0), axes, true));
+  Result centred = build.apply(Op::Sub, {node.input(0), mean});
+  HONE_ASSIGN_OR_RETURN(ValueId variance,
+                        build.reduce(graph::ReduceKind::Mean, build.apply(Op::Mul, {centred, centred}), axes, true));
+  HONE_ASSIGN_OR_RETURN(ValueId inverse, inverseDeviation(build, build.number(node.dtype(0), 1), variance, epsilon));
+  node.addOutput(mean);
+  node.addOutput(inverse);
+  return absl::OkStatus();
+}
+
 /// Before version 13 the dims from `axis` on count as one; from then on there is one axis.
 Result normaliseExponentials(NodeContext &node, graph::Op op) {
   Builder &build = node.build;
@@ -91,12 +107,10 @@ Result importInstanceNormalization(NodeContext &node) {
 
 Result importLayerNormalization(NodeContext &node) {
   Builder &build = node.build;
-  for (int i : {1, 2}) {
-    if (node.isOutputUsed(i)) return unsupported("the outputs 'Mean' and 'InvStdDev' are not supported");
-  }
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", -1));
   HONE_ASSIGN_OR_RETURN(double epsilon, node.real("epsilon", 1e-5F));
   HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  HONE_RETURN_IF_ERROR(addRowStatistics(node, axis, epsilon));
   Result shift = node.has(2) ? Result(node.input(2)) : build.number(node.dtype(0), 0);
   return build.layerNorm(node.input(0), node.input(1), shift, axis, epsilon);
 }

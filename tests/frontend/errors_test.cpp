@@ -1,0 +1,422 @@
+// Models that are wrong, hostile or beyond what is supported: each is refused with a code and a sentence, and nothing
+// crashes, whatever the bytes are.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "compiler/frontend/onnx/import.h"
+#include "tests/frontend/model_builder.h"
+
+namespace hone {
+namespace {
+
+using test::ModelBuilder;
+using test::setAttribute;
+using Code = absl::StatusCode;
+
+void expectError(const std::string &bytes, Code code, const std::vector<std::string> &parts,
+                 const frontend::ImportOptions &options = {}) {
+  auto graph = frontend::importModel(bytes, options);
+  ASSERT_FALSE(graph.ok());
+  EXPECT_EQ(graph.status().code(), code) << graph.status();
+  for (const std::string &part : parts) {
+    EXPECT_TRUE(absl::StrContains(graph.status().message(), part)) << "no <" << part << "> in: " << graph.status();
+  }
+}
+
+frontend::ImportOptions withShapes(const std::map<std::string, graph::Shape> &shapes) {
+  frontend::ImportOptions options;
+  options.inputShapes = shapes;
+  return options;
+}
+
+/// x [2,3] -> Abs -> y
+ModelBuilder simpleModel() {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {2, 3});
+  model.node("Abs", {"x"}, {"y"});
+  model.output("y");
+  return model;
+}
+
+/// One node reading x (f32[2,3]) and the list `list`.
+ModelBuilder modelWithList(const std::string &op, const std::vector<int64_t> &list, int64_t opset = 13) {
+  ModelBuilder model(opset);
+  model.input("x", DType::F32, {2, 3});
+  model.integers("list", list);
+  model.node(op, {"x", "list"}, {"y"});
+  model.output("y");
+  return model;
+}
+
+// ------------------------------------------------------------------------------------------------ what users meet
+
+TEST(Errors, ListEveryUnsupportedOperatorAtOnce) {
+  ModelBuilder model = simpleModel();
+  model.node("NonMaxSuppression", {"y"}, {"a"});
+  model.node("NonMaxSuppression", {"a"}, {"b"});
+  model.model.add_opset_import()->set_domain("com.example");
+  model.model.mutable_opset_import(1)->set_version(3);
+  model.node("Fancy", {"b"}, {"c"}).set_domain("com.example");
+  model.output("c");
+  expectError(model.bytes(), Code::kUnimplemented,
+              {"2 operators", "NonMaxSuppression (ai.onnx version 13, 2 nodes: 'node_a', 'node_b')",
+               "Fancy (com.example version 3, 1 node: 'node_c')"});
+}
+
+TEST(Errors, OfUnboundDimensionsShowTheFlag) {
+  ModelBuilder model(13);
+  model.namedInput("data", DType::F32, {"N", "3", "224", "224"});
+  model.node("Abs", {"data"}, {"y"});
+  model.output("y");
+  expectError(model.bytes(), Code::kInvalidArgument, {"'data' [N,3,224,224]", "--input-shapes \"data:[1,3,224,224]\""});
+  ModelBuilder two(13);
+  two.namedInput("ids", DType::I64, {"batch", "sequence"});
+  two.input("mask", DType::I64, {1, -1});
+  two.node("Add", {"ids", "mask"}, {"y"});
+  two.output("y");
+  expectError(two.bytes(), Code::kInvalidArgument,
+              {"'ids' [batch,sequence]", "'mask' [1,?]", "--input-shapes \"ids:[1,128] mask:[1,128]\""});
+}
+
+TEST(Errors, OfInputShapesNameWhatIsWrong) {
+  std::string bytes = simpleModel().bytes();
+  expectError(bytes, Code::kInvalidArgument, {"'data'", "the model's inputs are 'x'"}, withShapes({{"data", {1}}}));
+  expectError(bytes, Code::kInvalidArgument, {"'x' has 2 dimensions", "[2]"}, withShapes({{"x", {2}}}));
+  expectError(bytes, Code::kInvalidArgument, {"dimension 1 of input 'x' is 3", "gives 4"}, withShapes({{"x", {2, 4}}}));
+  ModelBuilder model(13);
+  model.namedInput("a", DType::F32, {"N"});
+  model.namedInput("b", DType::F32, {"N"});
+  model.node("Add", {"a", "b"}, {"y"});
+  model.output("y");
+  expectError(model.bytes(), Code::kInvalidArgument, {"'N' to 2", "'b', to 3"}, withShapes({{"a", {2}}, {"b", {3}}}));
+}
+
+TEST(Errors, RefuseExternalDataWithoutLookingForIt) {
+  ModelBuilder model = simpleModel();
+  model.node("Add", {"y", "w"}, {"z"});
+  model.output("z");
+  onnx::TensorProto &tensor = *model.model.mutable_graph()->add_initializer();
+  tensor.set_name("w");
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+  auto &entry = *tensor.add_external_data();
+  entry.set_key("location");
+  entry.set_value("/etc/passwd");
+  expectError(model.bytes(), Code::kUnimplemented, {"tensor 'w'", "another file", "never opened"});
+}
+
+TEST(Errors, RefuseNewerOpsets) {
+  ModelBuilder model = simpleModel();
+  model.model.mutable_opset_import(0)->set_version(21);
+  expectError(model.bytes(), Code::kUnimplemented, {"opset 21", "opset_version=18"});
+  model.model.mutable_opset_import(0)->set_version(0);
+  expectError(model.bytes(), Code::kInvalidArgument, {"opset 0"});
+  model.model.clear_opset_import();
+  expectError(model.bytes(), Code::kInvalidArgument, {"imports no version"});
+}
+
+TEST(Errors, NameOperandsThatHaveToBeConstant) {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {2, 3});
+  model.input("shape", DType::I64, {2});
+  model.node("Reshape", {"x", "shape"}, {"y"});
+  model.output("y");
+  expectError(model.bytes(), Code::kUnimplemented,
+              {"node 'node_y' (Reshape)", "operand 1", "'shape'", "--input-shapes"});
+}
+
+// ------------------------------------------------------------------------------------------------ wrong structure
+
+TEST(Errors, OfNamesAndOrder) {
+  ModelBuilder missing = simpleModel();
+  missing.node("Add", {"y", "nothing"}, {"z"});
+  missing.output("z");
+  expectError(missing.bytes(), Code::kInvalidArgument, {"node 'node_z' reads 'nothing'"});
+
+  ModelBuilder twice = simpleModel();
+  twice.node("Neg", {"x"}, {"y"});
+  expectError(twice.bytes(), Code::kInvalidArgument, {"'y' is defined twice"});
+
+  ModelBuilder input = simpleModel();
+  input.node("Neg", {"y"}, {"x"});
+  expectError(input.bytes(), Code::kInvalidArgument, {"'x' is defined twice"});
+
+  ModelBuilder noOutput = simpleModel();
+  noOutput.model.mutable_graph()->clear_output();
+  expectError(noOutput.bytes(), Code::kInvalidArgument, {"no outputs"});
+
+  ModelBuilder outputs = simpleModel();
+  outputs.output("y");
+  expectError(outputs.bytes(), Code::kInvalidArgument, {"'y' is listed twice"});
+}
+
+TEST(Errors, OfCyclesNameTheirNodes) {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {2});
+  model.node("Add", {"x", "c"}, {"a"});
+  model.node("Neg", {"a"}, {"b"});
+  model.node("Abs", {"b"}, {"c"});
+  model.node("Exp", {"c"}, {"y"});
+  model.output("y");
+  expectError(model.bytes(), Code::kInvalidArgument, {"cycle", "'node_a'", "'node_b'", "'node_c'"});
+  ModelBuilder self(13);
+  self.node("Neg", {"y"}, {"y"});
+  self.output("y");
+  expectError(self.bytes(), Code::kInvalidArgument, {"cycle", "'node_y'"});
+}
+
+TEST(Errors, OfOperandsAndAttributes) {
+  ModelBuilder few(13);
+  few.input("x", DType::F32, {2});
+  few.node("Add", {"x"}, {"y"});
+  few.output("y");
+  expectError(few.bytes(), Code::kInvalidArgument, {"node 'node_y' (Add)", "1 operands", "takes 2"});
+
+  ModelBuilder omitted(13);
+  omitted.input("x", DType::F32, {2});
+  omitted.node("Add", {"x", ""}, {"y"});
+  omitted.output("y");
+  expectError(omitted.bytes(), Code::kInvalidArgument, {"operand 1 is missing"});
+
+  ModelBuilder type = simpleModel();
+  setAttribute(type.node("Concat", {"y", "y"}, {"z"}), "axis", 1.5F);
+  type.output("z");
+  expectError(type.bytes(), Code::kInvalidArgument, {"'axis' has type FLOAT instead of INT"});
+
+  ModelBuilder none = simpleModel();
+  none.node("Concat", {"y", "y"}, {"z"});
+  none.output("z");
+  expectError(none.bytes(), Code::kInvalidArgument, {"'axis' is missing"});
+
+  ModelBuilder dtype(13);
+  dtype.input("x", DType::F32, {2});
+  dtype.input("i", DType::I32, {2});
+  dtype.node("Add", {"x", "i"}, {"y"});
+  dtype.output("y");
+  expectError(dtype.bytes(), Code::kInvalidArgument, {"node_y", "f32", "i32"});
+}
+
+TEST(Errors, OfElementTypes) {
+  ModelBuilder unknown = simpleModel();
+  unknown.model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(99);
+  expectError(unknown.bytes(), Code::kInvalidArgument, {"input 'x'", "element type 99 is unknown"});
+  ModelBuilder text = simpleModel();
+  text.model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
+      onnx::TensorProto::STRING);
+  expectError(text.bytes(), Code::kUnimplemented, {"input 'x'", "STRING"});
+}
+
+TEST(Errors, OfTensorData) {
+  ModelBuilder model = simpleModel();
+  model.node("Add", {"y", "w"}, {"z"});
+  model.output("z");
+  model.floats("w", {2, 3}, {1, 2, 3});
+  expectError(model.bytes(), Code::kInvalidArgument, {"tensor 'w'", "3 elements", "asks for 6"});
+  onnx::TensorProto &tensor = *model.model.mutable_graph()->mutable_initializer(0);
+  tensor.clear_float_data();
+  tensor.set_raw_data(std::string(23, '\0'));
+  expectError(model.bytes(), Code::kInvalidArgument, {"23 bytes", "asks for 24"});
+  tensor.set_dims(0, -2);
+  expectError(model.bytes(), Code::kInvalidArgument, {"negative"});
+}
+
+// ----------------------------------------------------------------------------------------------------- hostility
+
+TEST(Hostile, ShapesBeyondAllMeasure) {
+  constexpr int64_t kHuge = int64_t{1} << 60;
+  constexpr int64_t kSome = int64_t{1} << 33;
+  ModelBuilder input(13);
+  input.input("x", DType::F32, {kHuge, kHuge});
+  input.node("Abs", {"x"}, {"y"});
+  input.output("y");
+  expectError(input.bytes(), Code::kInvalidArgument, {"input 'x'", "elements"});
+  expectError(modelWithList("Expand", {kHuge, 2, 3}).bytes(), Code::kInvalidArgument, {"elements"});
+  expectError(modelWithList("Expand", {kSome, kSome, 2, 3}).bytes(), Code::kInvalidArgument, {"elements"});
+  expectError(modelWithList("Tile", {kHuge, kHuge}).bytes(), Code::kInvalidArgument, {"repeated"});
+  expectError(modelWithList("Tile", {kSome, kSome}).bytes(), Code::kInvalidArgument, {"elements"});
+  expectError(modelWithList("Reshape", {kHuge, kHuge, 16}).bytes(), Code::kInvalidArgument, {"elements"});
+  expectError(modelWithList("Pad", {kHuge, kHuge, kHuge, kHuge}).bytes(), Code::kInvalidArgument, {"pads"});
+  expectError(modelWithList("Pad", {INT64_MIN, 0, 0, 0}).bytes(), Code::kInvalidArgument, {"pads"});
+  ModelBuilder filled(13);
+  filled.integers("shape", {kHuge, kHuge});
+  filled.node("ConstantOfShape", {"shape"}, {"y"});
+  filled.output("y");
+  expectError(filled.bytes(), Code::kInvalidArgument, {"elements"});
+  ModelBuilder tensor = simpleModel();
+  tensor.node("Add", {"y", "w"}, {"z"});
+  tensor.output("z");
+  tensor.floats("w", {int64_t{1} << 32, int64_t{1} << 32}, {});
+  expectError(tensor.bytes(), Code::kInvalidArgument, {"tensor 'w'"});
+}
+
+TEST(Hostile, WindowsBeyondAllMeasure) {
+  for (int64_t value : {INT64_MIN, int64_t{-1}, int64_t{0}, int64_t{1} << 40, INT64_MAX}) {
+    for (const char *attribute : {"kernel_shape", "strides", "dilations", "pads"}) {
+      for (const char *autoPad : {"NOTSET", "SAME_UPPER"}) {
+        ModelBuilder model(11);
+        model.input("x", DType::F32, {1, 1, 8});
+        onnx::NodeProto &node = model.node("MaxPool", {"x"}, {"y"});
+        for (const char *name : {"kernel_shape", "strides", "dilations", "pads"}) {
+          std::vector<int64_t> list(std::string(name) == "pads" ? 2 : 1, 1);
+          if (std::string(name) == attribute) list.assign(list.size(), value);
+          setAttribute(node, name, list);
+        }
+        setAttribute(node, "auto_pad", autoPad);
+        model.output("y");
+        auto graph = frontend::importModel(model.bytes(), {});
+        // Pads are not read where they are computed, and zero pads with a kernel of one are sound.
+        bool isSound = std::string(attribute) == "pads" && (value == 0 || std::string(autoPad) != "NOTSET");
+        EXPECT_EQ(graph.ok(), isSound) << attribute << " " << value << " " << graph.status();
+      }
+    }
+  }
+}
+
+TEST(Hostile, ListsOfEveryKindOfNonsense) {
+  const std::vector<std::vector<int64_t>> lists = {{},
+                                                   {0},
+                                                   {-1},
+                                                   {INT64_MIN},
+                                                   {7},
+                                                   {INT64_MAX},
+                                                   {0, 0},
+                                                   {-1, -1},
+                                                   {1, 1, 1},
+                                                   {-2, 5},
+                                                   {INT64_MIN, INT64_MAX},
+                                                   std::vector<int64_t>(100, 1)};
+  for (const char *op : {"Reshape", "Expand", "Tile", "Pad", "Squeeze", "Unsqueeze", "ReduceSum", "Split", "Gather"}) {
+    for (const auto &list : lists) {
+      auto graph = frontend::importModel(modelWithList(op, list).bytes(), {});
+      if (graph.ok()) {
+        EXPECT_TRUE(graph::verify(*graph).ok()) << op << " " << graph::verify(*graph);
+      } else {
+        EXPECT_TRUE(absl::StrContains(graph.status().message(), "node 'node_y'")) << op << " " << graph.status();
+      }
+    }
+  }
+  for (const auto &starts : lists) {
+    for (const auto &ends : lists) {
+      ModelBuilder model(10);
+      model.input("x", DType::F32, {2, 3});
+      model.integers("starts", starts);
+      model.integers("ends", ends);
+      model.integers("steps", starts);
+      model.node("Slice", {"x", "starts", "ends", "", "steps"}, {"y"});
+      model.output("y");
+      auto graph = frontend::importModel(model.bytes(), {});
+      if (!graph.ok()) continue;
+      EXPECT_TRUE(graph::verify(*graph).ok()) << graph::verify(*graph);
+    }
+  }
+}
+
+TEST(Hostile, ConstantsThatGrow) {
+  // Each node doubles a constant: without a limit on folding this would be 2^60 elements.
+  ModelBuilder model(13);
+  model.floats("v0", {1}, {1});
+  for (int i = 0; i < 60; ++i) {
+    std::string from = absl::StrCat("v", i);
+    setAttribute(model.node("Concat", {from, from}, {absl::StrCat("v", i + 1)}), "axis", 0);
+  }
+  model.output("v60");
+  expectError(model.bytes(), Code::kInvalidArgument, {"elements"});
+}
+
+TEST(Hostile, LimitsAreKept) {
+  std::string bytes = simpleModel().bytes();
+  frontend::ImportOptions options;
+  options.limits.fileBytes = static_cast<int64_t>(bytes.size()) - 1;
+  expectError(bytes, Code::kInvalidArgument, {"the limit is"}, options);
+  options = {};
+  options.limits.nodes = 0;
+  expectError(bytes, Code::kInvalidArgument, {"1 nodes; the limit is 0"}, options);
+  options = {};
+  options.limits.tensorElements = 5;
+  expectError(bytes, Code::kInvalidArgument, {"more than 5 elements"}, options);
+  options = {};
+  options.limits.constantBytes = 10;
+  expectError(modelWithList("Reshape", {3, 2}).bytes(), Code::kInvalidArgument, {"more than 10 bytes"}, options);
+}
+
+TEST(Hostile, NestingIsLimited) {
+  ModelBuilder model = simpleModel();
+  onnx::GraphProto nested;
+  for (int i = 0; i < 40; ++i) {
+    onnx::GraphProto outer;
+    onnx::AttributeProto &attribute = *outer.add_node()->add_attribute();
+    attribute.set_type(onnx::AttributeProto::GRAPH);
+    attribute.mutable_g()->Swap(&nested);
+    nested.Swap(&outer);
+  }
+  *model.model.mutable_graph()->add_node() = nested.node(0);
+  expectError(model.bytes(), Code::kInvalidArgument, {"nest deeper than"});
+}
+
+/// A model with most of what a model may hold.
+std::string richModel() {
+  ModelBuilder model(11);
+  model.namedInput("x", DType::F32, {"N", "2", "8", "8"});
+  model.floats("w", {2, 2, 3, 3}, std::vector<float>(36, 0.5F));
+  model.integers("shape", {0, -1});
+  model.integers("starts", {1});
+  model.integers("ends", {100});
+  onnx::NodeProto &conv = model.node("Conv", {"x", "w"}, {"c"});
+  setAttribute(conv, "pads", std::vector<int64_t>{1, 1, 1, 1});
+  setAttribute(conv, "auto_pad", "NOTSET");
+  setAttribute(model.node("AveragePool", {"c"}, {"p"}), "kernel_shape", std::vector<int64_t>{2, 2});
+  model.node("Reshape", {"p", "shape"}, {"r"});
+  model.node("Slice", {"r", "starts", "ends"}, {"s"});
+  setAttribute(model.node("Softmax", {"s"}, {"y"}), "axis", 1);
+  model.output("y");
+  return model.bytes();
+}
+
+const frontend::ImportOptions kRichOptions = withShapes({{"x", {4, 2, 8, 8}}});
+
+TEST(Hostile, TruncatedModels) {
+  std::string bytes = richModel();
+  ASSERT_TRUE(frontend::importModel(bytes, kRichOptions).ok()) << frontend::importModel(bytes, kRichOptions).status();
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    auto graph = frontend::importModel(bytes.substr(0, length), kRichOptions);
+    // Cut at a field's end, what is left may be a model; then the graph must be sound.
+    if (!graph.ok()) continue;
+    EXPECT_TRUE(graph::verify(*graph).ok()) << graph::verify(*graph);
+  }
+  expectError(bytes.substr(0, bytes.size() / 2), Code::kInvalidArgument, {"no ONNX model"}, kRichOptions);
+}
+
+TEST(Hostile, DamagedModels) {
+  std::mt19937_64 random(7);
+  std::string bytes = richModel();
+  int survived = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string damaged = bytes;
+    uint64_t changes = 1 + random() % 4;
+    for (uint64_t i = 0; i < changes; ++i) damaged[random() % damaged.size()] = static_cast<char>(random());
+    auto graph = frontend::importModel(damaged, kRichOptions);
+    if (!graph.ok()) continue;
+    ++survived;
+    ASSERT_TRUE(graph::verify(*graph).ok()) << graph::verify(*graph);
+  }
+  EXPECT_GT(survived, 100);
+}
+
+TEST(Hostile, RandomBytes) {
+  std::mt19937_64 random(8);
+  for (int round = 0; round < 2000; ++round) {
+    std::string bytes(random() % 200, '\0');
+    for (char &byte : bytes) byte = static_cast<char>(random());
+    EXPECT_FALSE(frontend::importModel(bytes, {}).ok());
+  }
+  expectError("", Code::kInvalidArgument, {"empty"});
+}
+
+}  // namespace
+}  // namespace hone

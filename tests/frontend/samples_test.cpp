@@ -1,0 +1,191 @@
+// The sample networks: what they are made of, how much they compute, and that a seed always gives the same bytes.
+#include "compiler/samples/samples.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/frontend/onnx/import.h"
+#include "onnx/onnx_pb.h"
+
+namespace hone {
+namespace {
+
+using graph::Shape;
+
+std::string bytesOf(const std::string &name, uint64_t seed) {
+  absl::StatusOr<std::string> bytes = samples::sampleModel(name, seed);
+  EXPECT_TRUE(bytes.ok()) << bytes.status();
+  return bytes.value_or("");
+}
+
+onnx::ModelProto parse(const std::string &name) {
+  onnx::ModelProto model;
+  EXPECT_TRUE(model.ParseFromString(bytesOf(name, 0)));
+  return model;
+}
+
+std::map<std::string, int> countOperators(const onnx::ModelProto &model) {
+  std::map<std::string, int> counts;
+  for (const auto &node : model.graph().node()) ++counts[node.op_type()];
+  return counts;
+}
+
+graph::Graph import(const std::string &name) {
+  auto graph = frontend::importModel(bytesOf(name, 0), {});
+  EXPECT_TRUE(graph.ok()) << graph.status();
+  EXPECT_TRUE(graph::verify(*graph).ok()) << graph::verify(*graph);
+  return *std::move(graph);
+}
+
+/// Multiplications and additions of convolutions and products, each counted, padding included.
+double countGigaFlops(const graph::Graph &graph) {
+  double total = 0;
+  for (const graph::Node &node : graph.nodes) {
+    auto shape = [&](graph::ValueId value) { return graph.values[static_cast<size_t>(value)].type.shape; };
+    double results = 1, perResult = 0;
+    for (int64_t extent : shape(node.output)) results *= static_cast<double>(extent);
+    if (node.op == graph::Op::Conv) {
+      perResult = 1;
+      Shape weight = shape(node.inputs[1]);
+      for (size_t i = 1; i < weight.size(); ++i) perResult *= static_cast<double>(weight[i]);
+    } else if (node.op == graph::Op::MatMul) {
+      perResult = static_cast<double>(shape(node.inputs[0]).back());
+    }
+    total += 2 * results * perResult;
+  }
+  return total / 1e9;
+}
+
+Shape outputShape(const graph::Graph &graph) {
+  return graph.values[static_cast<size_t>(graph.outputs.at(0).value)].type.shape;
+}
+
+TEST(Samples, ResnetIsTheModelZoos) {
+  onnx::ModelProto model = parse("resnet50-v2");
+  EXPECT_EQ(model.opset_import(0).version(), 7);
+  auto counts = countOperators(model);
+  EXPECT_EQ(counts, (std::map<std::string, int>{{"Add", 16},
+                                                {"BatchNormalization", 51},
+                                                {"Conv", 53},
+                                                {"Gemm", 1},
+                                                {"GlobalAveragePool", 1},
+                                                {"MaxPool", 1},
+                                                {"Relu", 50},
+                                                {"Reshape", 1}}));
+  graph::Graph graph = import("resnet50-v2");
+  ASSERT_EQ(graph.inputs.size(), 1U);
+  EXPECT_EQ(graph.inputs[0].name, "data");
+  EXPECT_EQ(graph.outputs[0].name, "resnetv24_dense0_fwd");
+  EXPECT_EQ(outputShape(graph), (Shape{1, 1000}));
+  EXPECT_NEAR(countGigaFlops(graph), 8.2, 0.05);
+  // Stride 2 is on 3x3 convolutions and on the shortcuts, never on a branch's 1x1 ones.
+  int wide = 0, pointwise = 0;
+  for (const auto &node : model.graph().node()) {
+    std::map<std::string, std::vector<int64_t>> lists;
+    for (const auto &attribute : node.attribute()) {
+      lists[attribute.name()].assign(attribute.ints().begin(), attribute.ints().end());
+    }
+    if (node.op_type() != "Conv" || lists["strides"] != std::vector<int64_t>{2, 2}) continue;
+    (lists["kernel_shape"] == std::vector<int64_t>{1, 1} ? pointwise : wide) += 1;
+  }
+  EXPECT_EQ(wide, 4);
+  EXPECT_EQ(pointwise, 3);
+}
+
+TEST(Samples, ResnetNormalisesItsInputWithoutScale) {
+  onnx::ModelProto model = parse("resnet50-v2");
+  for (const auto &tensor : model.graph().initializer()) {
+    if (tensor.name() != "resnetv24_batchnorm0_gamma") continue;
+    std::vector<float> gamma(3);
+    std::memcpy(gamma.data(), tensor.raw_data().data(), 12);
+    EXPECT_EQ(gamma, (std::vector<float>{1, 1, 1}));
+    return;
+  }
+  FAIL() << "no gamma";
+}
+
+TEST(Samples, MobilenetIsTorchvisions) {
+  auto counts = countOperators(parse("mobilenet-v2"));
+  EXPECT_EQ(counts["Conv"], 52);
+  EXPECT_EQ(counts["BatchNormalization"], 52);
+  EXPECT_EQ(counts["Clip"], 35);
+  EXPECT_EQ(counts["Add"], 10);
+  graph::Graph graph = import("mobilenet-v2");
+  EXPECT_EQ(outputShape(graph), (Shape{1, 1000}));
+  EXPECT_NEAR(countGigaFlops(graph), 0.6, 0.02);
+}
+
+TEST(Samples, TransformersAreBert) {
+  struct Case {
+    const char *name;
+    int layers;
+    int64_t hidden;
+    double gigaFlops;
+  };
+  // Per layer: four hidden x hidden products, two of hidden x ffn, and two of the attention's scores.
+  for (const Case &c : {Case{"minilm-l6", 6, 384, 2.87}, Case{"bert-base", 12, 768, 22.35}}) {
+    auto counts = countOperators(parse(c.name));
+    EXPECT_EQ(counts["Softmax"], c.layers);
+    EXPECT_EQ(counts["Erf"], c.layers);
+    EXPECT_EQ(counts["MatMul"], 8 * c.layers);
+    EXPECT_EQ(counts["Sqrt"], 2 * c.layers + 1);
+    graph::Graph graph = import(c.name);
+    EXPECT_EQ(outputShape(graph), (Shape{1, 128, c.hidden}));
+    EXPECT_EQ(graph.outputs[0].name, "last_hidden_state");
+    EXPECT_NEAR(countGigaFlops(graph), c.gigaFlops, 0.01 * c.gigaFlops);
+    ASSERT_EQ(graph.inputs.size(), 3U);
+    EXPECT_EQ(graph.inputs[0].name, "input_ids");
+    // All shape arithmetic is gone: what is left works on floats, but for the mask and the indices.
+    for (const graph::Node &node : graph.nodes) {
+      const graph::TensorType &type = graph.values[static_cast<size_t>(node.output)].type;
+      EXPECT_TRUE(type.dtype == DType::F32 || node.op == graph::Op::Reshape) << node.name;
+    }
+  }
+}
+
+TEST(Samples, AreAFunctionOfTheSeed) {
+  for (const char *name : {"mobilenet-v2", "minilm-l6"}) {
+    std::string first = bytesOf(name, 1);
+    EXPECT_TRUE(first == bytesOf(name, 1)) << name;
+    EXPECT_FALSE(first == bytesOf(name, 2)) << name;
+  }
+  // The same on every machine: a checksum of the bytes, by the simplest rule.
+  uint64_t hash = 0;
+  for (char byte : bytesOf("mobilenet-v2", 0)) hash = hash * 31 + static_cast<unsigned char>(byte);
+  EXPECT_EQ(hash, 2182925104733916418U);
+}
+
+TEST(Samples, HaveWeightsOfTheRightSpread) {
+  onnx::ModelProto model = parse("mobilenet-v2");
+  for (const auto &tensor : model.graph().initializer()) {
+    if (tensor.name() != "features.18.conv.0.weight") continue;
+    std::vector<float> values(tensor.raw_data().size() / sizeof(float));
+    std::memcpy(values.data(), tensor.raw_data().data(), tensor.raw_data().size());
+    double sum = 0, squares = 0;
+    for (float value : values) {
+      sum += value;
+      squares += static_cast<double>(value) * value;
+    }
+    EXPECT_NEAR(sum / static_cast<double>(values.size()), 0, 1e-4);
+    EXPECT_NEAR(squares / static_cast<double>(values.size()), 1.0 / 320, 1e-4);
+    return;
+  }
+  FAIL() << "no such weight";
+}
+
+TEST(Samples, AreListed) {
+  EXPECT_EQ(samples::sampleNames(),
+            (std::vector<std::string>{"bert-base", "minilm-l6", "mobilenet-v2", "resnet50-v2"}));
+  auto unknown = samples::sampleModel("resnet", 0);
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_NE(unknown.status().message().find("resnet50-v2"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hone
