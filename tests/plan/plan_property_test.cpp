@@ -105,6 +105,24 @@ TEST(PlanProperty, LargerGraphsMeanTheSame) {
   }
 }
 
+// The checks themselves: a plan whose buffers all lie at the same place must be noticed.
+TEST(PlanProperty, DamagedMemoryPlansAreNoticed) {
+  int overlaps = 0, wrong = 0;
+  for (uint64_t seed = 1000000; seed < 1000040; ++seed) {
+    const graph::Graph graph = randomGraph(seed, 20);
+    absl::StatusOr<Plan> plan = makePlan(graph, targetWithLanes(8));
+    ASSERT_TRUE(plan.ok());
+    for (PlanBuffer &buffer : plan->buffers) buffer.offset = 0;
+    overlaps += findOverlap(*plan).empty() ? 0 : 1;
+    const std::vector<tensor::HostTensor> inputs = randomInputs(graph, seed);
+    const auto expected = runGraph(graph, inputs), got = runPlan(*plan, inputs);
+    if (!expected.ok() || !got.ok()) continue;
+    for (size_t i = 0; i < got->size(); ++i) wrong += difference((*expected)[i], (*got)[i]).empty() ? 0 : 1;
+  }
+  EXPECT_GT(overlaps, 20);
+  EXPECT_GT(wrong, 20);
+}
+
 TEST(PlanProperty, PlansAreDeterministic) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     const graph::Graph graph = randomGraph(seed, 20);
