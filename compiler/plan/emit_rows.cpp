@@ -94,7 +94,10 @@ Scalar exponential(const Rows &rows, Stage &stage, int maximum) {
 Finish emitReduce(GroupEmitter &emitter, const Node &node) {
   const auto &reduce = std::get<graph::ReduceAttributes>(node.attributes);
   const Domains &domains = emitter.domains();
-  const DType type = emitter.dtype(node.output), accumulator = accumulatorOf(type);
+  const DType type = emitter.dtype(node.output);
+  DType accumulator = accumulatorOf(type);
+  // Only the quotient has to fit the dtype, not the sum. (Of 64-bit elements both are what wraps.)
+  if (reduce.kind == ReduceKind::Mean && isInteger(type) && type != DType::U64) accumulator = DType::I64;
   Stage stage = emitter.stage("reduce", domains.input.dims);
   stage.reduceFrom(domains.outer);
   Scalar body = tensor::cast(accumulator, emitter.value(stage, node.inputs[0], domains.input.coords));

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "absl/strings/str_cat.h"
+#include "compiler/graph/constants.h"
 #include "compiler/graph/graph.h"
 #include "compiler/plan/plan.h"
 #include "tests/plan/plan_runner.h"
@@ -22,7 +24,8 @@ TargetDescription targetWithLanes(int64_t lanes) {
 /// intermediate value.
 constexpr double kTolerance = 2e-4;
 
-std::string difference(const tensor::HostTensor &expected, const tensor::HostTensor &got) {
+std::string difference(const tensor::HostTensor &expected, const tensor::HostTensor &got,
+                       double tolerance = kTolerance) {
   if (expected.dtype != got.dtype || expected.shape != got.shape) return "type differs";
   double magnitude = 1;
   for (int64_t i = 0; i < expected.elements(); ++i) {
@@ -30,7 +33,7 @@ std::string difference(const tensor::HostTensor &expected, const tensor::HostTen
   }
   for (int64_t i = 0; i < expected.elements(); ++i) {
     const double a = expected.real(i), b = got.real(i);
-    if (a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= kTolerance * magnitude) continue;
+    if (a == b || (std::isnan(a) && std::isnan(b)) || std::abs(a - b) <= tolerance * magnitude) continue;
     return "element " + std::to_string(i) + " is " + std::to_string(b) + ", expected " + std::to_string(a);
   }
   return "";
@@ -102,6 +105,57 @@ TEST(PlanProperty, LargerGraphsMeanTheSame) {
   for (uint64_t seed = 0; seed < seeds(); ++seed) {
     check(1000000 + seed, 8 + static_cast<int>(seed % 25), seed % 2 == 0 ? 4 : 16);
     if (HasFatalFailure()) return;
+  }
+}
+
+/// The ops whose stages depend on the dtype: accumulators, divisions, what lies outside.
+graph::Graph graphOf(DType dtype) {
+  graph::Graph graph;
+  const auto x = graph.addValue("x", {dtype, {2, 6, 5, 4}});
+  graph.inputs.push_back({"x", x});
+  std::vector<graph::ValueId> results;
+  for (const auto kind : {graph::ReduceKind::Mean, graph::ReduceKind::Max, graph::ReduceKind::Sum}) {
+    results.push_back(graph.add(graph::Op::Reduce, {x}, graph::ReduceAttributes{kind, {1, 3}, false}, "reduce"));
+  }
+  graph::PoolAttributes pool{graph::PoolKind::Max, {3, 3}, {2, 2}, {1, 1}, {1, 1, 1, 1}, false};
+  results.push_back(graph.add(graph::Op::Pool, {x}, pool, "max"));
+  results.push_back(graph.add(graph::Op::MatMul, {x, x}, graph::MatMulAttributes{false, true}, "matmul"));
+  if (isFloat(dtype)) {
+    pool.kind = graph::PoolKind::Average;
+    results.push_back(graph.add(graph::Op::Pool, {x}, pool, "average"));
+    results.push_back(graph.add(graph::Op::Softmax, {x}, graph::AxisAttributes{1}, "softmax"));
+    results.push_back(graph.add(graph::Op::LogSoftmax, {x}, graph::AxisAttributes{3}, "logsoftmax"));
+    const auto scale = graph.addConstant("scale", graph::makeFilled({dtype, {4}}, 0.5));
+    results.push_back(graph.add(graph::Op::LayerNorm, {x, scale, scale}, graph::LayerNormAttributes{2, 1e-2}, "norm"));
+    const auto weight = graph.addConstant("weight", graph::makeFilled({dtype, {3, 6, 2, 2}}, 0.25));
+    const auto bias = graph.addConstant("bias", graph::makeFilled({dtype, {3}}, 1));
+    const graph::ConvAttributes conv{{1, 1}, {1, 1}, {0, 1, 1, 0}, 1};
+    results.push_back(graph.add(graph::Op::Conv, {x, weight, bias}, conv, "conv"));
+  }
+  const auto big = graph.addConstant("big", graph::makeFilled({dtype, {}}, 2));
+  for (graph::ValueId result : results) {
+    const auto scaled =
+        graph.add(graph::Op::Elementwise, {result, big}, graph::ElementwiseAttributes{ScalarOp::Mul}, "scaled");
+    graph.outputs.push_back({absl::StrCat("y", graph.outputs.size()), scaled});
+  }
+  return graph;
+}
+
+TEST(PlanProperty, EveryDTypeMeansTheSame) {
+  for (const DType dtype : {DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::U16, DType::U32,
+                            DType::U64, DType::F16, DType::BF16, DType::F32, DType::F64}) {
+    SCOPED_TRACE(std::string(name(dtype)));
+    const graph::Graph graph = graphOf(dtype);
+    ASSERT_TRUE(graph::verify(graph).ok()) << graph::verify(graph);
+    const absl::StatusOr<Plan> plan = makePlan(graph, targetWithLanes(4));
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    const std::vector<tensor::HostTensor> inputs = randomInputs(graph, 1);
+    const auto expected = runGraph(graph, inputs), got = runPlan(*plan, inputs);
+    ASSERT_TRUE(expected.ok() && got.ok()) << expected.status() << got.status();
+    const double tolerance = !isFloat(dtype) ? 0 : dtype == DType::BF16 ? 3e-2 : dtype == DType::F16 ? 4e-3 : 1e-5;
+    for (size_t i = 0; i < got->size(); ++i) {
+      EXPECT_EQ(difference((*expected)[i], (*got)[i], tolerance), "") << "output " << i << "\n" << print(*plan);
+    }
   }
 }
 
