@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <hone/runtime.hpp>
 
@@ -24,7 +25,8 @@ constexpr std::chrono::milliseconds kProgressInterval{100};
 /// A signal handler can reach nothing but a variable of this kind.
 volatile sig_atomic_t interruptSeen = 0;
 
-/// While it lives, the first SIGINT is noted, so that nothing half-written is left; a second one kills as usual.
+/// While it lives, the first signal that asks to end is noted, so that nothing half-written is left; a second one kills
+/// as usual.
 class InterruptGuard {
  public:
   InterruptGuard() {
@@ -32,16 +34,19 @@ class InterruptGuard {
     struct sigaction action = {};
     action.sa_handler = [](int) { interruptSeen = 1; };
     action.sa_flags = static_cast<int>(SA_RESETHAND);
-    sigaction(SIGINT, &action, &previous_);
+    for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &previous_[i]);
   }
-  ~InterruptGuard() { sigaction(SIGINT, &previous_, nullptr); }
+  ~InterruptGuard() {
+    for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &previous_[i], nullptr);
+  }
   InterruptGuard(const InterruptGuard &) = delete;
   InterruptGuard &operator=(const InterruptGuard &) = delete;
 
   bool interrupted() const { return interruptSeen != 0; }
 
  private:
-  struct sigaction previous_;
+  static constexpr std::array<int, 3> kSignals = {SIGINT, SIGTERM, SIGHUP};
+  std::array<struct sigaction, kSignals.size()> previous_;
 };
 
 /// "run 12 of 100" on a terminal, once the work has lasted for a second; nothing in a pipe.

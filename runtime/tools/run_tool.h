@@ -1,5 +1,5 @@
 // The command `hone run` for local artifacts, which is also the whole of `hone-run`. Uses the runtime by its public
-// interface. One call at a time per process: it watches for SIGINT while it runs.
+// interface. One call at a time per process: it watches for SIGINT, SIGTERM and SIGHUP while it runs.
 #pragma once
 
 #include <ostream>

@@ -100,7 +100,7 @@ TEST(Artifact, MatchesTheTarThatTestsWriteByHand) {
 
 TEST(Artifact, IsRunByTheRuntime) {
   const std::string tar = written();
-  Session session(Context(2), Model::load(tar.data(), tar.size()));
+  Session session(Context(2), Model::fromMemory(tar.data(), tar.size()));
   session.setInput(0, std::vector<float>(test::kElements, 1.5f));
   session.run();
   for (int i = 0; i < test::kElements; ++i) ASSERT_EQ(session.output<float>(0)[i], 3.0f + static_cast<float>(i % 16));

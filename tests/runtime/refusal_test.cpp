@@ -132,7 +132,7 @@ TEST_F(Refusal, CpuFeatures) {
                                           "\"required_features\": [\"" + std::string(feature.name) + "\"]");
     const std::string tar = test::sampleTar(json);
     if (feature.available) {
-      EXPECT_EQ(Model::load(tar.data(), tar.size()).name(), "sample") << feature.name;
+      EXPECT_EQ(Model::fromMemory(tar.data(), tar.size()).name(), "sample") << feature.name;
       continue;
     }
     tried = true;
@@ -183,7 +183,7 @@ TEST_F(Refusal, HugeNumbers) {
   // Allowed by the format, but no machine has it: said, not crashed.
   const std::string tar =
       test::sampleTar(test::edited(plain_, "\"arena_bytes\": 64000", "\"arena_bytes\": 70368744177664"));
-  const Model model = Model::load(tar.data(), tar.size());
+  const Model model = Model::fromMemory(tar.data(), tar.size());
   try {
     Session session(Context(1), model);
     SUCCEED() << "the system overcommits";

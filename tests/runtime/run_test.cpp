@@ -32,7 +32,7 @@ void expectRight(Session &session, const std::vector<float> &input) {
 
 Model loadSample() {
   const std::string tar = test::sampleTar();
-  return Model::load(tar.data(), tar.size());
+  return Model::fromMemory(tar.data(), tar.size());
 }
 
 TEST(Run, TellsTheInterface) {
@@ -99,7 +99,7 @@ TEST(Run, AcceptsMembersInAnyOrder) {
   const std::string module = test::moduleBytes("sample"), parameters = test::sampleParameters();
   const std::string json = test::seal(test::sampleJson(module, parameters));
   const std::string tar = test::tarOf({{"mod.params", parameters}, {"mod.json", json}, {"mod.so", module}});
-  EXPECT_EQ(Model::load(tar.data(), tar.size()).name(), "sample");
+  EXPECT_EQ(Model::fromMemory(tar.data(), tar.size()).name(), "sample");
 }
 
 TEST(Run, BindsMemoryAlignedOrNot) {

@@ -79,7 +79,8 @@ class Model {
     return Model(model);
   }
 
-  static Model load(const void *bytes, std::size_t size, uint32_t flags = 0) {
+  /// From the bytes of a tar file, which are not needed afterwards.
+  static Model fromMemory(const void *bytes, std::size_t size, uint32_t flags = 0) {
     hone_model *model = nullptr;
     detail::check(hone_model_load_memory(bytes, size, flags, &model));
     return Model(model);
