@@ -378,7 +378,8 @@ class Chooser {
       int64_t tiles = divideUp(extent(op, row), shape.rows);
       int64_t chunk = rowChunk(op, shape, tiles, rowPieces * blocks);
       if (chunk < tiles) rowLoops.push_back({nameOf(op, row), chunk * shape.rows});
-      out.tile.push_back({nameOf(op, row), shape.rows});
+      // A chunk of one tile is a piece by itself: no loop is left inside.
+      if (chunk > 1 || chunk >= tiles) out.tile.push_back({nameOf(op, row), shape.rows});
     }
     // Weights that stay in the cache may be walked again for every piece of the rows; others are read once.
     bool rowsOuter = bytesOver(op, contraction.vectorOperand, batch) <= target_.l2Bytes / 2;
