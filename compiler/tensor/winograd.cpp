@@ -121,6 +121,27 @@ std::optional<std::vector<Direction>> directions(const TensorOp &op, const Acces
   return result;
 }
 
+/// What else must hold of a direction: nothing but the sliding depends on it, and tiles may hang over.
+absl::Status checkDirection(const Kernel &kernel, const TensorOp &op, const Access &data, const Access &weight,
+                            const Direction &direction) {
+  for (size_t i = 0; i < data.indices.size(); ++i) {
+    const bool again = usesDim(data.indices[i], direction.out) || usesDim(data.indices[i], direction.tap);
+    if (i != direction.dataDim && again) return mismatch(op, "a direction occurs twice in the data's indices");
+  }
+  if (uses(weight, direction.out)) return mismatch(op, "its weights must not depend on the place");
+  if (!uses(weight, direction.tap)) return mismatch(op, "its weights must depend on the taps");
+  // Where tiles hang over the edge, what they write there must fall outside the buffer.
+  const Access &write = op.writes[0];
+  const std::vector<int64_t> &shape = kernel.buffers[write.buffer].shape;
+  for (size_t i = 0; i < write.indices.size(); ++i) {
+    if (!usesDim(write.indices[i], direction.out)) continue;
+    if (write.indices[i]->kind != IndexKind::Dim || shape[i] != op.dims[direction.out].extent) {
+      return mismatch(op, "its output must be written whole, at plain dims");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Match> match(const Kernel &kernel, const TensorOp &op) {
   if (op.combiner.kind != CombinerKind::Sum || op.body.size() != 1 || !isFloat(op.body[0]->dtype)) {
     return mismatch(op, "it must be one sum of floats");
@@ -146,21 +167,7 @@ absl::StatusOr<Match> match(const Kernel &kernel, const TensorOp &op) {
   result.y = (*found)[0];
   result.x = (*found)[1];
   for (const Direction *direction : {&result.y, &result.x}) {
-    for (size_t i = 0; i < data.indices.size(); ++i) {
-      const bool again = usesDim(data.indices[i], direction->out) || usesDim(data.indices[i], direction->tap);
-      if (i != direction->dataDim && again) return mismatch(op, "a direction occurs twice in the data's indices");
-    }
-    if (uses(weight, direction->out)) return mismatch(op, "its weights must not depend on the place");
-    if (!uses(weight, direction->tap)) return mismatch(op, "its weights must depend on the taps");
-    // Where tiles hang over the edge, what they write there must fall outside the buffer.
-    const Access &write = op.writes[0];
-    const std::vector<int64_t> &shape = kernel.buffers[write.buffer].shape;
-    for (size_t i = 0; i < write.indices.size(); ++i) {
-      if (!usesDim(write.indices[i], direction->out)) continue;
-      if (write.indices[i]->kind != IndexKind::Dim || shape[i] != op.dims[direction->out].extent) {
-        return mismatch(op, "its output must be written whole, at plain dims");
-      }
-    }
+    HONE_RETURN_IF_ERROR(checkDirection(kernel, op, data, weight, *direction));
   }
   for (int d = 0; d < static_cast<int>(op.dims.size()); ++d) {
     if (d == result.y.out || d == result.x.out || d == result.y.tap || d == result.x.tap) continue;
