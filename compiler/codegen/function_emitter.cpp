@@ -10,7 +10,9 @@
 namespace hone::codegen {
 namespace {
 
+/// -1 for the variable of a loop of one iteration, which is a constant already.
 int variableId(const loop::IntExpr &variable) {
+  if (variable.isConstant()) return -1;
   assert(variable.terms().size() == 1 && variable.terms()[0].atom->kind == loop::AtomKind::Var);
   return variable.terms()[0].atom->id;
 }

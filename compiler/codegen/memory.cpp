@@ -197,25 +197,29 @@ llvm::Value *FunctionEmitter::loadScalar(int buffer, const Linear &offset, llvm:
 
 llvm::Value *FunctionEmitter::pointerOrZeros(int buffer, const Linear &offset, const Condition &condition,
                                              int64_t accessBytes) {
-  Linear outer;
-  Linear inner;
-  outer.constant = offset.constant;
-  for (auto term : offset.terms) {
-    Linear single;
-    single.terms.push_back(term);
-    (integers_.depthOf(single) <= condition.depth ? outer : inner).terms.push_back(term);
-  }
-  Range reach = integers_.range(inner);
   int64_t bytes = sizeOf(kernel_.buffers[static_cast<size_t>(buffer)].dtype);
-  if (reach.low < 0 || reach.high > kMostZeros / bytes) return nullptr;
-  int64_t needed = (reach.high * bytes + accessBytes + HONE_ALIGNMENT - 1) / HONE_ALIGNMENT * HONE_ALIGNMENT;
-  if (needed > kMostZeros) return nullptr;
-  llvm::Value *start = nullptr;
-  {
-    IntEmitter::At place(integers_, condition.depth);
-    start = builder_.CreateSelect(condition.value, pointer(buffer, outer), zeros(needed));
+  // As far out as the inner loops' part of the offset stays within the zeros.
+  for (int depth = condition.depth; depth <= integers_.depth(); ++depth) {
+    Linear outer;
+    Linear inner;
+    outer.constant = offset.constant;
+    for (auto term : offset.terms) {
+      Linear single;
+      single.terms.push_back(term);
+      (integers_.depthOf(single) <= depth ? outer : inner).terms.push_back(term);
+    }
+    Range reach = integers_.range(inner);
+    if (reach.low < 0 || reach.high > kMostZeros) continue;
+    int64_t needed = (reach.high * bytes + accessBytes + HONE_ALIGNMENT - 1) / HONE_ALIGNMENT * HONE_ALIGNMENT;
+    if (needed > kMostZeros) continue;
+    llvm::Value *start = nullptr;
+    {
+      IntEmitter::At place(integers_, depth);
+      start = builder_.CreateSelect(condition.value, pointer(buffer, outer), zeros(needed));
+    }
+    return integers_.address(start, --selectedBases_, inner, bytes);
   }
-  return integers_.address(start, --selectedBases_, inner, bytes);
+  return nullptr;
 }
 
 llvm::Value *FunctionEmitter::zeros(int64_t bytes) {
