@@ -87,10 +87,11 @@ hone_status findTensor(const std::vector<Tensor> &tensors, const char *what, con
   });
 }
 
-template <typename Source>
-hone_status loadModel(const Source &source, uint32_t flags, hone_model **model) {
+/// \p load gives the model; it runs inside the guard.
+template <typename Load>
+hone_status loadModel(Load load, hone_model **model) {
   return guarded([&]() -> Status {
-    auto loaded = Model::load(source, flags);
+    auto loaded = load();
     if (!loaded.ok()) return loaded.status();
     *model = new hone_model{std::move(*loaded)};
     return {};
@@ -127,11 +128,12 @@ void hone_context_destroy(hone_context *context) { delete context; }
 int32_t hone_context_threads(const hone_context *context) { return context->pool->threads(); }
 
 hone_status hone_model_load(const char *path, uint32_t flags, hone_model **model) {
-  return loadModel(std::string(path), flags, model);
+  if (!path) return guarded([] { return Status{HONE_USAGE, "the path of the artifact is a null pointer"}; });
+  return loadModel([&] { return Model::load(std::string(path), flags); }, model);
 }
 
 hone_status hone_model_load_memory(const void *bytes, size_t size, uint32_t flags, hone_model **model) {
-  return loadModel(std::string_view(static_cast<const char *>(bytes), size), flags, model);
+  return loadModel([&] { return Model::load(std::string_view(static_cast<const char *>(bytes), size), flags); }, model);
 }
 
 void hone_model_destroy(hone_model *model) { delete model; }

@@ -220,6 +220,7 @@ TEST_F(Refusal, FilesThatCannotBeRead) {
   EXPECT_EQ(hone_model_load(folder.c_str(), 0, &model), HONE_UNAVAILABLE);
   EXPECT_EQ(std::string(hone_last_error()), "cannot open '" + folder + "/mod.so': No such file or directory");
   EXPECT_EQ(hone_model_load("/dev/null", 0, &model), HONE_UNAVAILABLE);
+  EXPECT_EQ(hone_model_load(nullptr, 0, &model), HONE_USAGE);
   test::writeFile(folder + "/empty.tar", "");
   EXPECT_EQ(hone_model_load((folder + "/empty.tar").c_str(), 0, &model), HONE_REFUSED);
   EXPECT_EQ(model, nullptr);
