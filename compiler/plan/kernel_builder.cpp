@@ -115,7 +115,8 @@ PlanKernel KernelBuilder::finish(std::string name) {
   std::vector<int> order(kernel_.buffers.size()), to(kernel_.buffers.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
   const auto role = [&](int buffer) { return rank(kernel_.buffers[static_cast<size_t>(buffer)].role); };
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return role(a) < role(b); });
+  std::sort(order.begin(), order.end(),
+            [&](int a, int b) { return std::make_pair(role(a), a) < std::make_pair(role(b), b); });
 
   PlanKernel result;
   result.kernel.name = std::move(name);

@@ -57,7 +57,8 @@ int64_t bestFit(const Life &life, const std::vector<Life> &placed) {
 void planMemory(Plan &plan) {
   std::vector<Life> lives = livesOf(plan);
   // Large ones first: small ones fit into what is left.
-  std::stable_sort(lives.begin(), lives.end(), [](const Life &a, const Life &b) { return a.bytes > b.bytes; });
+  std::sort(lives.begin(), lives.end(),
+            [](const Life &a, const Life &b) { return a.bytes != b.bytes ? a.bytes > b.bytes : a.buffer < b.buffer; });
   std::vector<Life> placed;
   plan.arenaBytes = 0;
   for (Life life : lives) {
