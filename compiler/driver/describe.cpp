@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "compiler/artifact/digest.h"
 #include "compiler/artifact/pack_parameter.h"
 #include "compiler/base/status.h"
 #include "compiler/driver/flops.h"
@@ -18,31 +19,39 @@ constexpr size_t kAlignment = 64;
 // Collects mod.params and remembers what lies where.
 class ParameterFile {
  public:
-  /// Offset of \p bytes, which are appended unless they are there already.
-  int64_t place(std::string bytes) {
-    const auto [entry, isNew] = offsets_.try_emplace(std::move(bytes), static_cast<int64_t>(size_));
-    if (isNew) {
-      order_.push_back(&*entry);
-      size_ += (entry->first.size() + kAlignment - 1) / kAlignment * kAlignment;
-    }
-    return entry->second;
+  explicit ParameterFile(size_t expected) { bytes_.reserve(expected); }
+
+  /// Offset of \p content, which is appended unless the same bytes are there already.
+  int64_t place(const std::string &content) {
+    const std::string digest = artifact::xxh3(content);
+    const auto [begin, end] = places_.equal_range(digest);
+    for (auto place = begin; place != end; ++place)
+      if (bytes_.compare(place->second.offset, place->second.size, content) == 0)
+        return static_cast<int64_t>(place->second.offset);
+    const size_t offset = bytes_.size();
+    places_.emplace(digest, Place{offset, content.size()});
+    bytes_ += content;
+    bytes_.resize((bytes_.size() + kAlignment - 1) / kAlignment * kAlignment, '\0');
+    return static_cast<int64_t>(offset);
   }
 
-  std::string bytes() const {
-    std::string all;
-    all.reserve(size_);
-    for (const auto *entry : order_) {
-      all += entry->first;
-      all.resize((all.size() + kAlignment - 1) / kAlignment * kAlignment, '\0');
-    }
-    return all;
-  }
+  std::string take() { return std::move(bytes_); }
 
  private:
-  std::map<std::string, int64_t> offsets_;
-  std::vector<const std::pair<const std::string, int64_t> *> order_;
-  size_t size_ = 0;
+  struct Place {
+    size_t offset;
+    size_t size;
+  };
+  std::string bytes_;
+  std::multimap<std::string, Place> places_;  // by digest, which need not tell all contents apart
 };
+
+size_t parameterBytes(const plan::Plan &plan) {
+  size_t bytes = 0;
+  for (const plan::PlanBuffer &buffer : plan.buffers)
+    if (buffer.place == plan::Place::Parameter) bytes += static_cast<size_t>(buffer.bytes) + kAlignment;
+  return bytes;
+}
 
 artifact::BufferKind kindOf(plan::Place place) {
   switch (place) {
@@ -72,7 +81,8 @@ artifact::BufferDescription describeBuffer(const plan::PlanBuffer &buffer) {
 
 class Describer {
  public:
-  Describer(const plan::Plan &plan, artifact::ArtifactDescription &out) : plan_(plan), out_(out) {}
+  Describer(const plan::Plan &plan, artifact::ArtifactDescription &out)
+      : plan_(plan), out_(out), parameters_(parameterBytes(plan)) {}
 
   /// Inputs and outputs: each has a buffer whether a kernel uses it or not.
   void addInterface(const graph::Graph &graph) {
@@ -96,7 +106,7 @@ class Describer {
     return absl::OkStatus();
   }
 
-  std::string parameterBytes() const { return parameters_.bytes(); }
+  std::string takeParameters() { return parameters_.take(); }
 
  private:
   void addPorts(const std::vector<graph::Port> &ports, const std::vector<int> &buffers,
@@ -129,12 +139,12 @@ class Describer {
     if (buffer.constant == nullptr || elements != buffer.constant->type.elements())
       return absl::InternalError(absl::StrCat("parameter '", buffer.name, "' has no data of ", elements, " elements"));
     const std::vector<char> &data = buffer.constant->bytes;
-    std::string packed = artifact::packParameter({data.data(), data.size()}, view.dtype, view.shape, view.layout);
+    const std::string packed = artifact::packParameter({data.data(), data.size()}, view.dtype, view.shape, view.layout);
     artifact::BufferDescription description = describeBuffer(buffer);
     description.bytes = static_cast<int64_t>(packed.size());
     description.shape = view.shape;
     description.layout = std::move(layout);
-    description.offset = parameters_.place(std::move(packed));
+    description.offset = parameters_.place(packed);
     return add(key, std::move(description));
   }
 
@@ -163,7 +173,7 @@ absl::StatusOr<PackedModel> describe(const graph::Graph &graph, const plan::Plan
   Describer describer(plan, description);
   describer.addInterface(graph);
   for (const KernelState &state : kernels) HONE_RETURN_IF_ERROR(describer.addCall(state));
-  model.parameters = describer.parameterBytes();
+  model.parameters = describer.takeParameters();
   return model;
 }
 

@@ -1,6 +1,7 @@
 """The child: interrupted, killed, crashed, missing, alone."""
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -91,6 +92,22 @@ class Processes(CliTest):
         _, errors = hone.communicate(timeout=30)
         self.assertEqual(hone.returncode, 4, errors)
         self.assertIn("memory", errors)
+
+    def test_progress_is_shown_on_a_terminal_and_wiped_at_the_end(self):
+        ours, theirs = pty.openpty()
+        with subprocess.Popen([HONE, "compile", "big.onnx", "-o", "shown.tar"], cwd=self.folder, env=self.environment(),
+                              stdout=subprocess.DEVNULL, stderr=theirs) as hone:
+            os.close(theirs)
+            shown = b""
+            try:
+                while chunk := os.read(ours, 4096):
+                    shown += chunk
+            except OSError:  # how Linux tells of the other end's last close
+                pass
+        os.close(ours)
+        self.assertEqual(hone.returncode, 0, shown)
+        self.assertRegex(shown, rb"\[\d+s\] codegen \d+/\d+")
+        self.assertTrue(shown.endswith(b"\r\x1b[K"), shown[-40:])
 
     def test_without_its_worker_hone_says_where_it_looked(self):
         lonely = os.path.join(self.folder, "lonely")
