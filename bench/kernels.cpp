@@ -5,13 +5,12 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "bench/fma_peak.h"
 #include "bench/loaded_module.h"
+#include "runtime/tools/peak.h"
 
 namespace hone::bench {
 namespace {
@@ -59,11 +58,11 @@ Row measure(const LoadedModule &module, int call, const Options &options, std::v
   timeCall(module, call, options.seconds);
   std::vector<double> times, shares;
   for (int round = 0; round < options.rounds; ++round) {
-    const std::optional<double> peak = fmaPeak(vectorBytes, options.seconds);
+    const double peak = runtime::sustainedFlops(vectorBytes, options.seconds) * 1e-9;
     times.push_back(timeCall(module, call, options.seconds));
-    if (!peak) continue;
-    peaks.push_back(*peak);
-    shares.push_back(static_cast<double>(description.flops) / times.back() * 1e-9 / *peak);
+    if (peak == 0) continue;
+    peaks.push_back(peak);
+    shares.push_back(static_cast<double>(description.flops) / times.back() * 1e-9 / peak);
   }
   Row row;
   row.name = description.name;

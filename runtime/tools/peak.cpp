@@ -21,13 +21,19 @@ using Clock = std::chrono::steady_clock;
 /// to stay in 16 registers.
 constexpr int kAccumulators = 12;
 constexpr int64_t kIterations = 4096;
-constexpr std::chrono::milliseconds kDuration{25};
+constexpr double kSeconds = 0.025;
 constexpr int kRounds = 3;
 constexpr int kCallsPerWindow = 16;
 
 /// Runs kIterations steps of kAccumulators multiply-adds and returns the operations done. The sum goes to a volatile
 /// variable, so that the compiler cannot leave the loop out.
-using Kernel = int64_t (*)();
+using Run = int64_t (*)();
+
+struct Kernel {
+  int64_t vectorBytes;
+  bool fused;  ///< a multiply-add in one instruction
+  Run run;
+};
 
 #if defined(__x86_64__)
 
@@ -71,9 +77,9 @@ int64_t runBaseline() {
 }
 
 std::vector<Kernel> kernels() {
-  std::vector<Kernel> usable = {runBaseline};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable = {runAvx2};
-  if (__builtin_cpu_supports("avx512f")) usable.push_back(runAvx512);
+  std::vector<Kernel> usable = {{16, false, runBaseline}};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable = {{32, true, runAvx2}};
+  if (__builtin_cpu_supports("avx512f")) usable.push_back({64, true, runAvx512});
   return usable;
 }
 
@@ -92,7 +98,7 @@ int64_t runNeon() {
   return kIterations * kAccumulators * 4 * 2;
 }
 
-std::vector<Kernel> kernels() { return {runNeon}; }
+std::vector<Kernel> kernels() { return {{16, true, runNeon}}; }
 
 #else
 
@@ -100,32 +106,42 @@ std::vector<Kernel> kernels() { return {}; }
 
 #endif
 
-/// Operations per second of one thread that runs \p kernel for kDuration, in the best of its windows: these are shorter
-/// than the time slices in which other programs take the CPU away.
-double measure(Kernel kernel) {
+/// Operations per second of one thread.
+struct Rate {
+  double best =
+      0;  ///< in the best window: these are shorter than the time slices in which other programs take the CPU away
+  double mean = 0;  ///< over all of the time
+};
+
+Rate measure(Run run, double seconds) {
   const Clock::time_point start = Clock::now();
-  double best = 0;
-  for (Clock::time_point begin = start; begin - start < kDuration;) {
+  Rate rate;
+  double total = 0, elapsed = 0;
+  for (Clock::time_point begin = start; elapsed < seconds;) {
     int64_t operations = 0;
-    for (int i = 0; i < kCallsPerWindow; ++i) operations += kernel();
+    for (int i = 0; i < kCallsPerWindow; ++i) operations += run();
     const Clock::time_point end = Clock::now();
-    best = std::max(best, static_cast<double>(operations) / std::chrono::duration<double>(end - begin).count());
+    rate.best =
+        std::max(rate.best, static_cast<double>(operations) / std::chrono::duration<double>(end - begin).count());
+    total += static_cast<double>(operations);
+    elapsed = std::chrono::duration<double>(end - start).count();
     begin = end;
   }
-  return best;
+  rate.mean = total / elapsed;
+  return rate;
 }
 
 }  // namespace
 
 double measurePeakFlops(int threads) {
   double best = 0;
-  for (Kernel kernel : kernels()) {
+  for (const Kernel &kernel : kernels()) {
     for (int round = 0; round < kRounds; ++round) {
       std::vector<double> rates(static_cast<size_t>(threads), 0);
       std::vector<std::thread> others;
       for (size_t thread = 1; thread < rates.size(); ++thread)
-        others.emplace_back([&rates, thread, kernel] { rates[thread] = measure(kernel); });
-      rates[0] = measure(kernel);
+        others.emplace_back([&rates, thread, &kernel] { rates[thread] = measure(kernel.run, kSeconds).best; });
+      rates[0] = measure(kernel.run, kSeconds).best;
       for (std::thread &other : others) other.join();
       double total = 0;
       for (double rate : rates) total += rate;
@@ -133,6 +149,13 @@ double measurePeakFlops(int threads) {
     }
   }
   return best;
+}
+
+double sustainedFlops(int64_t vectorBytes, double seconds) {
+  for (const Kernel &kernel : kernels()) {
+    if (kernel.fused && kernel.vectorBytes == vectorBytes) return measure(kernel.run, seconds).mean;
+  }
+  return 0;
 }
 
 }  // namespace hone::runtime
