@@ -2,7 +2,6 @@
 // against the machine's own multiply-add peak. Peak and kernel take turns, so that a busy minute of a shared machine
 // slows both.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <map>
 #include <string>
@@ -36,19 +35,23 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Seconds that one run of the call takes, from as many as fit into \p seconds.
+/// Seconds of CPU time that one run of the call takes: the median of batches, as many as fit into \p seconds. A batch
+/// is long enough that reading the clock costs nothing.
 double timeCall(const LoadedModule &module, int call, double seconds) {
-  using Clock = std::chrono::steady_clock;
+  constexpr double batchSeconds = 2e-4;
+  const double start = runtime::threadSeconds();
+  module.run(call);
+  const double once = runtime::threadSeconds() - start;
+  const int batch = std::max(1, static_cast<int>(batchSeconds / std::max(once, 1e-7)));
   std::vector<double> samples;
-  const Clock::time_point end =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  Clock::time_point start = Clock::now();
+  double begin = runtime::threadSeconds();
+  const double end = begin + seconds;
   do {
-    module.run(call);
-    const Clock::time_point stop = Clock::now();
-    samples.push_back(std::chrono::duration<double>(stop - start).count());
-    start = stop;
-  } while (start < end);
+    for (int i = 0; i < batch; ++i) module.run(call);
+    const double now = runtime::threadSeconds();
+    samples.push_back((now - begin) / batch);
+    begin = now;
+  } while (begin < end);
   return median(std::move(samples));
 }
 

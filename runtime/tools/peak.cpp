@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <thread>
 #include <vector>
 
@@ -106,29 +107,21 @@ std::vector<Kernel> kernels() { return {}; }
 
 #endif
 
-/// Operations per second of one thread.
-struct Rate {
-  double best =
-      0;  ///< in the best window: these are shorter than the time slices in which other programs take the CPU away
-  double mean = 0;  ///< over all of the time
-};
-
-Rate measure(Run run, double seconds) {
+/// Operations per second of one thread that runs \p run for kSeconds, in the best of its windows: these are shorter
+/// than the time slices in which other programs take the CPU away.
+double measure(Run run) {
   const Clock::time_point start = Clock::now();
-  Rate rate;
-  double total = 0, elapsed = 0;
-  for (Clock::time_point begin = start; elapsed < seconds;) {
+  const Clock::time_point stop =
+      start + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(kSeconds));
+  double best = 0;
+  for (Clock::time_point begin = start; begin < stop;) {
     int64_t operations = 0;
     for (int i = 0; i < kCallsPerWindow; ++i) operations += run();
     const Clock::time_point end = Clock::now();
-    rate.best =
-        std::max(rate.best, static_cast<double>(operations) / std::chrono::duration<double>(end - begin).count());
-    total += static_cast<double>(operations);
-    elapsed = std::chrono::duration<double>(end - start).count();
+    best = std::max(best, static_cast<double>(operations) / std::chrono::duration<double>(end - begin).count());
     begin = end;
   }
-  rate.mean = total / elapsed;
-  return rate;
+  return best;
 }
 
 }  // namespace
@@ -140,8 +133,8 @@ double measurePeakFlops(int threads) {
       std::vector<double> rates(static_cast<size_t>(threads), 0);
       std::vector<std::thread> others;
       for (size_t thread = 1; thread < rates.size(); ++thread)
-        others.emplace_back([&rates, thread, &kernel] { rates[thread] = measure(kernel.run, kSeconds).best; });
-      rates[0] = measure(kernel.run, kSeconds).best;
+        others.emplace_back([&rates, thread, &kernel] { rates[thread] = measure(kernel.run); });
+      rates[0] = measure(kernel.run);
       for (std::thread &other : others) other.join();
       double total = 0;
       for (double rate : rates) total += rate;
@@ -151,9 +144,23 @@ double measurePeakFlops(int threads) {
   return best;
 }
 
+double threadSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
 double sustainedFlops(int64_t vectorBytes, double seconds) {
   for (const Kernel &kernel : kernels()) {
-    if (kernel.fused && kernel.vectorBytes == vectorBytes) return measure(kernel.run, seconds).mean;
+    if (!kernel.fused || kernel.vectorBytes != vectorBytes) continue;
+    const double start = threadSeconds();
+    double elapsed = 0;
+    int64_t operations = 0;
+    do {
+      for (int i = 0; i < kCallsPerWindow; ++i) operations += kernel.run();
+      elapsed = threadSeconds() - start;
+    } while (elapsed < seconds);
+    return static_cast<double>(operations) / elapsed;
   }
   return 0;
 }

@@ -10,8 +10,12 @@ namespace hone::runtime {
 /// vectors of this CPU. Takes about a tenth of a second.
 double measurePeakFlops(int threads);
 
-/// The same of one thread, on vectors of \p vectorBytes (64: AVX-512, 32: AVX2, 16: NEON), over about \p seconds: for
-/// who takes turns with what is compared. 0 when this CPU has no multiply-add of that width.
+/// Seconds of CPU time of the calling thread: the clock for work of one thread on a machine that others use too.
+double threadSeconds();
+
+/// The same of one thread, on vectors of \p vectorBytes (64: AVX-512, 32: AVX2, 16: NEON), per second of CPU time over
+/// about
+/// \p seconds: for who takes turns with what is compared. 0 when this CPU has no multiply-add of that width.
 double sustainedFlops(int64_t vectorBytes, double seconds);
 
 }  // namespace hone::runtime
