@@ -183,14 +183,29 @@ llvm::Value *ScalarEmitter::integerPower(DType dtype, llvm::Value *base, llvm::V
   llvm::Type *type = base->getType();
   llvm::Value *one = llvm::ConstantInt::get(type, 1);
   llvm::Value *zero = llvm::Constant::getNullValue(type);
-  llvm::Value *result = one;
-  llvm::Value *square = base;
   unsigned bits = type->getScalarSizeInBits();
-  for (unsigned i = 0; i < bits; ++i) {
-    llvm::Value *bit = b_.CreateAnd(b_.CreateLShr(exponent, i), one);
-    result = b_.CreateSelect(b_.CreateICmpNE(bit, zero), b_.CreateMul(result, square), result);
-    square = b_.CreateMul(square, square);
-  }
+  llvm::BasicBlock *before = b_.GetInsertBlock();
+  llvm::BasicBlock *body = llvm::BasicBlock::Create(b_.getContext(), "power", before->getParent());
+  llvm::BasicBlock *after = llvm::BasicBlock::Create(b_.getContext(), "powered", before->getParent());
+  b_.CreateBr(body);
+  b_.SetInsertPoint(body);
+  llvm::PHINode *step = b_.CreatePHI(b_.getInt32Ty(), 2);
+  llvm::PHINode *partial = b_.CreatePHI(type, 2);
+  llvm::PHINode *square = b_.CreatePHI(type, 2);
+  llvm::PHINode *left = b_.CreatePHI(type, 2);
+  llvm::Value *isSet = b_.CreateICmpNE(b_.CreateAnd(left, one), zero);
+  llvm::Value *result = b_.CreateSelect(isSet, b_.CreateMul(partial, square), partial);
+  llvm::Value *next = b_.CreateAdd(step, b_.getInt32(1));
+  step->addIncoming(b_.getInt32(0), before);
+  step->addIncoming(next, body);
+  partial->addIncoming(one, before);
+  partial->addIncoming(result, body);
+  square->addIncoming(base, before);
+  square->addIncoming(b_.CreateMul(square, square), body);
+  left->addIncoming(exponent, before);
+  left->addIncoming(b_.CreateLShr(left, one), body);
+  b_.CreateCondBr(b_.CreateICmpULT(next, b_.getInt32(bits)), body, after);
+  b_.SetInsertPoint(after);
   if (!isSigned(dtype)) return result;
   llvm::Value *isUnit =
       b_.CreateOr(b_.CreateICmpEQ(base, one), b_.CreateICmpEQ(base, llvm::Constant::getAllOnesValue(type)));

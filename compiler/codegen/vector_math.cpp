@@ -48,20 +48,19 @@ constexpr auto kErf32 =
                    0.00522107501721732708, -0.000848471269566868045, 0.000112705487627922659, -9.68013705201456867e-6});
 constexpr auto kErf64 =
     std::to_array({1.12837916709551257, -0.376126389031837525, 0.112837916709551256, -0.0268661706451312191,
-                   0.00522397762544168238, -0.000854832702366942, 0.000120553329789141051, -0.0000149256502381838375,
+                   0.00522397762544168238, -0.000854832702340366942, 0.000120553329789141051, -0.0000149256502381838375,
                    1.64621108117941703e-6, -1.63657691622192447e-7, 1.48060333565469549e-8, -1.22777860733741274e-9,
                    9.32400371777142286e-11, -6.19763258889400266e-12, 2.80799241573427973e-13});
-// -log(erfc(x)) in (x - 2.5) / 1.5 on [1, 4] and in (x - 3.5) / 2.5 on [1, 6].
+// -log(erfc(x)) in (x - 1) / 3 on [1, 4] and in (x - 1) / 5 on [1, 6].
 constexpr auto kLogErfc32 =
-    std::to_array({7.80681530361475497, 8.02902092118732342, 2.12375664059568160, 0.0366305563930048720,
-                   -0.0109680382756013988, 0.00327223443218171965, -0.000704149649565045942, 0.000370534206118743591});
+    std::to_array({1.84960551006664136, 7.91690254355702103, 7.58796373747708835, 1.12221395218147687,
+                   -0.813762438306267390, 0.488907221058099543, -0.211064901913360069, 0.0474283783831991796});
 constexpr auto kLogErfc64 = std::to_array(
-    {14.1124374021481963,       18.1652489709152895,       6.04220659216156041,       0.0816509096380641912,
-     -0.0341284129700408861,    0.0143845409375127009,     -0.00595369524912852940,   0.00237414378648917062,
-     -0.000893206620232948915,  0.000307680098077161183,   -0.0000934998662765760237, 0.0000133463363805900630,
-     6.31673791323952936e-7,    8.37922014168446772e-6,    0.0000265553564198893544,  0.0000105483670132558125,
-     -0.0000125767652738308984, -0.0000297894331146759485, -0.0000237412192112115303, -0.0000100261722414757481,
-     -1.83502294361034524e-6});
+    {1.84960550993324825, 13.1948375711739563,  21.0776814089621502,  5.19513725581297347,  -6.27114089626119334,
+     6.18094693486897641, -3.70819846393544707, -2.05237232169540936, 10.6019426976800375,  -18.7046283123609299,
+     19.6999358354474736, -4.90318524779783624, -31.6827040549910470, 86.2122806614916943,  -140.465876507414962,
+     167.837718738436852, -151.642977169691557, 101.581221410972927,  -47.6835495042450492, 13.9850083890527767,
+     -1.92416101811916138});
 
 bool isSingle(llvm::Value *x) { return x->getType()->getScalarType()->isFloatTy(); }
 
@@ -199,9 +198,8 @@ llvm::Value *ScalarEmitter::errorFunction(llvm::Value *x) {
   llvm::Value *outer =
       b_.CreateSelect(b_.CreateFCmpOLT(magnitude, constant(type, last)), magnitude, constant(type, last));
   outer = b_.CreateSelect(isSmall, constant(type, 1), outer);
-  double centre = (1 + last) / 2;
-  llvm::Value *u = b_.CreateFMul(b_.CreateFSub(outer, constant(type, centre)), constant(type, 1 / (last - centre)));
-  llvm::Value *logarithmOfRest = single ? polynomial(u, kLogErfc32) : polynomial(u, kLogErfc64);
+  llvm::Value *t = b_.CreateFMul(b_.CreateFSub(outer, constant(type, 1)), constant(type, 1 / (last - 1)));
+  llvm::Value *logarithmOfRest = single ? polynomial(t, kLogErfc32) : polynomial(t, kLogErfc64);
   llvm::Value *rest = exponential(b_.CreateFNeg(logarithmOfRest));
   llvm::Value *far = copySign(b_.CreateFSub(constant(type, 1), rest), x);
   return b_.CreateSelect(isSmall, near, far);
@@ -222,7 +220,11 @@ llvm::Value *ScalarEmitter::trigonometric(ScalarOp op, llvm::Value *x) {
   llvm::Value *lost = b_.CreateFSub(b_.CreateFSub(r, high), next);
   llvm::Value *low = multiplyAdd(k, constant(wideType, -0x1.3198a2e037073p-69), lost);
   r = b_.CreateFAdd(high, low);
+  // Beyond about 2^50 quadrants nothing is left of the argument; the result is still one of a sine.
+  llvm::Value *most = constant(wideType, 0.8);
+  r = b_.CreateSelect(b_.CreateFCmpOGT(absolute(r), most), copySign(most, r), r);
   llvm::Value *tail = b_.CreateFAdd(b_.CreateFSub(high, r), low);
+  tail = b_.CreateSelect(b_.CreateFCmpOLT(absolute(tail), constant(wideType, 0x1p-50)), tail, constant(wideType, 0));
   if (single) {
     r = b_.CreateFPTrunc(b_.CreateFAdd(r, tail), type);
     tail = constant(type, 0);
