@@ -166,7 +166,7 @@ class Chooser {
     int64_t bestScore = 0;
     for (int dim : dimsOfKind(op, DimKind::Parallel)) {
       if (extent(op, dim) < 2 || insideLoad(op, dim)) continue;
-      std::optional<int64_t> written = laneStride(kernel_, op.writes[0], dim, lanes());
+      std::optional<int64_t> written = outputStride(kernel_, op, dim, lanes());
       if (!written || *written == 0) continue;
       int64_t score = *written == 1 ? 4 : 1;
       for (const tensor::Access &read : op.reads) {
@@ -260,7 +260,8 @@ class Chooser {
     }
     // Blocked channels lie outside of rows and columns: walk them in that order.
     Loop vectorLoop{out.vectorDim, lanes() * vectorCount};
-    bool blocked = layoutBlock(kernel_, op.writes[0], vector) > 1;
+    bool blocked = std::any_of(op.reads.begin(), op.reads.end(),
+                               [&](const tensor::Access &read) { return layoutBlock(kernel_, read, vector) > 1; });
     size_t at = blocked && !out.parallel.empty() ? out.parallel.size() - 1 : out.parallel.size();
     out.parallel.insert(out.parallel.begin() + static_cast<std::ptrdiff_t>(at), vectorLoop);
     if (row >= 0) out.tile.push_back({nameOf(op, row), rowCount});

@@ -8,6 +8,7 @@ namespace hone::schedule {
 using tensor::DimKind;
 using tensor::IndexKind;
 using tensor::ScalarKind;
+using tensor::TensorOp;
 
 bool mentions(const tensor::Index &index, int position) {
   if (index->kind == IndexKind::Dim) return index->value == position;
@@ -91,6 +92,20 @@ std::optional<int64_t> laneStride(const tensor::Kernel &kernel, const tensor::Ac
   return sum;
 }
 
+std::optional<int64_t> outputStride(const tensor::Kernel &kernel, const tensor::TensorOp &op, int position,
+                                    int64_t lanes) {
+  const tensor::Access &write = op.writes[0];
+  bool isTemporary = kernel.buffers[static_cast<size_t>(write.buffer)].role == tensor::BufferRole::Temporary;
+  for (size_t s = 0; isTemporary && s < kernel.stages.size(); ++s) {
+    const TensorOp &reader = kernel.stages[s];
+    bool reads = std::any_of(reader.reads.begin(), reader.reads.end(),
+                             [&](const tensor::Access &read) { return read.buffer == write.buffer; });
+    int dim = dimPosition(reader, op.dims[static_cast<size_t>(position)].name);
+    if (&reader != &op && reads && !reduces(reader) && dim >= 0) return outputStride(kernel, reader, dim, lanes);
+  }
+  return laneStride(kernel, write, position, lanes);
+}
+
 int64_t layoutBlock(const tensor::Kernel &kernel, const tensor::Access &access, int position) {
   const tensor::Layout &layout = kernel.buffers[static_cast<size_t>(access.buffer)].layout;
   for (size_t k = 0; k < access.indices.size(); ++k) {
@@ -144,7 +159,7 @@ int vectorScore(const tensor::Kernel &kernel, const tensor::TensorOp &op, int op
   bool isParameter = kernel.buffers[static_cast<size_t>(access.buffer)].role == tensor::BufferRole::Parameter;
   if (!isParameter && laneStride(kernel, access, dim, lanes) != 1) return -1;
   if (isParameter) score += 1;
-  if (laneStride(kernel, op.writes[0], dim, lanes) == 1) score += 2;
+  if (outputStride(kernel, op, dim, lanes) == 1) score += 2;
   if (op.dims[static_cast<size_t>(dim)].extent >= lanes) score += 2;
   return score;
 }

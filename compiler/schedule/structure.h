@@ -20,6 +20,11 @@ bool mentionsInsideLoad(const tensor::Index &index, int position);
 std::optional<int64_t> laneStride(const tensor::Kernel &kernel, const tensor::Access &access, int position,
                                   int64_t lanes);
 
+/// laneStride() of what \p op finally writes: for a temporary, that of the stage that takes it over element by element
+/// (its dims have the same names).
+std::optional<int64_t> outputStride(const tensor::Kernel &kernel, const tensor::TensorOp &op, int position,
+                                    int64_t lanes);
+
 /// Elements of the block that the layout of \p access's buffer makes of the dim at \p position (divisor of the outer
 /// axis), or 1.
 int64_t layoutBlock(const tensor::Kernel &kernel, const tensor::Access &access, int position);
