@@ -5,15 +5,15 @@ set -euo pipefail
 
 packages=(
   # compiler and build tools; the clang tools are pinned to 19, so that format and lint say the same everywhere
-  g++ binutils cmake ninja-build ccache git pkg-config
+  g++ binutils cmake ninja-build ccache git
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
   # code generation
   llvm-19-dev liblld-19-dev
   # the ONNX frontend, messages, artifacts, the command line
   libonnx-dev libprotobuf-dev protobuf-compiler libabsl-dev libarchive-dev nlohmann-json3-dev libcli11-dev
-  libspdlog-dev libfmt-dev libxxhash-dev libssl-dev zlib1g-dev
+  libxxhash-dev libssl-dev zlib1g-dev
   # tests and benchmarks: GoogleTest, ONNX's backend test data, peers in a Python environment of their own
-  libgtest-dev libbenchmark-dev libonnx-testdata python3 python3-venv ca-certificates
+  libgtest-dev libonnx-testdata python3 python3-venv ca-certificates
 )
 
 fail() {
