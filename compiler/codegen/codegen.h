@@ -60,7 +60,4 @@ TargetDescription hostTarget();
 /// is the host. INVALID_ARGUMENT names the unknown flag, CPU or feature and what is accepted.
 absl::StatusOr<TargetDescription> parseTarget(std::string_view text);
 
-/// The instruction set extensions, under LLVM's names, that a CPU must have to run code made for \p target; sorted.
-std::vector<std::string> requiredFeatures(const TargetDescription &target);
-
 }  // namespace hone::codegen

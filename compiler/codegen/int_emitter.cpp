@@ -134,12 +134,12 @@ Linear IntEmitter::evaluateAtom(const loop::Atom &atom) {
       return found->second;
     }
     case loop::AtomKind::FloorDiv:
-      return divide(evaluate(atom.a), atom.divisor, atom);
+      return divide(evaluate(atom.a), atom.divisor);
     case loop::AtomKind::Mod:
-      return modulo(evaluate(atom.a), atom.divisor, atom);
+      return modulo(evaluate(atom.a), atom.divisor);
     case loop::AtomKind::Min:
     case loop::AtomKind::Max:
-      return minMax(evaluate(atom.a), evaluate(atom.b), atom);
+      return minMax(evaluate(atom.a), evaluate(atom.b), atom.kind == loop::AtomKind::Min);
     case loop::AtomKind::Load:
       return loadAtom(atom);
   }
@@ -158,7 +158,7 @@ Linear IntEmitter::emitOnce(const Key &key, Range range, const Linear &from,
   return result;
 }
 
-Linear IntEmitter::divide(Linear form, int64_t divisor, const loop::Atom &atom) {
+Linear IntEmitter::divide(const Linear &form, int64_t divisor) {
   // Whole multiples of the divisor leave the division; common factors are divided away.
   Linear whole;
   Linear rest;
@@ -203,7 +203,7 @@ Linear IntEmitter::divide(Linear form, int64_t divisor, const loop::Atom &atom) 
   return add(whole, result);
 }
 
-Linear IntEmitter::modulo(Linear form, int64_t divisor, const loop::Atom &atom) {
+Linear IntEmitter::modulo(const Linear &form, int64_t divisor) {
   Linear rest;
   rest.constant = form.constant - floorDivide(form.constant, divisor) * divisor;
   for (auto [leaf, coefficient] : form.terms) {
@@ -228,8 +228,7 @@ Linear IntEmitter::modulo(Linear form, int64_t divisor, const loop::Atom &atom) 
   });
 }
 
-Linear IntEmitter::minMax(const Linear &a, const Linear &b, const loop::Atom &atom) {
-  bool isMin = atom.kind == loop::AtomKind::Min;
+Linear IntEmitter::minMax(const Linear &a, const Linear &b, bool isMin) {
   Range difference = range(add(a, b, -1));
   if (difference.high <= 0) return isMin ? a : b;
   if (difference.low >= 0) return isMin ? b : a;

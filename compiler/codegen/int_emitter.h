@@ -81,9 +81,9 @@ class IntEmitter {
   using Key = std::vector<int64_t>;
 
   Linear evaluateAtom(const loop::Atom &atom);
-  Linear divide(Linear form, int64_t divisor, const loop::Atom &atom);
-  Linear modulo(Linear form, int64_t divisor, const loop::Atom &atom);
-  Linear minMax(const Linear &a, const Linear &b, const loop::Atom &atom);
+  Linear divide(const Linear &form, int64_t divisor);
+  Linear modulo(const Linear &form, int64_t divisor);
+  Linear minMax(const Linear &a, const Linear &b, bool isMin);
   Linear loadAtom(const loop::Atom &atom);
   Linear emitOnce(const Key &key, Range range, const Linear &from, const std::function<llvm::Value *()> &emit);
   /// Terms of \p form grouped by depth, outermost first.

@@ -194,6 +194,4 @@ absl::StatusOr<TargetDescription> parseTarget(std::string_view text) {
   return target;
 }
 
-std::vector<std::string> requiredFeatures(const TargetDescription &target) { return target.features; }
-
 }  // namespace hone::codegen

@@ -92,5 +92,29 @@ TEST(Contraction, ConvolutionWithPadding) {
   }
 }
 
+TEST(Contraction, TilesStayInRegisters) {
+  // Whatever this machine can run: the code is only counted.
+  struct Case {
+    const char *target;
+    int64_t rows;
+  };
+  for (const Case &test :
+       {Case{"llvm -mcpu=skylake-avx512 -mtriple=x86_64-linux-gnu", 7},
+        Case{"llvm -mcpu=skylake-avx512 -mtriple=x86_64-linux-gnu", 14},
+        Case{"llvm -mcpu=sapphirerapids -mtriple=x86_64-linux-gnu", 14},
+        Case{"llvm -mcpu=haswell -mtriple=x86_64-linux-gnu", 6}, Case{"llvm -mtriple=aarch64-linux-gnu", 7}}) {
+    auto target = codegen::parseTarget(test.target);
+    ASSERT_TRUE(target.ok()) << target.status();
+    auto compiled = codegen::compileKernel(convolution(static_cast<int>(target->lanes()), test.rows), "k", *target, {});
+    ASSERT_TRUE(compiled.ok()) << compiled.status();
+    EXPECT_EQ(compiled->stackReferences, 0) << test.target << ", " << test.rows << " rows";
+  }
+  // And the counter counts: 28 accumulators do not fit 16 registers.
+  auto target = codegen::parseTarget("llvm -mcpu=haswell -mtriple=x86_64-linux-gnu");
+  auto compiled = codegen::compileKernel(convolution(8, 14), "k", *target, {});
+  ASSERT_TRUE(compiled.ok());
+  EXPECT_GT(compiled->stackReferences, 0);
+}
+
 }  // namespace
 }  // namespace hone::test
