@@ -18,7 +18,7 @@ namespace {
 
 // What LLVM and thread stacks reserve without using it.
 constexpr uint64_t kReservedBytes = uint64_t{8} << 30;
-constexpr uint64_t kCpuSeconds = 4 * 3600;
+constexpr uint64_t kCpuSeconds = uint64_t{4} * 3600;
 
 uint64_t physicalBytes() {
   return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));

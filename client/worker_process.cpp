@@ -218,7 +218,7 @@ absl::StatusOr<WorkerEnd> runWorker(const fs::path &program, const v1::Work &wor
   theirs.reset();
   WorkerEnd end;
   // A child that died at once is told from its wait status, below.
-  const absl::Status sent = proto::writeFrame(ours.get(), work);
+  absl::Status sent = proto::writeFrame(ours.get(), work);
   if (absl::Status talked = converse(ours.get(), signals, end, progress); !talked.ok()) return talked;
   if (!sent.ok() && end.result.has_value()) return sent;
   progress.clear();
