@@ -122,8 +122,9 @@ class Parser {
       if (!keys.insert(key).second) return fail("a key occurs twice");
       skipSpace();
       if (!take(':')) return fail("expected ':'");
-      value.members.emplace_back(std::move(key), JsonValue());
-      if (!parseValue(value.members.back().second, depth + 1)) return false;
+      value.keys.push_back(std::move(key));
+      value.elements.emplace_back();
+      if (!parseValue(value.elements.back(), depth + 1)) return false;
       skipSpace();
       if (take('}')) return true;
       if (!take(',')) return fail("expected ',' or '}'");
@@ -235,8 +236,8 @@ class Parser {
 }  // namespace
 
 const JsonValue *JsonValue::find(std::string_view key) const {
-  for (const auto &[name, value] : members)
-    if (name == key) return &value;
+  for (size_t i = 0; i < keys.size(); ++i)
+    if (keys[i] == key) return &elements[i];
   return nullptr;
 }
 

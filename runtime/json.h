@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "runtime/status.h"
@@ -19,8 +18,8 @@ struct JsonValue {
   int64_t integer = 0;  ///< Integer: written without fraction and exponent, and fits
   double number = 0;    ///< Number: everything else
   std::string string;
-  std::vector<JsonValue> elements;                         ///< Array
-  std::vector<std::pair<std::string, JsonValue>> members;  ///< Object, in the order of the text
+  std::vector<JsonValue> elements;  ///< Array; Object: the values, in the order of the text
+  std::vector<std::string> keys;    ///< Object: of the elements
 
   /// The member \p key of an object; null when there is none.
   const JsonValue *find(std::string_view key) const;

@@ -130,8 +130,9 @@ void printTop(const OutputReport &output, std::ostream &out) {
 
 void printProfile(const RunReport &report, std::ostream &out) {
   std::vector<ProfileRow> rows = report.profile;
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const ProfileRow &a, const ProfileRow &b) { return a.milliseconds > b.milliseconds; });
+  std::sort(rows.begin(), rows.end(), [](const ProfileRow &a, const ProfileRow &b) {
+    return a.milliseconds != b.milliseconds ? a.milliseconds > b.milliseconds : a.name < b.name;
+  });
   double total = 0;
   int64_t flops = 0;
   size_t width = 5;

@@ -87,7 +87,8 @@ std::string zip(const Lie &lie, const std::string &name = "x.npy") {
   put(file, lie.zip64 ? 0xFFFFFFFF : lie.bytes, 4);
   put(file, name.size(), 2);
   put(file, lie.zip64 ? 20 : 0, 2);
-  put(file, 0, 10);
+  put(file, 0, 2);
+  put(file, 0, 8);
   put(file, lie.offset, 4);
   file += name;
   if (lie.zip64) {
