@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "runtime/flush_denormals.h"
+
 namespace hone::runtime {
 namespace {
 
@@ -176,6 +178,7 @@ void Session::runPhase(const hone_phase &phase, void *const *arguments) {
   const auto piece = [](void *argument, int64_t begin, int64_t end, int thread) {
     const Range &range = *static_cast<Range *>(argument);
     char *scratch = range.scratch ? range.scratch + range.stride * static_cast<size_t>(thread) : nullptr;
+    const FlushDenormals flush;
     range.phase.run(range.arguments, begin, end, scratch);
   };
   if (!pool_->tryRun(phase.extent, piece, &range)) piece(&range, 0, phase.extent, 0);
