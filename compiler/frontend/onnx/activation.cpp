@@ -23,6 +23,15 @@ Result bySign(NodeContext &node, Result negative, Result positive) {
 }
 
 /// log(1 + exp(x)), written so that exp cannot overflow: max(x, 0) + log(1 + exp(-|x|))
+// min(max(alpha x + beta, 0), 1)
+Result hardSigmoid(NodeContext &node, double alpha, double beta) {
+  Builder &build = node.build;
+  Result scaled = build.apply(Op::Mul, {node.input(0), build.number(node.dtype(0), alpha)});
+  Result line = build.apply(Op::Add, {scaled, build.number(node.dtype(0), beta)});
+  Result above = build.apply(Op::Max, {line, build.number(node.dtype(0), 0)});
+  return build.apply(Op::Min, {above, build.number(node.dtype(0), 1)});
+}
+
 Result softplus(NodeContext &node) {
   Builder &build = node.build;
   ValueId x = node.input(0);
@@ -97,13 +106,9 @@ Result importSigmoid(NodeContext &node) {
 }
 
 Result importHardSigmoid(NodeContext &node) {
-  Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 0.2F));
   HONE_ASSIGN_OR_RETURN(double beta, node.real("beta", 0.5));
-  Result scaled = build.apply(Op::Mul, {node.input(0), build.number(node.dtype(0), alpha)});
-  Result line = build.apply(Op::Add, {scaled, build.number(node.dtype(0), beta)});
-  Result above = build.apply(Op::Max, {line, build.number(node.dtype(0), 0)});
-  return build.apply(Op::Min, {above, build.number(node.dtype(0), 1)});
+  return hardSigmoid(node, alpha, beta);
 }
 
 Result importSoftplus(NodeContext &node) { return softplus(node); }
