@@ -149,6 +149,7 @@ TEST(Activations, HaveTheirDefaults) {
   OneNode(6, "LeakyRelu", {kRow}).gives({{{1, 4}, {-0.02, -0.005, 0.5, 7}}});
   OneNode(6, "Elu", {kRow}).gives({{{1, 4}, {std::exp(-2) - 1, std::exp(-0.5) - 1, 0.5, 7}}});
   OneNode(6, "HardSigmoid", {kRow}).gives({{{1, 4}, {0.1, 0.4, 0.6, 1}}});
+  OneNode(14, "HardSwish", {{{5}, {-4, -3, 1.5, 3, 5}}}).gives({{{5}, {0, 0, 1.125, 3, 5}}});
   OneNode(1, "Softplus", {{{3}, {-100, 0, 100}}}).gives({{{3}, {0, std::log(2), 100}}});
   OneNode(6, "Sigmoid", {{{3}, {-200, 0, 200}}}).gives({{{3}, {0, 0.5, 1}}});
 }

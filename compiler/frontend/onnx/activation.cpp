@@ -111,6 +111,10 @@ Result importHardSigmoid(NodeContext &node) {
   return hardSigmoid(node, alpha, beta);
 }
 
+Result importHardSwish(NodeContext &node) {
+  return node.build.apply(Op::Mul, {node.input(0), hardSigmoid(node, 1.0 / 6, 0.5)});
+}
+
 Result importSoftplus(NodeContext &node) { return softplus(node); }
 
 Result importMish(NodeContext &node) {

@@ -53,6 +53,7 @@ constexpr Operator kOperators[] = {
     {"Greater", 1, 18, 2, 2, binarySwapped<Op::Less>},
     {"GreaterOrEqual", 12, 18, 2, 2, binarySwapped<Op::LessEqual>},
     {"HardSigmoid", 1, 18, 1, 1, importHardSigmoid},
+    {"HardSwish", 14, 18, 1, 1, importHardSwish},
     {"Identity", 1, 18, 1, 1, importIdentity},
     {"InstanceNormalization", 1, 18, 3, 3, importInstanceNormalization},
     {"IsInf", 10, 18, 1, 1, importIsInf},

@@ -62,6 +62,7 @@ Result importCelu(NodeContext &node);
 Result importClip(NodeContext &node);
 Result importElu(NodeContext &node);
 Result importHardSigmoid(NodeContext &node);
+Result importHardSwish(NodeContext &node);
 Result importLeakyRelu(NodeContext &node);
 Result importMish(NodeContext &node);
 Result importPRelu(NodeContext &node);
