@@ -270,16 +270,17 @@ class Nest {
     bool hasVector = false;
     for (const schedule::RegisterTile &registers : schedule_.registers) {
       int dim = dimPosition(registers.dim);
+      hasVector = hasVector || dim == vector;
       if (isReduction(dim)) {
         tile.registers.emplace_back(dim, registers.count);
         continue;
       }
       int64_t size = region[static_cast<size_t>(dim)].size;
       tile.registers.emplace_back(dim, dim == vector ? (size + lanes - 1) / lanes : size);
-      hasVector = hasVector || dim == vector;
     }
-    if (vector >= 0 && !hasVector && !isReduction(vector)) {
-      tile.registers.emplace_back(vector, (region[static_cast<size_t>(vector)].size + lanes - 1) / lanes);
+    if (vector >= 0 && !hasVector) {
+      int64_t size = region[static_cast<size_t>(vector)].size;
+      tile.registers.emplace_back(vector, isReduction(vector) ? 1 : (size + lanes - 1) / lanes);
     }
     return lowerTile(lowering_, stage_, tile, reduction_, expanded);
   }
