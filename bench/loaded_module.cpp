@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "runtime/flush_denormals.h"
 
 namespace hone::bench {
 namespace {
@@ -119,6 +120,7 @@ absl::StatusOr<LoadedModule> LoadedModule::load(const std::string &path) {
 
 void LoadedModule::run(int call) const {
   const hone_kernel &kernel = module_->kernels[description_.calls[call].kernel];
+  const runtime::FlushDenormals flush;  // as the runtime does
   for (int i = 0; i < kernel.phase_count; ++i) {
     const hone_phase &phase = kernel.phases[i];
     phase.run(callArguments_[call].data(), 0, phase.extent, scratch_.get());
