@@ -7,9 +7,11 @@
 
 namespace hone {
 
+// clang-format off: one line for each kind
 enum class DType : uint8_t {
   Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64,
 };
+// clang-format on
 
 /// The name as numpy, TVM and mod.json write it: "float32", "int64", "bool".
 std::string_view name(DType dtype);

@@ -8,6 +8,7 @@
 
 namespace hone {
 
+// clang-format off: one line for each kind
 /// Operands have one dtype, which is also the result's, except where noted. Integer arithmetic wraps.
 enum class ScalarOp : uint8_t {
   // Unary.
@@ -30,6 +31,7 @@ enum class ScalarOp : uint8_t {
   // Ternary.
   Select,                    // (bool, a, b): a where true
 };
+// clang-format on
 
 std::string_view name(ScalarOp op);
 std::optional<ScalarOp> parseScalarOp(std::string_view name);

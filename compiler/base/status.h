@@ -8,8 +8,8 @@
 #define HONE_CONCAT(a, b) HONE_CONCAT_INNER(a, b)
 
 /// Returns from the function when \p expression is not OK.
-#define HONE_RETURN_IF_ERROR(expression)                               \
-  do {                                                                 \
+#define HONE_RETURN_IF_ERROR(expression)                                    \
+  do {                                                                      \
     if (absl::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 

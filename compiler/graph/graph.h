@@ -50,7 +50,10 @@ enum class Op : uint8_t {
   Gather,       ///< data, indices; AxisAttributes; negative indices count from the end
 };
 
-struct ElementwiseAttributes { ScalarOp op = ScalarOp::Add; bool operator==(const ElementwiseAttributes &) const = default; };
+struct ElementwiseAttributes {
+  ScalarOp op = ScalarOp::Add;
+  bool operator==(const ElementwiseAttributes &) const = default;
+};
 /// Spatial lists have one entry per spatial dim; pads: all begins, then all ends.
 struct ConvAttributes {
   Shape strides, dilations, pads;
@@ -75,26 +78,44 @@ struct ReduceAttributes {
   bool keepDims = true;
   bool operator==(const ReduceAttributes &) const = default;
 };
-struct AxisAttributes { int64_t axis = 0; bool operator==(const AxisAttributes &) const = default; };
+struct AxisAttributes {
+  int64_t axis = 0;
+  bool operator==(const AxisAttributes &) const = default;
+};
 /// Normalises over the dims from axis on.
-struct LayerNormAttributes { int64_t axis = 0; double epsilon = 1e-5; bool operator==(const LayerNormAttributes &) const = default; };
-struct TransposeAttributes { std::vector<int64_t> permutation; bool operator==(const TransposeAttributes &) const = default; };
+struct LayerNormAttributes {
+  int64_t axis = 0;
+  double epsilon = 1e-5;
+  bool operator==(const LayerNormAttributes &) const = default;
+};
+struct TransposeAttributes {
+  std::vector<int64_t> permutation;
+  bool operator==(const TransposeAttributes &) const = default;
+};
 /// One entry per dim: first index and step (may be negative); the extent is the output's.
-struct SliceAttributes { Shape starts, steps; bool operator==(const SliceAttributes &) const = default; };
+struct SliceAttributes {
+  Shape starts, steps;
+  bool operator==(const SliceAttributes &) const = default;
+};
 enum class PadMode : uint8_t { Constant, Edge, Reflect };
 /// pads: one begin per dim, then one end per dim; not negative.
-struct PadAttributes { Shape pads; PadMode mode = PadMode::Constant; double value = 0; bool operator==(const PadAttributes &) const = default; };
+struct PadAttributes {
+  Shape pads;
+  PadMode mode = PadMode::Constant;
+  double value = 0;
+  bool operator==(const PadAttributes &) const = default;
+};
 
 using Attributes = std::variant<std::monostate, ElementwiseAttributes, ConvAttributes, PoolAttributes, MatMulAttributes,
-                                ReduceAttributes, AxisAttributes, LayerNormAttributes, TransposeAttributes, SliceAttributes,
-                                PadAttributes>;
+                                ReduceAttributes, AxisAttributes, LayerNormAttributes, TransposeAttributes,
+                                SliceAttributes, PadAttributes>;
 
 using ValueId = int32_t;
 
 struct Value {
-  std::string name;    ///< from the model where there is one; unique; for people and for inputs and outputs
+  std::string name;  ///< from the model where there is one; unique; for people and for inputs and outputs
   TensorType type;
-  Constant constant;   ///< set for constants, which no node produces
+  Constant constant;  ///< set for constants, which no node produces
 };
 
 struct Node {
@@ -102,7 +123,7 @@ struct Node {
   std::vector<ValueId> inputs;
   ValueId output = -1;  ///< core ops have one output
   Attributes attributes;
-  std::string name;     ///< the model's node(s) it came from: provenance
+  std::string name;  ///< the model's node(s) it came from: provenance
 };
 
 /// Named value of the model's interface.

@@ -23,16 +23,16 @@ struct PlanBuffer {
   Place place = Place::Arena;
   DType dtype = DType::F32;
   std::vector<int64_t> shape;
-  tensor::Layout layout;      ///< of the value as the network knows it; a kernel may see another view of the bytes
-  int64_t offset = 0;         ///< Arena: bytes, 64-aligned
-  int64_t bytes = 0;          ///< padding of the layout included
-  graph::Constant constant;   ///< Parameter
+  tensor::Layout layout;     ///< of the value as the network knows it; a kernel may see another view of the bytes
+  int64_t offset = 0;        ///< Arena: bytes, 64-aligned
+  int64_t bytes = 0;         ///< padding of the layout included
+  graph::Constant constant;  ///< Parameter
 };
 
 struct PlanKernel {
   tensor::Kernel kernel;
-  std::vector<int> arguments;        ///< per buffer of the kernel that is not Temporary, in order: position in Plan::buffers
-  std::vector<std::string> nodes;    ///< names of the graph's nodes that it computes
+  std::vector<int> arguments;  ///< per buffer of the kernel that is not Temporary, in order: position in Plan::buffers
+  std::vector<std::string> nodes;  ///< names of the graph's nodes that it computes
 };
 
 struct Plan {

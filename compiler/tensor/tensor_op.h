@@ -34,10 +34,10 @@ using Index = std::shared_ptr<const IndexNode>;
 
 struct IndexNode {
   IndexKind kind;
-  int64_t value = 0;         ///< Constant: the value. Dim: its position in TensorOp::dims
-  int64_t low = 0, high = 0; ///< Clamp: both inclusive. FloorDiv, Mod: `high` is the (positive) divisor
-  std::vector<Index> args;   ///< Add, Mul: two. FloorDiv, Mod, Clamp: one. Load: one per dim of the buffer
-  int buffer = -1;           ///< Load: an integer buffer of the kernel; indices there are clamped into its shape
+  int64_t value = 0;          ///< Constant: the value. Dim: its position in TensorOp::dims
+  int64_t low = 0, high = 0;  ///< Clamp: both inclusive. FloorDiv, Mod: `high` is the (positive) divisor
+  std::vector<Index> args;    ///< Add, Mul: two. FloorDiv, Mod, Clamp: one. Load: one per dim of the buffer
+  int buffer = -1;            ///< Load: an integer buffer of the kernel; indices there are clamped into its shape
 };
 
 Index constant(int64_t value);
@@ -69,16 +69,16 @@ using Scalar = std::shared_ptr<const ScalarNode>;
 
 struct ScalarNode {
   ScalarKind kind;
-  DType dtype;              ///< of the result
-  double number = 0;        ///< Constant of a float type
-  int64_t integer = 0;      ///< Constant of an integer type or bool
-  int position = 0;         ///< Read, Accumulator, Element
-  Index index;              ///< IndexValue
+  DType dtype;          ///< of the result
+  double number = 0;    ///< Constant of a float type
+  int64_t integer = 0;  ///< Constant of an integer type or bool
+  int position = 0;     ///< Read, Accumulator, Element
+  Index index;          ///< IndexValue
   ScalarOp op = ScalarOp::Add;
   std::vector<Scalar> args;
 };
 
-Scalar number(double value, DType dtype);       ///< Constant of any dtype
+Scalar number(double value, DType dtype);  ///< Constant of any dtype
 Scalar indexValue(const Index &index);
 Scalar read(int position, DType dtype);
 Scalar apply(ScalarOp op, std::vector<Scalar> args);  ///< dtype by the rules of ScalarOp
@@ -115,12 +115,12 @@ struct Combiner {
 };
 
 struct TensorOp {
-  std::string name;              ///< unique within the kernel
-  std::vector<Dim> dims;         ///< scan dims first, then parallel, then reduction
+  std::string name;       ///< unique within the kernel
+  std::vector<Dim> dims;  ///< scan dims first, then parallel, then reduction
   std::vector<Access> reads;
-  std::vector<Scalar> body;      ///< one per tuple element; its dtype is the accumulator's
+  std::vector<Scalar> body;  ///< one per tuple element; its dtype is the accumulator's
   Combiner combiner;
-  std::vector<Access> writes;    ///< one per tuple element; the value is cast to the buffer's dtype
+  std::vector<Access> writes;  ///< one per tuple element; the value is cast to the buffer's dtype
 };
 
 enum class BufferRole : uint8_t { Input, Output, Parameter, Temporary };
@@ -129,7 +129,7 @@ struct Buffer {
   std::string name;  ///< unique within the kernel
   DType dtype = DType::F32;
   std::vector<int64_t> shape;
-  Layout layout;     ///< row-major unless the plan or the schedule says otherwise
+  Layout layout;  ///< row-major unless the plan or the schedule says otherwise
   BufferRole role = BufferRole::Temporary;
 };
 

@@ -24,7 +24,8 @@ TEST_P(DefaultSchedule, AgreesWithInterpreter) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, DefaultSchedule,
-                         ::testing::Values("llvm", "llvm -mcpu=skylake-avx512", "llvm -mcpu=haswell", "llvm -mcpu=x86-64"));
+                         ::testing::Values("llvm", "llvm -mcpu=skylake-avx512", "llvm -mcpu=haswell",
+                                           "llvm -mcpu=x86-64"));
 
 }  // namespace
 }  // namespace hone::testing
