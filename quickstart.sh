@@ -15,7 +15,7 @@ start=$SECONDS
 echo "hone: a compiler for neural networks. This installs packages, builds hone in $build, and tries it on photographs."
 step "install Debian packages" scripts/setup.sh
 step "configure" cmake --preset release -B "$build" -DHONE_BUILD_TESTS=OFF
-step "build hone" cmake --build "$build"
+step "build hone" cmake --build "$build" --target hone hone-worker hone-run
 PATH="$PWD/$build/bin:$PATH"
 
 step "make a Python environment for the example" python_environment "$work/venv" "$example/requirements.txt"
