@@ -102,6 +102,7 @@ class LineReader {
   }
 
   absl::StatusOr<int64_t> positive() {
+    skipBlanks();
     size_t begin = position_;
     HONE_ASSIGN_OR_RETURN(int64_t value, integer());
     if (value > 0) return value;

@@ -1,0 +1,111 @@
+// Default schedules of typical kernels as text. HONE_UPDATE_GOLDEN=1 rewrites the files in golden/: read the
+// difference before committing.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/schedule/schedule.h"
+#include "tests/support/example_kernels.h"
+#include "tests/support/kernel_builder.h"
+#include "tests/support/random_kernel.h"
+
+namespace hone::schedule {
+namespace {
+
+using tensor::Kernel;
+using tensor::Layout;
+using namespace tensor::testing;
+
+TargetDescription machine(int64_t vectorBytes, int64_t registers) {
+  TargetDescription target;
+  target.vectorBytes = vectorBytes;
+  target.vectorRegisters = registers;
+  target.cores = 4;
+  return target;
+}
+
+/// Values in blocks of 16 channels, as plans store them.
+Kernel blocked(Kernel kernel) {
+  for (tensor::Buffer &buffer : kernel.buffers) {
+    if (buffer.shape.size() == 4 && buffer.role != tensor::BufferRole::Parameter)
+      buffer.layout = Layout::blocked(buffer.shape, 1, 16);
+  }
+  return kernel;
+}
+
+ConvolutionSize convolutionSize() {
+  ConvolutionSize size;
+  size.ic = 64;
+  size.oc = 128;
+  size.y = size.x = 28;
+  return size;
+}
+
+Kernel elementwise() {
+  KernelBuilder b("elementwise");
+  const std::vector<int64_t> shape = {2, 96, 1000};
+  const std::vector<tensor::Index> here = {tensor::dim(0), tensor::dim(1), tensor::dim(2)};
+  const int x = b.input("x", shape), y = b.input("y", shape), out = b.output("out", shape);
+  b.begin("out", {parallel("n", 2), parallel("c", 96), parallel("i", 1000)});
+  b.put(maximum(b.get(x, here) + b.get(y, here), f32(0)), out, here);
+  return b.finish();
+}
+
+struct Case {
+  const char *name;
+  Kernel (*make)();
+};
+
+const Case kCases[] = {
+    {"convolution", [] { return blocked(convolutionWithEpilogue(convolutionSize())); }},
+    {"matmul", [] { return matmul(1, 128, 512, 256); }},
+    {"depthwise", [] { return blocked(depthwise(convolutionSize())); }},
+    {"softmax", [] { return softmax(64, 1000); }},
+    {"layer_norm", [] { return layerNorm(128, 768); }},
+    {"elementwise", elementwise},
+};
+
+void expectGolden(const std::string &name, const std::string &text) {
+  const std::string path = absl::StrCat(HONE_GOLDEN_FOLDER, "/", name, ".txt");
+  if (std::getenv("HONE_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::stringstream expected;
+  expected << std::ifstream(path).rdbuf();
+  EXPECT_EQ(text, expected.str()) << name << "; HONE_UPDATE_GOLDEN=1 rewrites it";
+}
+
+TEST(DefaultSchedule, IsAsRead) {
+  for (const Case &entry : kCases) {
+    const Kernel kernel = entry.make();
+    std::string text = absl::StrCat(tensor::print(kernel), "\n");
+    for (const auto &[name, target] :
+         {std::pair{"512 bits, 32 registers", machine(64, 32)}, std::pair{"256 bits, 16 registers", machine(32, 16)}}) {
+      absl::StrAppend(&text, "# ", name, "\n", print(defaultSchedule(kernel, target)));
+    }
+    expectGolden(entry.name, text);
+  }
+}
+
+TEST(DefaultSchedule, IsLegalAndItsOwnText) {
+  std::vector<Kernel> kernels = exampleKernels();
+  for (uint64_t seed = 1; seed <= 500; ++seed) kernels.push_back(randomKernel(seed));
+  for (const Case &entry : kCases) kernels.push_back(entry.make());
+  for (const Kernel &kernel : kernels) {
+    for (const TargetDescription &target : {machine(64, 32), machine(32, 16), machine(16, 16)}) {
+      const Schedule schedule = defaultSchedule(kernel, target);
+      EXPECT_TRUE(legal(kernel, schedule, target).ok()) << legal(kernel, schedule, target) << "\n"
+                                                        << tensor::print(kernel) << print(schedule);
+      absl::StatusOr<Schedule> parsed = parse(print(schedule));
+      ASSERT_TRUE(parsed.ok()) << parsed.status() << "\n" << print(schedule);
+      EXPECT_EQ(*parsed, schedule);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hone::schedule
