@@ -208,9 +208,11 @@ IntExpr Lowering::offset(int buffer, const std::vector<IntExpr> &indices) {
     const tensor::LayoutAxis &axis = place.layout.axes[i];
     auto d = static_cast<size_t>(axis.dim);
     IntExpr digit = floorDiv(indices[d] - place.origin[d], axis.divisor);
+    // The axis of the leading digit, which need not be the first in memory, takes all that the others leave.
     bool isOutermost =
-        std::none_of(place.layout.axes.begin(), place.layout.axes.begin() + static_cast<std::ptrdiff_t>(i),
-                     [&](const tensor::LayoutAxis &other) { return other.dim == axis.dim; });
+        std::none_of(place.layout.axes.begin(), place.layout.axes.end(), [&](const tensor::LayoutAxis &other) {
+          return other.dim == axis.dim && std::pair(other.divisor, other.extent) > std::pair(axis.divisor, axis.extent);
+        });
     if (!isOutermost) digit = mod(digit, axis.extent);
     sum = sum + digit * stride;
     stride *= axis.extent;

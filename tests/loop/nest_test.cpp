@@ -1,0 +1,188 @@
+// Loop nests as text, and what schedules must do to them. HONE_UPDATE_GOLDEN=1 rewrites the files in golden/: read the
+// difference before committing.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/codegen/codegen.h"
+#include "compiler/loop/lower.h"
+#include "compiler/tensor/algorithms.h"
+#include "compiler/tensor/interpreter.h"
+#include "tests/support/arguments.h"
+#include "tests/support/example_kernels.h"
+#include "tests/support/execute.h"
+
+namespace hone::loop {
+namespace {
+
+using schedule::Schedule;
+using tensor::HostTensor;
+using namespace tensor::testing;
+
+TargetDescription host() { return codegen::hostTarget(); }
+
+Schedule parsed(const std::string &lines) {
+  absl::StatusOr<Schedule> schedule = schedule::parse("algorithm direct\n" + lines);
+  EXPECT_TRUE(schedule.ok()) << schedule.status();
+  return schedule.ok() ? *schedule : Schedule{};
+}
+
+std::string nestOf(const tensor::Kernel &kernel, const std::string &lines) {
+  const Schedule schedule = parsed(lines);
+  const absl::Status legal = schedule::legal(kernel, schedule, host());
+  EXPECT_TRUE(legal.ok()) << legal;
+  if (!legal.ok()) return "";
+  absl::StatusOr<Kernel> nest = lower(schedule::applyPacks(kernel, schedule), schedule);
+  EXPECT_TRUE(nest.ok()) << nest.status();
+  EXPECT_EQ(hone::testing::checkAgainstInterpreter(kernel, schedule, host(), 1), "");
+  return nest.ok() ? print(*nest) : "";
+}
+
+void expectGolden(const std::string &name, const std::string &text) {
+  const std::string path = absl::StrCat(HONE_GOLDEN_FOLDER, "/", name, ".txt");
+  if (std::getenv("HONE_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::stringstream expected;
+  expected << std::ifstream(path).rdbuf();
+  EXPECT_EQ(text, expected.str()) << name << "; HONE_UPDATE_GOLDEN=1 rewrites it";
+}
+
+size_t occurrences(const std::string &text, const std::string &part) {
+  size_t count = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+ConvolutionSize small() {
+  ConvolutionSize size;
+  size.ic = 4;
+  size.oc = 16;
+  size.y = 6;
+  size.x = 8;
+  return size;
+}
+
+constexpr const char *kConvolution =
+    "conv vector oc 8 registers x 4, oc 2 order n, oc/16, y | x/4 | ic, ky, kx pack weight [0/16][1][2][3][0%16]\n";
+
+// The schedules are given, so that these files change with lowering alone.
+TEST(Nests, AreAsRead) {
+  expectGolden("convolution",
+               nestOf(convolutionWithEpilogue(small()), absl::StrCat(kConvolution, "out at conv x/4\n")));
+  expectGolden("matmul", nestOf(matmul(1, 12, 20, 6), "out vector n 8 registers m 4, n 1 order g, n/8 | m/4 | k\n"));
+  expectGolden("softmax",
+               nestOf(softmax(3, 20),
+                      "mx at out r vector c 8 order - | r | c/8\ne at out r vector c 8 order - | r, c/8 | -\n"
+                      "s at out r vector c 8 registers c 2 order - | r | c/16\n"
+                      "out vector c 8 order r | c/8 | -\n"));
+  ConvolutionSize depth = small();
+  depth.ic = 8;
+  expectGolden("depthwise", nestOf(depthwise(depth),
+                                   "conv vector c 8 registers x 2 order n, c/8, y | x/2 | ky, kx "
+                                   "unroll kx pack weight [0/8][1][2][0%8]\n"));
+}
+
+TEST(Nests, AnEditedTileChangesTheNestAndNotTheResult) {
+  const tensor::Kernel kernel = convolution(small());
+  const std::string before = nestOf(kernel, kConvolution);
+  std::set<std::string> texts = {before};
+  for (const char *edit : {"x 2", "x 3", "x 8"}) {
+    const std::string count = std::string(edit).substr(2);
+    const std::string lines = absl::StrCat("conv vector oc 8 registers ", edit, ", oc 1 order n, oc/16, y | x/", count,
+                                           " | ic, ky, kx pack weight [0/16][1][2][3][0%16]\n");
+    EXPECT_TRUE(texts.insert(nestOf(kernel, lines)).second) << lines;
+  }
+}
+
+TEST(Nests, PaddingRowsAreSkippedByLoopBounds) {
+  // One y per iteration: the loop over ky runs over the rows that exist, and the reads need no guard for them.
+  ConvolutionSize size = small();
+  const std::string nest =
+      nestOf(convolution(size), "conv vector oc 8 registers x 4 order n, oc/8, y | x/4 | ic, ky, kx\n");
+  EXPECT_NE(nest.find("in max(0, "), std::string::npos) << nest;
+  EXPECT_NE(nest.find("min(3, "), std::string::npos) << nest;
+}
+
+TEST(Nests, BordersArePeeledSoThatTheMiddleHasNoGuards) {
+  ConvolutionSize size = small();
+  size.x = 16;
+  const std::string nest =
+      nestOf(convolution(size), "conv vector oc 8 registers x 4 order n, oc/8, y | x/4 | ic, ky, kx\n");
+  const std::string middle = "for x";
+  ASSERT_EQ(occurrences(nest, middle), 1U) << nest;
+  EXPECT_NE(nest.find(" in 1..3"), std::string::npos) << "tiles 0 and 3 touch the border\n" << nest;
+}
+
+TEST(Nests, TailsArePeeled) {
+  // 7 = 2 * 3 + 1: a loop over whole tiles, and one shorter tile after it.
+  const tensor::Kernel kernel = matmul(1, 7, 8, 5);
+  const std::string even = nestOf(kernel, "out vector n 8 registers m 7 order g, n/8 | m/7 | k\n");
+  const std::string uneven = nestOf(kernel, "out vector n 8 registers m 3 order g, n/8 | m/3 | k\n");
+  EXPECT_EQ(occurrences(even, "for k"), 1U) << even;
+  EXPECT_EQ(occurrences(uneven, "for k"), 2U) << uneven;
+  EXPECT_NE(uneven.find(" in 0..2"), std::string::npos) << uneven;
+  EXPECT_EQ(occurrences(uneven, " if "), 0U) << uneven;
+}
+
+TEST(Nests, PartialVectorsLoadAndStoreTheirLanesOnly) {
+  const std::string nest = nestOf(matmul(1, 2, 13, 5), "out vector n 8 order g, m | n/8 | k\n");
+  EXPECT_NE(nest.find("lanes 5"), std::string::npos) << nest;
+}
+
+// ------------------------------------------------------------------------------------- rewrites by the generic path
+
+/// Runs \p rewritten and compares with what the interpreter says of \p kernel, whose arguments it takes first.
+void expectSame(const tensor::Kernel &kernel, const tensor::Kernel &rewritten,
+                const std::vector<tensor::AddedParameter> &added, double allowance) {
+  std::vector<HostTensor> arguments = randomArguments(kernel, 5);
+  const auto expected = tensor::interpretWithTolerance(kernel, arguments);
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  for (const tensor::AddedParameter &parameter : added) arguments.push_back(parameter.data);
+  for (const char *text : {"llvm", "llvm -mcpu=haswell", "llvm -mcpu=x86-64"}) {
+    const absl::StatusOr<TargetDescription> target = codegen::parseTarget(text);
+    ASSERT_TRUE(target.ok());
+    if (!hone::testing::canRun(*target)) continue;
+    const auto got =
+        hone::testing::execute(rewritten, schedule::defaultSchedule(rewritten, *target), *target, arguments, 2);
+    ASSERT_TRUE(got.ok()) << got.status();
+    for (size_t o = 0; o < got->size(); ++o) {
+      tensor::Tolerance tolerance = expected->tolerances[o];
+      for (double &t : tolerance) t = t * 4 + allowance;
+      EXPECT_EQ(tensor::compare(expected->outputs[o], (*got)[o], tolerance), "") << text;
+    }
+  }
+}
+
+TEST(Rewrites, WinogradComputesTheConvolution) {
+  for (const int64_t tile : {2, 4}) {
+    for (const bool epilogue : {false, true}) {
+      const ConvolutionSize size = small();
+      const tensor::Kernel kernel = epilogue ? convolutionWithEpilogue(size) : convolution(size);
+      const absl::StatusOr<tensor::Rewrite> rewrite = tensor::winograd(kernel, 0, tile);
+      ASSERT_TRUE(rewrite.ok()) << rewrite.status();
+      ASSERT_GT(rewrite->kernel.stages.size(), kernel.stages.size());
+      // Its transforms add rounding of their own: a few of float's last digits, times F(4, 3)'s factors of up to 64.
+      expectSame(kernel, rewrite->kernel, rewrite->parameters, 36 * 1.2e-7 * (tile == 4 ? 64 : 8));
+    }
+  }
+}
+
+TEST(Rewrites, SplitReductionsGiveTheSameSums) {
+  const tensor::Kernel kernel = matmul(1, 5, 9, 64);
+  const int k = 3;
+  for (const int64_t parts : {2, 4, 8}) {
+    const absl::StatusOr<tensor::Kernel> split = tensor::splitReduction(kernel, 0, k, parts);
+    ASSERT_TRUE(split.ok()) << split.status();
+    ASSERT_EQ(split->stages.size(), 2U);
+    expectSame(kernel, *split, {}, 0);
+  }
+}
+
+}  // namespace
+}  // namespace hone::loop
