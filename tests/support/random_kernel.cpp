@@ -1,6 +1,7 @@
 #include "tests/support/random_kernel.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -143,6 +144,9 @@ class Generator {
     if (random_.chance(25)) {
       constexpr double kOutside[] = {0, 1, -2.5, 7};
       outside = pick(kOutside);
+      const DType dtype = builder_.kernel().buffers[buffer].dtype;
+      if (dtype == DType::U8) outside = std::abs(*outside);
+      if (dtype == DType::Bool) outside = *outside != 0 ? 1 : 0;
     }
     for (int64_t size : shape) {
       Index i = index(static_cast<int>(random_.between(0, 3)));
