@@ -81,11 +81,15 @@ void IntEmitter::popScope() {
 }
 
 void IntEmitter::enterLoop(llvm::BasicBlock *before) {
+  // What is placed before the loop has a scope of its own: where the loop may be skipped, so is that, and code
+  // after the loop must not use it.
+  pushScope();
   levels_.push_back({before, integers_.size()});
   pushScope();
 }
 
 void IntEmitter::leaveLoop() {
+  popScope();
   popScope();
   levels_.pop_back();
 }

@@ -92,7 +92,7 @@ class IntEmitter {
 
   struct Level {
     llvm::BasicBlock *before;
-    size_t scopes;  // open outside the loop
+    size_t scopes;  // open before the loop
   };
   /// The scope in which a value of \p depth can be reused.
   size_t scopeOf(int depth) const;
