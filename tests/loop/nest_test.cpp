@@ -135,6 +135,17 @@ TEST(Nests, PartialVectorsLoadAndStoreTheirLanesOnly) {
   EXPECT_NE(nest.find("lanes 5"), std::string::npos) << nest;
 }
 
+// What random schedules found once.
+TEST(Nests, ALoopThatMayBeSkippedInsideAnExpandedOne) {
+  nestOf(convolution({.ic = 17, .oc = 6, .y = 7, .x = 6, .padding = 2, .dilation = 2}),
+         "conv order y/2, oc/6, n, oc/2, x | y, oc | kx/3, ky/3, kx unroll ic\n");
+}
+
+TEST(Nests, AVectorisedReductionWithoutARegisterTile) {
+  const std::string nest = nestOf(matmul(1, 3, 4, 21), "out vector k 8\n");
+  EXPECT_NE(nest.find("horizontal add"), std::string::npos) << nest;
+}
+
 // ------------------------------------------------------------------------------------- rewrites by the generic path
 
 /// Runs \p rewritten and compares with what the interpreter says of \p kernel, whose arguments it takes first.
