@@ -40,7 +40,7 @@ std::vector<Function> functions() {
   return {{ScalarOp::Exp, [](long double x) { return std::exp(x); }, -110, 95, 1.5, 2},
           {ScalarOp::Log, [](long double x) { return std::log(x); }, 0, 4, 1.5, 1.5},
           {ScalarOp::Tanh, [](long double x) { return std::tanh(x); }, -12, 12, 3, 4},
-          {ScalarOp::Erf, [](long double x) { return std::erf(x); }, -5, 5, 2.5, 3},
+          {ScalarOp::Erf, [](long double x) { return std::erf(x); }, -5, 5, 6, 3},
           {ScalarOp::Sin, [](long double x) { return std::sin(x); }, -100, 100, 1.5, 1.5},
           {ScalarOp::Cos, [](long double x) { return std::cos(x); }, -100, 100, 1.5, 1.5},
           {ScalarOp::Tan, [](long double x) { return std::tan(x); }, -100, 100, 3.5, 3}};
