@@ -216,7 +216,9 @@ class Nest {
     const Extent &extent = region[static_cast<size_t>(vector)];
     int64_t partial = extent.size % lanes;
     if (partial == 0) return tile(region, vector, lanes, lanes, expanded);
-    if (isPadded(vector)) {
+    // What an attached stage is asked for may end before the dim does: the rest is somebody else's, not padding.
+    const bool endsTheDim = extent.start + extent.size == IntExpr(op_.dims[static_cast<size_t>(vector)].extent);
+    if (endsTheDim && isPadded(vector)) {
       Region rounded = region;
       rounded[static_cast<size_t>(vector)].size += lanes - partial;
       return tile(rounded, vector, lanes, lanes, expanded);
@@ -257,7 +259,12 @@ class Nest {
       }
       return true;
     };
-    return std::all_of(op.reads.begin(), op.reads.end(), accessIsPadded) &&
+    // A write without the dim (of extent 1) has room for one lane.
+    const bool isWritten = std::all_of(op.writes.begin(), op.writes.end(), [&](const tensor::Access &write) {
+      return std::any_of(write.indices.begin(), write.indices.end(),
+                         [&](const tensor::Index &index) { return mentionsDim(index, vector); });
+    });
+    return isWritten && std::all_of(op.reads.begin(), op.reads.end(), accessIsPadded) &&
            std::all_of(op.writes.begin(), op.writes.end(), accessIsPadded);
   }
 

@@ -82,7 +82,7 @@ class Chooser {
     for (const tensor::Dim &dim : host.dims) rows.push_back(dim.name);
     for (size_t s = 0; s + 1 < kernel_.stages.size(); ++s) {
       const TensorOp &op = stage(s);
-      if (scans(op) || op.writes.size() != 1 || !writesPlainDims(op)) return false;
+      if (scans(op) || op.writes.size() != 1 || !writesPlainDims(op) || !isRead(op.writes[0].buffer)) return false;
       if (kernel_.buffers[static_cast<size_t>(op.writes[0].buffer)].role == tensor::BufferRole::Output && reduces(op))
         return false;
       if (!reduces(op)) continue;
@@ -104,6 +104,13 @@ class Chooser {
     if (elements > kLongestSharedRow) return false;
     return std::all_of(kernel_.stages.begin(), kernel_.stages.end(), [&](const TensorOp &op) {
       return std::all_of(rows.begin(), rows.end(), [&](const std::string &row) { return dimPosition(op, row) >= 0; });
+    });
+  }
+
+  bool isRead(int buffer) const {
+    return std::any_of(kernel_.stages.begin(), kernel_.stages.end(), [&](const TensorOp &op) {
+      return std::any_of(op.reads.begin(), op.reads.end(),
+                         [&](const tensor::Access &read) { return read.buffer == buffer; });
     });
   }
 

@@ -15,6 +15,7 @@
 #include "tests/support/arguments.h"
 #include "tests/support/example_kernels.h"
 #include "tests/support/execute.h"
+#include "tests/support/kernel_builder.h"
 
 namespace hone::loop {
 namespace {
@@ -168,6 +169,30 @@ void expectSame(const tensor::Kernel &kernel, const tensor::Kernel &rewritten,
       EXPECT_EQ(tensor::compare(expected->outputs[o], (*got)[o], tolerance), "") << text;
     }
   }
+}
+
+// The part that the host asks for ends inside the dim; what lies behind it is the next part, not padding.
+TEST(Nests, AnAttachedStageWritesNoMoreThanItsPart) {
+  KernelBuilder b("attached");
+  const int x = b.input("x", {240});
+  const int y = b.output("y", {240});
+  const int z = b.output("z", {240});
+  b.begin("first", {parallel("i", 240)});
+  b.put(exponential(b.get(x, {tensor::dim(0)})), y, {tensor::dim(0)});
+  b.begin("second", {parallel("i", 240)});
+  b.put(tensor::apply(ScalarOp::Sub, {b.get(y, {tensor::dim(0)}), b.get(x, {tensor::dim(0)})}), z, {tensor::dim(0)});
+  nestOf(b.finish(), "first   at second i/2   vector i 4\nsecond   vector i 2   registers i 1   order i/2 | - | -\n");
+}
+
+// A dim of extent 1 that no index mentions: the store has room for one lane.
+TEST(Nests, VectorsOverADimThatIsNotWrittenStoreOneLane) {
+  KernelBuilder b("single");
+  const int x = b.input("x", {1});
+  const int y = b.output("y", {1});
+  b.begin("out", {parallel("i", 1)});
+  const tensor::Scalar divisor = tensor::cast(DType::F32, tensor::indexValue(tensor::dim(0) * -1 + 1));
+  b.put(tensor::apply(ScalarOp::Div, {b.get(x, {tensor::constant(0)}), divisor}), y, {tensor::constant(0)});
+  nestOf(b.finish(), "out   vector i 8   order i/8 | - | -\n");
 }
 
 TEST(Rewrites, WinogradComputesTheConvolution) {

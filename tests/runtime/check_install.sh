@@ -10,7 +10,7 @@ trap 'rm -rf "$folder"' EXIT
 for target in runtime runtime_static; do
   cp -r "$source/examples/embed" "$folder/$target"
   sed -i "s/PRIVATE hone::runtime)/PRIVATE hone::$target)/" "$folder/$target/CMakeLists.txt"
-  "$cmake" -S "$folder/$target" -B "$folder/$target/build" -DCMAKE_PREFIX_PATH="$folder/prefix" >>"$folder/log"
+  "$cmake" -G Ninja -S "$folder/$target" -B "$folder/$target/build" -DCMAKE_PREFIX_PATH="$folder/prefix" >>"$folder/log"
   "$cmake" --build "$folder/$target/build" >>"$folder/log"
   "$folder/$target/build/embed" "$folder/sample.tar" >"$folder/out"
   cat "$folder/out"
