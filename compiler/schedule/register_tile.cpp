@@ -33,8 +33,10 @@ RegisterShape chooseRegisterTile(int64_t vectors, int64_t rows, const TargetDesc
     for (int64_t r = 1; r <= rows; ++r) {
       if (v * r > mostAccumulators(target) || v * r + v + 1 > target.vectorRegisters) break;
       auto cost = [&](int64_t v1, int64_t r1) { return v1 == 0 || r1 == 0 ? 0 : stepCycles(v1, r1); };
-      auto fullVectors = static_cast<double>(vectors / v);
-      auto fullRows = static_cast<double>(rows / r);
+      const int64_t wholeVectors = vectors / v;
+      const int64_t wholeRows = rows / r;
+      auto fullVectors = static_cast<double>(wholeVectors);
+      auto fullRows = static_cast<double>(wholeRows);
       int64_t restVectors = vectors % v;
       int64_t restRows = rows % r;
       double total = fullVectors * fullRows * cost(v, r) + fullRows * cost(restVectors, r) +

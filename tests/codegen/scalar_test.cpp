@@ -237,7 +237,7 @@ template <typename T>
 bool same(T a, T b) {
   if constexpr (std::is_floating_point_v<T>) {
     if (a != a || b != b) return a != a && b != b;
-    return std::memcmp(&a, &b, sizeof(T)) == 0;
+    return a == b && std::signbit(a) == std::signbit(b);
   } else {
     return a == b;
   }
@@ -351,7 +351,7 @@ TEST(ScalarOpsOnBool, Tables) {
     loop::Type type{DType::Bool, lanes};
     ValuePtr a = load(0, p * lanes + lane, type, 1), b = load(1, p * lanes + lane, type, 1);
     std::vector<StatementPtr> body;
-    for (int i = 0; i < 6; ++i) body.push_back(store(2, p * lanes + lane + i * 4, apply(kOps[i], {a, b}), 1));
+    for (int i = 0; i < 6; ++i) body.push_back(store(2, p * lanes + lane + int64_t{4} * i, apply(kOps[i], {a, b}), 1));
     body.push_back(store(2, p * lanes + lane + 24, apply(ScalarOp::Not, {a}), 1));
     Loaded module(kernelOf({{DType::Bool, 4}, {DType::Bool, 4}, {DType::Bool, 28}}, p, 4 / lanes, block(body)),
                   codegen::hostTarget());
