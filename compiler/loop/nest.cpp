@@ -11,7 +11,6 @@ namespace hone::loop {
 namespace {
 
 using schedule::Loop;
-using tensor::CombinerKind;
 using tensor::DimKind;
 
 // Loops longer than this are not searched for borders: nothing that long is worth peeling by hand.

@@ -254,8 +254,7 @@ class Chooser {
     out.lanes = lanes();
     std::vector<int> parallel = dimsOfKind(op, DimKind::Parallel);
     std::erase(parallel, vector);
-    int64_t points = 1;
-    for (int dim : dimsOfKind(op, DimKind::Reduction)) points *= extent(op, dim);
+    int64_t points = reductionPoints(op);
     int row = parallel.empty() ? -1 : parallel.back();
     int64_t vectors = divideUp(extent(op, vector), lanes());
     int64_t rowCount = row < 0 ? 1 : bestDivisor(extent(op, row), 8);
@@ -338,6 +337,12 @@ class Chooser {
 
   // ------------------------------------------------------------------------------------------- sums of products
 
+  static int64_t reductionPoints(const TensorOp &op) {
+    int64_t points = 1;
+    for (int dim : dimsOfKind(op, DimKind::Reduction)) points *= extent(op, dim);
+    return points;
+  }
+
   int64_t bytesOver(const TensorOp &op, int read, const std::vector<int> &without) const {
     int64_t elements = 1;
     for (int dim = 0; dim < static_cast<int>(op.dims.size()); ++dim) {
@@ -350,11 +355,18 @@ class Chooser {
 
   void contract(const TensorOp &op, const Contraction &contraction, StageSchedule &out) const {
     int vector = contraction.vectorDim;
-    int row = contraction.rowDims.empty() ? -1 : contraction.rowDims.back();
-    int64_t vectors = divideUp(extent(op, vector), lanes());
-    RegisterShape shape = chooseRegisterTile(vectors, row < 0 ? 1 : extent(op, row), target_);
+    const std::vector<int> &rows = contraction.rowDims;
+    int row = rows.empty() ? -1 : rows.back();
+    int outerRow = rows.size() < 2 ? -1 : rows[rows.size() - 2];
+    ContractionShape whole;
+    whole.vectors = divideUp(extent(op, vector), lanes());
+    if (row >= 0) whole.rows = extent(op, row);
+    if (outerRow >= 0) whole.outerRows = extent(op, outerRow);
+    whole.points = reductionPoints(op);
+    RegisterShape shape = chooseRegisterTile(whole, target_);
     out.vectorDim = nameOf(op, vector);
     out.lanes = lanes();
+    if (shape.outerRows > 1) out.registers.push_back({nameOf(op, outerRow), shape.outerRows});
     if (row >= 0) out.registers.push_back({nameOf(op, row), shape.rows});
     out.registers.push_back({out.vectorDim, shape.vectors});
     orderContraction(op, contraction, row, shape, out);
@@ -378,6 +390,11 @@ class Chooser {
     std::vector<Loop> rowLoops;
     int64_t rowPieces = 1;
     for (int dim : rows) {
+      // A tile of several outer rows has a tail, which is peeled from loops inside a piece only.
+      if (shape.outerRows > 1 && dim == rows.back()) {
+        out.tile.push_back({nameOf(op, dim), shape.outerRows});
+        continue;
+      }
       rowLoops.push_back({nameOf(op, dim), 1});
       rowPieces *= extent(op, dim);
     }
@@ -399,9 +416,7 @@ class Chooser {
 
   // Register tiles of the row dim per parallel piece: enough work to be worth a piece, enough pieces to balance.
   int64_t rowChunk(const TensorOp &op, const RegisterShape &shape, int64_t tiles, int64_t otherPieces) const {
-    int64_t points = 1;
-    for (int dim : dimsOfKind(op, DimKind::Reduction)) points *= extent(op, dim);
-    int64_t tileCycles = std::max<int64_t>(1, shape.rows * shape.vectors * points / 2);
+    int64_t tileCycles = std::max<int64_t>(1, shape.outerRows * shape.rows * shape.vectors * reductionPoints(op) / 2);
     int64_t chunk = divideUp(kPieceCycles, tileCycles);
     int64_t wanted = divideUp(kPiecesPerCore * target_.cores, otherPieces);
     chunk = std::max(chunk, std::min(tiles, divideUp(tiles, std::max<int64_t>(wanted, 1))));

@@ -8,43 +8,70 @@ namespace {
 
 constexpr int64_t kMostVectors = 8;
 constexpr double kFmaPerCycle = 2;
-constexpr double kLoadsPerCycle = 2;
+constexpr double kLoadsPerCycle = 1.5;  // sustained; two are issued at best
 constexpr double kFmaLatency = 4;
-constexpr double kVectorFromCache = 1.6;  // cycles per vector load that misses the first-level cache
+constexpr double kVectorFromSecondLevel = 0.5;  // cycles per vector load, beside the arithmetic
 
-double stepCycles(int64_t vectors, int64_t rows) {
-  auto v = static_cast<double>(vectors);
-  auto r = static_cast<double>(rows);
-  double cycles = std::max({v * r / kFmaPerCycle, (v + r) / kLoadsPerCycle, v * kVectorFromCache, kFmaLatency});
-  // Among equals, the tile with fewer loads per multiply-add; vectors come from further away than broadcasts.
-  return cycles * (1 + 0.05 * (2 * v + r) / (v * r));
-}
+class TileCost {
+ public:
+  TileCost(int64_t points, const TargetDescription &target) : points_(points), target_(target) {}
+
+  /// Cycles of one reduction step of a tile; 0 for no tile.
+  double operator()(int64_t vectors, int64_t rows) const {
+    if (vectors == 0 || rows == 0) return 0;
+    auto v = static_cast<double>(vectors);
+    auto r = static_cast<double>(rows);
+    double cycles = std::max({v * r / kFmaPerCycle, (v + r) / kLoadsPerCycle, kFmaLatency});
+    bool isFar = points_ * vectors * target_.vectorBytes > target_.l1Bytes;
+    if (isFar) cycles += kVectorFromSecondLevel * v;
+    // Among equals, the tile with fewer loads per multiply-add; vectors come from further away than broadcasts.
+    return cycles * (1 + 0.05 * (2 * v + r) / (v * r));
+  }
+
+ private:
+  int64_t points_;
+  const TargetDescription &target_;
+};
 
 int64_t mostAccumulators(const TargetDescription &target) {
-  return target.vectorRegisters >= 32 ? 26 : std::max<int64_t>(target.vectorRegisters - 4, 1);
+  return target.vectorRegisters >= 32 ? 28 : std::max<int64_t>(target.vectorRegisters - 4, 1);
+}
+
+/// Cycles of a step of all tiles of \p tile that cover \p shape.
+double totalCycles(const ContractionShape &shape, const RegisterShape &tile, const TileCost &cost) {
+  auto acrossVectors = [&](int64_t rows) {
+    return static_cast<double>(shape.vectors / tile.vectors) * cost(tile.vectors, rows) +
+           cost(shape.vectors % tile.vectors, rows);
+  };
+  auto acrossRows = [&](int64_t outerRows) {
+    return static_cast<double>(shape.rows / tile.rows) * acrossVectors(outerRows * tile.rows) +
+           acrossVectors(outerRows * (shape.rows % tile.rows));
+  };
+  return static_cast<double>(shape.outerRows / tile.outerRows) * acrossRows(tile.outerRows) +
+         acrossRows(shape.outerRows % tile.outerRows);
 }
 
 }  // namespace
 
-RegisterShape chooseRegisterTile(int64_t vectors, int64_t rows, const TargetDescription &target) {
+RegisterShape chooseRegisterTile(const ContractionShape &shape, const TargetDescription &target) {
+  const TileCost cost(shape.points, target);
   RegisterShape best;
   double bestCost = std::numeric_limits<double>::infinity();
-  for (int64_t v = 1; v <= std::min(vectors, kMostVectors); ++v) {
-    for (int64_t r = 1; r <= rows; ++r) {
-      if (v * r > mostAccumulators(target) || v * r + v + 1 > target.vectorRegisters) break;
-      auto cost = [&](int64_t v1, int64_t r1) { return v1 == 0 || r1 == 0 ? 0 : stepCycles(v1, r1); };
-      const int64_t wholeVectors = vectors / v;
-      const int64_t wholeRows = rows / r;
-      auto fullVectors = static_cast<double>(wholeVectors);
-      auto fullRows = static_cast<double>(wholeRows);
-      int64_t restVectors = vectors % v;
-      int64_t restRows = rows % r;
-      double total = fullVectors * fullRows * cost(v, r) + fullRows * cost(restVectors, r) +
-                     fullVectors * cost(v, restRows) + cost(restVectors, restRows);
-      if (total < bestCost) {
-        bestCost = total;
-        best = {v, r};
-      }
+  auto consider = [&](const RegisterShape &tile) {
+    const int64_t accumulators = tile.vectors * tile.rows * tile.outerRows;
+    if (accumulators > mostAccumulators(target)) return false;
+    if (accumulators + tile.vectors + 1 > target.vectorRegisters) return false;
+    const double total = totalCycles(shape, tile, cost);
+    if (total < bestCost) {
+      bestCost = total;
+      best = tile;
+    }
+    return true;
+  };
+  for (int64_t vectors = 1; vectors <= std::min(shape.vectors, kMostVectors); ++vectors) {
+    for (int64_t rows = 1; rows <= shape.rows && consider({vectors, rows, 1}); ++rows) {
+    }
+    for (int64_t outer = 2; outer <= shape.outerRows && consider({vectors, shape.rows, outer}); ++outer) {
     }
   }
   return best;

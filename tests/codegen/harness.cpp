@@ -180,7 +180,8 @@ Loaded::Loaded(const loop::Kernel &kernel, const TargetDescription &target, bool
   unlink(path.c_str());
   if (handle_ == nullptr) throw std::runtime_error(dlerror());
   auto query = reinterpret_cast<hone_module_query_function>(dlsym(handle_, HONE_QUERY_SYMBOL));
-  if (query == nullptr || (table_ = query(HONE_ABI_VERSION)) == nullptr) throw std::runtime_error("no table");
+  if (query != nullptr) table_ = query(HONE_ABI_VERSION);
+  if (table_ == nullptr) throw std::runtime_error("no table");
 }
 
 Loaded::~Loaded() {

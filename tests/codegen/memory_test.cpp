@@ -113,7 +113,7 @@ TEST_P(Memory, GuardsAndMasks) {
       {"divided", guarded(strided, {perLane, divided})},
       {"active lanes", guarded(plain, {uniform}, lanes > 1 ? lanes - 1 : 0, negative)}};
   for (const auto &[what, value] : loads) {
-    compare(kernelOf({{DType::F32, 64 * lanes}, {DType::F32, 120 * lanes}}, p, 6,
+    compare(kernelOf({{DType::F32, int64_t{64} * lanes}, {DType::F32, int64_t{120} * lanes}}, p, 6,
                      forLoop(x, 0, 4, {forLoop(c, 0, 5, {store(1, out, value, 9)})})),
             std::string("load ") + what);
   }

@@ -13,7 +13,7 @@ absl::StatusOr<std::map<std::string, graph::Constant>> evaluateGraph(
   std::vector<graph::Constant> values;
   for (const graph::Value &value : graph.values) values.push_back(value.constant);
   for (const graph::Port &port : graph.inputs) {
-    graph::Constant input = inputs.at(port.name);
+    const graph::Constant &input = inputs.at(port.name);
     if (input->type != graph.values[static_cast<size_t>(port.value)].type) {
       return absl::InvalidArgumentError(absl::StrCat("input '", port.name, "' has another type than the graph's"));
     }

@@ -283,7 +283,8 @@ class Generator {
     for (int64_t extent : shape(x)) {
       const int64_t start = below(extent);
       const bool isBackwards = chance(20);
-      const int64_t step = (1 + below(2)) * (isBackwards ? -1 : 1);
+      const int64_t length = 1 + below(2);
+      const int64_t step = isBackwards ? -length : length;
       const int64_t room = isBackwards ? start : extent - 1 - start;
       const bool whole = chance(50);
       slice.starts.push_back(whole ? 0 : start);

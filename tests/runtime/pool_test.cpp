@@ -91,7 +91,7 @@ TEST(Pool, IsUsedByManyCallersInTurn) {
     });
   }
   for (std::thread &caller : callers) caller.join();
-  EXPECT_EQ(pieces.load(), (4 * 500 - busy.load()) * 64);
+  EXPECT_EQ(pieces.load(), (int64_t{4} * 500 - busy.load()) * 64);
 }
 
 TEST(Pool, EndsWhileItsWorkersSpinOrSleep) {

@@ -113,7 +113,7 @@ TEST(Interpreter, TransposedConvolutionScatters) {
 
 TEST(Interpreter, Matmul) {
   const Values r = run(matmul(2, 3, 4, 5));
-  std::vector<double> expected(2 * 3 * 4, 0);
+  std::vector<double> expected(size_t{2} * 3 * 4, 0);
   for (int g = 0; g < 2; ++g)
     for (int m = 0; m < 3; ++m)
       for (int n = 0; n < 4; ++n)
@@ -232,21 +232,21 @@ TEST(Interpreter, GatherClampsIndices) {
 }
 
 TEST(Interpreter, LstmRunsStepByStep) {
-  const int steps = 4, batch = 2, in = 3, hidden = 5;
+  const int64_t steps = 4, batch = 2, in = 3, hidden = 5;
   const Values r = run(lstm(steps, batch, in, hidden));
   const auto sigmoid = [](double a) { return 1 / (1 + std::exp(-a)); };
   std::vector<double> h = r.in[4], c = r.in[5], expected;
-  for (int t = 0; t < steps; ++t) {
+  for (int64_t t = 0; t < steps; ++t) {
     std::vector<double> gates(batch * 4 * hidden);
-    for (int n = 0; n < batch; ++n)
-      for (int j = 0; j < 4 * hidden; ++j) {
+    for (int64_t n = 0; n < batch; ++n)
+      for (int64_t j = 0; j < 4 * hidden; ++j) {
         double sum = r.in[3][j];
-        for (int k = 0; k < in; ++k) sum += r.in[0][(t * batch + n) * in + k] * r.in[1][j * in + k];
-        for (int k = 0; k < hidden; ++k) sum += h[n * hidden + k] * r.in[2][j * hidden + k];
+        for (int64_t k = 0; k < in; ++k) sum += r.in[0][(t * batch + n) * in + k] * r.in[1][j * in + k];
+        for (int64_t k = 0; k < hidden; ++k) sum += h[n * hidden + k] * r.in[2][j * hidden + k];
         gates[n * 4 * hidden + j] = sum;
       }
-    for (int n = 0; n < batch; ++n)
-      for (int u = 0; u < hidden; ++u) {
+    for (int64_t n = 0; n < batch; ++n)
+      for (int64_t u = 0; u < hidden; ++u) {
         const double *g = &gates[n * 4 * hidden + u];
         double &cell = c[n * hidden + u];
         cell = sigmoid(g[hidden]) * cell + sigmoid(g[0]) * std::tanh(g[2 * hidden]);
