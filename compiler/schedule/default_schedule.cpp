@@ -343,6 +343,10 @@ class Chooser {
     return points;
   }
 
+  int64_t bytesOf(const tensor::Access &read) const {
+    return sizeOf(kernel_.buffers[static_cast<size_t>(read.buffer)].dtype);
+  }
+
   int64_t bytesOver(const TensorOp &op, int read, const std::vector<int> &without) const {
     int64_t elements = 1;
     for (int dim = 0; dim < static_cast<int>(op.dims.size()); ++dim) {
@@ -350,7 +354,7 @@ class Chooser {
                      std::find(without.begin(), without.end(), dim) == without.end();
       if (counted) elements *= extent(op, dim);
     }
-    return elements * sizeOf(kernel_.buffers[static_cast<size_t>(op.reads[static_cast<size_t>(read)].buffer)].dtype);
+    return elements * bytesOf(op.reads[static_cast<size_t>(read)]);
   }
 
   void contract(const TensorOp &op, const Contraction &contraction, StageSchedule &out) const {
@@ -360,7 +364,11 @@ class Chooser {
     int outerRow = rows.size() < 2 ? -1 : rows[rows.size() - 2];
     ContractionShape whole;
     whole.vectors = divideUp(extent(op, vector), lanes());
-    if (row >= 0) whole.rows = extent(op, row);
+    if (row >= 0) {
+      const tensor::Access &read = op.reads[static_cast<size_t>(contraction.rowOperand)];
+      whole.rows = extent(op, row);
+      whole.rowBytes = laneStride(kernel_, read, row, 2).value_or(0) * bytesOf(read);
+    }
     if (outerRow >= 0) whole.outerRows = extent(op, outerRow);
     whole.points = reductionPoints(op);
     RegisterShape shape = chooseRegisterTile(whole, target_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 namespace hone::schedule {
 namespace {
@@ -10,6 +11,9 @@ constexpr int64_t kMostVectors = 8;
 constexpr double kFmaPerCycle = 2;
 constexpr double kLoadsPerCycle = 1.5;  // sustained; two are issued at best
 constexpr double kFmaLatency = 4;
+// Addresses this far apart share a set of the first-level cache, which has at least this many ways.
+constexpr int64_t kSetPeriodBytes = 4096;
+constexpr int64_t kWays = 8;
 constexpr double kVectorFromSecondLevel = 0.5;  // cycles per vector load, beside the arithmetic
 
 class TileCost {
@@ -37,6 +41,12 @@ int64_t mostAccumulators(const TargetDescription &target) {
   return target.vectorRegisters >= 32 ? 28 : std::max<int64_t>(target.vectorRegisters - 4, 1);
 }
 
+/// Rows that can be walked side by side without driving each other out of the first-level cache.
+int64_t mostRows(int64_t rowBytes) {
+  if (rowBytes == 0) return std::numeric_limits<int64_t>::max();
+  return kWays * (kSetPeriodBytes / std::gcd(rowBytes, kSetPeriodBytes));
+}
+
 /// Cycles of a step of all tiles of \p tile that cover \p shape.
 double totalCycles(const ContractionShape &shape, const RegisterShape &tile, const TileCost &cost) {
   auto acrossVectors = [&](int64_t rows) {
@@ -61,6 +71,7 @@ RegisterShape chooseRegisterTile(const ContractionShape &shape, const TargetDesc
     const int64_t accumulators = tile.vectors * tile.rows * tile.outerRows;
     if (accumulators > mostAccumulators(target)) return false;
     if (accumulators + tile.vectors + 1 > target.vectorRegisters) return false;
+    if (tile.rows > mostRows(shape.rowBytes)) return false;
     const double total = totalCycles(shape, tile, cost);
     if (total < bestCost) {
       bestCost = total;
