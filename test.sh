@@ -43,7 +43,7 @@ step "build asan" cmake --build --preset asan
 run_tests asan
 
 # LLVM and onnx are not instrumented, so the thread sanitizer has something to say about the runtime only.
-step "configure tsan" cmake --preset tsan -DHONE_BUILD_COMPILER=OFF
+step "configure tsan" cmake --preset tsan -DHONE_BUILD_COMPILER=OFF -DHONE_BUILD_SERVICE=OFF
 step "build tsan" cmake --build --preset tsan
 run_tests tsan
 

@@ -12,6 +12,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 
 option(HONE_BUILD_COMPILER "Build the compiler, the worker and the command-line driver (needs LLVM 19, onnx, protobuf)" ON)
+option(HONE_BUILD_SERVICE "Build the coordinator, the worker and the client (needs gRPC, SQLite; the worker builds models only with HONE_BUILD_COMPILER)" ON)
 option(HONE_BUILD_TESTS "Build the tests" ON)
 set(HONE_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize= (for example address,undefined)")
 

@@ -12,6 +12,9 @@ packages=(
   # the ONNX frontend, messages, artifacts, the command line
   libonnx-dev libprotobuf-dev protobuf-compiler libabsl-dev libarchive-dev nlohmann-json3-dev libcli11-dev
   libxxhash-dev libssl-dev zlib1g-dev
+  # the service: gRPC, the store, logs, metrics, the children's sandbox
+  libgrpc++-dev protobuf-compiler-grpc libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev
+  libcpp-httplib-dev libseccomp-dev
   # tests and benchmarks: GoogleTest, ONNX's backend test data, peers in a Python environment of their own
   libgtest-dev libonnx-testdata python3 python3-venv ca-certificates
 )

@@ -153,6 +153,8 @@ absl::Status dispatch(const v1::Work &work, const ReportProgress &progress, v1::
       return sample(work.sample(), result);
     case v1::Work::kInspect:
       return inspect(work.inspect(), result);
+    case v1::Work::kRun:
+    case v1::Work::kDescribeTarget:
     case v1::Work::KIND_NOT_SET:
       break;
   }

@@ -1,0 +1,157 @@
+// What the coordinator remembers, spoken in intents. Everything that decides anything is here: whoever holds a Store
+// can rebuild the coordinator's state from it. SqliteStore is the implementation; store_contract.h tests any.
+//
+// Writing: begin(), intents, commit(), all from one thread at a time (the engine's). What commit() has answered OK to
+// is durable. Any other answer means that nothing since begin() has happened; the caller rolls back and reads its
+// state again. Reading: any thread, at any time; sees what is committed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "hone/v1/fleet.pb.h"
+#include "hone/v1/jobs.pb.h"
+#include "hone/v1/records.pb.h"
+
+namespace hone::server {
+
+struct NewJob {
+  std::string id;  ///< "j-" and letters and digits; unique
+  std::string user;
+  v1::SubmitRequest request;
+  std::string cacheKey;        ///< of its one task; empty: never cached
+  std::string key;             ///< of the devices; empty: builders
+  int64_t deadlineMicros = 0;  ///< wall clock; for people and for the time after a restart
+};
+
+/// One piece of a job's work, as far as scheduling needs it.
+struct Task {
+  int64_t id = 0;
+  std::string job;
+  std::string user;
+  std::string key;
+  std::string cacheKey;
+  int32_t priority = 0;
+  bool isLeased = false;
+  int64_t epoch = 0;   ///< of the last grant; 0: never granted
+  std::string worker;  ///< of the last grant
+  int32_t attempts = 0;
+  int64_t submittedMicros = 0;
+  int64_t deadlineMicros = 0;
+  int64_t grantSequence = 0;  ///< grows with every grant of any task; 0: never granted
+};
+
+/// How a task ended or came back.
+enum class AttemptEnd : uint8_t { Done, Failed, Lost, Expired, Cancelled, Returned };
+
+struct Grant {
+  int64_t epoch = 0;
+  v1::JobSpec spec;
+};
+
+struct CacheEntry {
+  v1::JobResult result;  ///< names the blobs
+};
+
+struct WorkerRow {
+  std::string name, key, version, reason;
+  std::vector<v1::Role> roles;
+  v1::TargetDescription target;
+  bool isDraining = false;
+  bool isQuarantined = false;
+  int64_t completed = 0, failures = 0;
+  int32_t strikes = 0;  ///< failures on work that others completed, since the last reset
+  int64_t seenMicros = 0;
+};
+
+struct BlobRow {
+  v1::Digest digest;
+  std::string user;  ///< whose quota it counts for
+  int64_t createdMicros = 0;
+  int64_t usedMicros = 0;
+};
+
+struct UserUsage {
+  int64_t blobBytes = 0;
+  int64_t queuedJobs = 0;  ///< pending
+  int64_t runningJobs = 0;
+};
+
+/// Everything unfinished, as after a restart.
+struct Unfinished {
+  std::vector<Task> tasks;  ///< by id
+  int64_t lastGrantSequence = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // ------------------------------------------------------------------------------------------------- transactions
+  virtual absl::Status begin() = 0;
+  virtual absl::Status commit() = 0;
+  virtual void rollback() = 0;
+
+  // ------------------------------------------------------------------------------- jobs and tasks (inside begin())
+  /// The job, new or of an earlier request of the same user with the same request id; the events that tell of it.
+  struct PutJob {
+    v1::Job job;
+    std::optional<Task> task;  ///< none: the job was there already
+  };
+  virtual absl::StatusOr<PutJob> putJob(const NewJob &job, int64_t nowMicros) = 0;
+
+  /// Grants a lease: one UPDATE from pending to leased that raises the epoch. NOT_FOUND when the task is not pending.
+  virtual absl::StatusOr<Grant> claim(int64_t task, const std::string &worker, int64_t nowMicros) = 0;
+
+  /// Ends a leased task and its job: one UPDATE that matches (task, epoch, leased). False: the epoch is stale, and
+  /// nothing was changed. \p end is Done or Failed; the result's outcome decides the job's state. With \p cacheKey, the
+  /// result is kept for equal jobs.
+  virtual absl::StatusOr<bool> complete(int64_t task, int64_t epoch, AttemptEnd end, const v1::JobResult &result,
+                                        const std::string &log, const std::string &cacheKey, int64_t nowMicros) = 0;
+
+  /// A lease ends without a result, and its task is pending again. False: the epoch is stale.
+  virtual absl::StatusOr<bool> requeue(int64_t task, int64_t epoch, AttemptEnd end, const std::string &detail,
+                                       int64_t nowMicros) = 0;
+
+  /// Ends a task that is pending or leased, and its job, without a worker: cancelled (state JOB_CANCELLED), failed by
+  /// the coordinator (JOB_FAILED), or answered from the cache (JOB_SUCCEEDED). A lease's epoch is raised, so that its
+  /// result will be stale. False: the task had ended.
+  virtual absl::StatusOr<bool> finish(int64_t task, v1::JobState state, const v1::JobResult &result,
+                                      const std::string &actor, const std::string &detail, int64_t nowMicros) = 0;
+
+  // -------------------------------------------------------------------------- workers, cache, blobs (inside begin())
+  virtual absl::Status putWorker(const WorkerRow &worker) = 0;  ///< inserts or replaces
+  virtual absl::Status removeCacheEntry(const std::string &cacheKey) = 0;
+  virtual absl::Status putBlob(const BlobRow &blob) = 0;  ///< inserts, or renews usedMicros
+  virtual absl::Status touchBlobs(const std::vector<v1::Digest> &digests, int64_t nowMicros) = 0;
+  virtual absl::Status removeBlob(const v1::Digest &digest) = 0;  ///< and the cache entries that name it
+  struct AddedRecords {
+    int32_t added = 0, known = 0;
+  };
+  virtual absl::StatusOr<AddedRecords> putRecords(const std::vector<v1::Record> &records, int64_t nowMicros) = 0;
+  /// Removes ended jobs (with tasks, attempts, events) that ended before \p beforeMicros, at most \p most.
+  virtual absl::StatusOr<int64_t> removeEndedJobs(int64_t beforeMicros, int64_t most) = 0;
+
+  // ------------------------------------------------------------------------------------------ reading (any thread)
+  virtual absl::StatusOr<Unfinished> unfinished() const = 0;
+  virtual absl::StatusOr<v1::Job> job(const std::string &id) const = 0;  ///< NOT_FOUND
+  virtual absl::StatusOr<v1::Job> jobOfRequest(const std::string &user, const std::string &requestId) const = 0;
+  /// Newest first. \p pageToken as the answer before gave it; INVALID_ARGUMENT for any other.
+  virtual absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const = 0;
+  virtual absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence) const = 0;
+  virtual absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const = 0;
+  virtual absl::StatusOr<std::vector<WorkerRow>> workers() const = 0;
+  virtual absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &cacheKey) const = 0;
+  virtual absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest) const = 0;
+  /// Blobs that no unfinished job, no kept job's result, no cache entry used since \p usedBeforeMicros and no upload
+  /// refers to, not used since \p usedBeforeMicros; at most \p most.
+  virtual absl::StatusOr<std::vector<v1::Digest>> unreferencedBlobs(int64_t usedBeforeMicros, int64_t most) const = 0;
+  virtual absl::StatusOr<UserUsage> usage(const std::string &user) const = 0;
+  virtual absl::StatusOr<v1::QueryRecordsResponse> records(const v1::QueryRecordsRequest &request) const = 0;
+};
+
+}  // namespace hone::server
