@@ -147,9 +147,11 @@ class Store {
   virtual absl::StatusOr<std::vector<WorkerRow>> workers() const = 0;
   virtual absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &cacheKey) const = 0;
   virtual absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest) const = 0;
-  /// Blobs that no unfinished job, no kept job's result, no cache entry used since \p usedBeforeMicros and no upload
-  /// refers to, not used since \p usedBeforeMicros; at most \p most.
-  virtual absl::StatusOr<std::vector<v1::Digest>> unreferencedBlobs(int64_t usedBeforeMicros, int64_t most) const = 0;
+  /// Blobs that no unfinished job, no kept job's result and no cache entry used since \p cacheUsedBeforeMicros (none:
+  /// \p usedBeforeMicros) refers to, not used since \p usedBeforeMicros, the least recently used first; at most \p
+  /// most. Uploads are no references: their blobs have no row yet.
+  virtual absl::StatusOr<std::vector<v1::Digest>> unreferencedBlobs(
+      int64_t usedBeforeMicros, int64_t most, std::optional<int64_t> cacheUsedBeforeMicros = std::nullopt) const = 0;
   virtual absl::StatusOr<UserUsage> usage(const std::string &user) const = 0;
   virtual absl::StatusOr<v1::QueryRecordsResponse> records(const v1::QueryRecordsRequest &request) const = 0;
 };
