@@ -1,28 +1,34 @@
 #!/usr/bin/env bash
 # Installs everything that building and testing hone needs, from Debian 12's own packages. Run it as root or as a user
-# with sudo, as often as you like: when nothing is missing it does nothing and needs neither.
+# with sudo, as often as you like: when nothing is missing it does nothing and needs neither. `setup.sh device` installs
+# only what building a light device worker needs, which has no compiler in it.
 set -euo pipefail
 
-packages=(
-  # compiler and build tools; the clang tools are pinned to 19, so that format and lint say the same everywhere
-  g++ binutils cmake ninja-build ccache git
-  clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev
-  # code generation
-  llvm-19-dev liblld-19-dev
-  # the ONNX frontend, messages, artifacts, the command line
-  libonnx-dev libprotobuf-dev protobuf-compiler libabsl-dev libarchive-dev nlohmann-json3-dev libcli11-dev
-  libxxhash-dev libssl-dev zlib1g-dev
-  # the service: gRPC, the store, logs, metrics, the children's sandbox
+what=${1:-everything}
+build_tools=(g++ binutils cmake ninja-build)
+messages=(libprotobuf-dev protobuf-compiler libabsl-dev nlohmann-json3-dev libcli11-dev libxxhash-dev libssl-dev zlib1g-dev)
+# gRPC, the store, logs, metrics, the children's sandbox
+service=(
   libgrpc++-dev protobuf-compiler-grpc libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev
   libcpp-httplib-dev libseccomp-dev
-  # tests and benchmarks: GoogleTest, ONNX's backend test data, peers in a Python environment of their own
-  libgtest-dev libonnx-testdata python3 python3-venv ca-certificates
 )
+# code generation, the ONNX frontend, artifacts
+compiler=(llvm-19-dev liblld-19-dev libonnx-dev libarchive-dev)
+# the clang tools are pinned to 19, so that format and lint say the same everywhere
+lint=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev ccache git)
+# GoogleTest, ONNX's backend test data, peers in a Python environment of their own
+tests=(libgtest-dev libonnx-testdata python3 python3-venv ca-certificates)
 
 fail() {
   echo "setup: $*" >&2
   exit 1
 }
+
+case "$what" in
+  everything) packages=("${build_tools[@]}" "${messages[@]}" "${service[@]}" "${compiler[@]}" "${lint[@]}" "${tests[@]}") ;;
+  device) packages=("${build_tools[@]}" "${messages[@]}" "${service[@]}") ;;
+  *) fail "unknown choice '$what'; it is everything, which is the default, or device" ;;
+esac
 
 command -v dpkg-query >/dev/null || fail "this script knows Debian's package manager only; install by hand: ${packages[*]}"
 
