@@ -85,6 +85,12 @@ struct UserUsage {
 struct Unfinished {
   std::vector<Task> tasks;  ///< by id
   int64_t lastGrantSequence = 0;
+  /// The greatest grantSequence of each user's tasks in each queue, ended tasks included: whose turn it is.
+  struct LastGrant {
+    std::string user, key;
+    int64_t grantSequence = 0;
+  };
+  std::vector<LastGrant> lastGrants;
 };
 
 class Store {
