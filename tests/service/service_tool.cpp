@@ -1,0 +1,76 @@
+// What the Python tests of the service cannot do themselves:
+//   service_tool models FOLDER COUNT        writes tiny-0.onnx, tiny-1.onnx, …
+//   service_tool target WORKER FILE         this machine's TargetDescription, serialized
+//   service_tool compile WORKER TARGET      reads lines "MODEL OPT_LEVEL", answers each with "MODEL OPT_LEVEL SHA256":
+//                                           the artifact that a local compilation gives
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "tests/service/local_work.h"
+#include "tests/service/models.h"
+
+namespace {
+
+using namespace hone;
+
+int fail(const absl::Status &status) {
+  fprintf(stderr, "error: %s\n", status.ToString().c_str());
+  return 1;
+}
+
+int writeModels(const std::string &folder, uint32_t count) {
+  for (uint32_t number = 0; number < count; ++number)
+    std::ofstream(folder + "/tiny-" + std::to_string(number) + ".onnx", std::ios::binary) << test::tinyModel(number);
+  return 0;
+}
+
+int writeTarget(const std::string &worker, const std::string &file) {
+  auto target = test::describeTarget(worker, "llvm");
+  if (!target.ok()) return fail(target.status());
+  std::ofstream(file, std::ios::binary) << target->SerializeAsString();
+  return 0;
+}
+
+int compileLines(const std::string &worker, const std::string &targetFile) {
+  std::ifstream file(targetFile, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  v1::Work work;
+  if (!work.mutable_compile()->mutable_target_description()->ParseFromString(bytes) || bytes.empty())
+    return fail(absl::InvalidArgumentError("no target description in " + targetFile));
+  uint32_t model = 0;
+  int optLevel = 0;
+  while (std::cin >> model >> optLevel) {
+    work.mutable_compile()->set_opt_level(optLevel);
+    auto end = test::workLocally(worker, work, test::tinyModel(model));
+    if (!end.ok()) return fail(end.status());
+    if (end->result.outcome() != v1::Result::DONE) return fail(absl::InternalError(end->result.sentence()));
+    printf("%u %d %s\n", model, optLevel, test::sha256(end->output).c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+  CLI::App app("help of the service's tests");
+  app.require_subcommand(1);
+  std::string worker, path;
+  uint32_t count = 0;
+  CLI::App *models = app.add_subcommand("models");
+  models->add_option("folder", path)->required();
+  models->add_option("count", count)->required();
+  CLI::App *target = app.add_subcommand("target");
+  CLI::App *compile = app.add_subcommand("compile");
+  for (CLI::App *command : {target, compile}) {
+    command->add_option("worker", worker)->required();
+    command->add_option("file", path)->required();
+  }
+  CLI11_PARSE(app, argc, argv);
+  if (models->parsed()) return writeModels(path, count);
+  if (target->parsed()) return writeTarget(worker, path);
+  return compileLines(worker, path);
+}
