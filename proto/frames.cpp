@@ -63,8 +63,8 @@ absl::StatusOr<std::optional<std::string>> FrameReader::next() {
   const size_t available = buffer_.size() - begin_;
   if (available < kHeaderBytes) return std::nullopt;
   const uint32_t length = decodeLength(buffer_.data() + begin_);
-  if (length > kMaxFrameBytes)
-    return absl::DataLossError(absl::StrCat("a frame of ", length, " bytes exceeds the limit of ", kMaxFrameBytes));
+  if (length > limit_)
+    return absl::DataLossError(absl::StrCat("a frame of ", length, " bytes exceeds the limit of ", limit_));
   if (available < kHeaderBytes + length) return std::nullopt;
   std::string frame = buffer_.substr(begin_ + kHeaderBytes, length);
   begin_ += kHeaderBytes + length;

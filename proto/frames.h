@@ -22,7 +22,8 @@ absl::Status writeFrame(int descriptor, const google::protobuf::MessageLite &mes
 /// Collects bytes and hands out whole frames.
 class FrameReader {
  public:
-  explicit FrameReader(int descriptor) : descriptor_(descriptor) {}
+  /// \p limit: bytes of the longest frame that is accepted, for who does not trust the other side.
+  explicit FrameReader(int descriptor, uint32_t limit = kMaxFrameBytes) : descriptor_(descriptor), limit_(limit) {}
 
   /// One read of whatever is there; blocks when nothing is. False at the end of the stream.
   absl::StatusOr<bool> fill();
@@ -35,6 +36,7 @@ class FrameReader {
 
  private:
   int descriptor_;  // not owned
+  uint32_t limit_;
   std::string buffer_;
   size_t begin_ = 0;
 };

@@ -82,10 +82,10 @@ class Progress {
 /// One execution of the command, after its options are read.
 class Run {
  public:
-  Run(const RunOptions &options, std::ostream &out, std::ostream &err)
+  Run(const RunOptions &options, const RunSinks &sinks, RunReport &report)
       : options_(options),
-        out_(out),
-        err_(err),
+        sinks_(sinks),
+        report_(report),
         context_(static_cast<int32_t>(options.threads), options.pin),
         model_(Model::load(options.path, options.copyParameters ? HONE_LOAD_COPY_PARAMETERS : 0)),
         session_(context_, model_) {}
@@ -96,7 +96,7 @@ class Run {
     if (!inputs.ok()) return inputs.status();
     if (!options_.inputs.empty())
       for (const std::string &name : filled)
-        err_ << "note: input '" << name << "' is not in '" << options_.inputs << "' and is filled\n";
+        sinks_.err << "note: input '" << name << "' is not in '" << options_.inputs << "' and is filled\n";
     inputs_ = std::move(*inputs);
     setInputs();
     if (options_.printTime || options_.profile) {
@@ -131,7 +131,7 @@ class Run {
 
   void measure() {
     const int64_t measured = options_.repeat * options_.number;
-    Progress progress(err_, options_.warmup + measured * (options_.printTime + options_.profile));
+    Progress progress(sinks_.err, options_.warmup + measured * (options_.printTime + options_.profile));
     for (int64_t i = 0; i < options_.warmup && !guard_.interrupted(); ++i, progress.step()) session_.run();
     for (int64_t i = 0; options_.printTime && i < options_.repeat && !guard_.interrupted(); ++i) {
       const Clock::time_point start = Clock::now();
@@ -174,25 +174,32 @@ class Run {
       report_.outputs.push_back(std::move(output));
     }
     if (!options_.outputs.empty()) HONE_RT_RETURN_IF_ERROR(writeOutputs(options_.outputs, outputs));
-    options_.json ? printJson(report_, out_) : printText(report_, out_);
-    out_.flush();
-    if (!out_) return failure(HONE_UNAVAILABLE, "cannot write the report to standard output");
+    if (sinks_.npz) {
+      HONE_RT_RETURN_IF_ERROR(writeNpz(*sinks_.npz, outputs));
+      sinks_.npz->flush();
+      if (!*sinks_.npz) return failure(HONE_UNAVAILABLE, "cannot write the outputs");
+    }
+    options_.json ? printJson(report_, sinks_.out) : printText(report_, sinks_.out);
+    sinks_.out.flush();
+    if (!sinks_.out) return failure(HONE_UNAVAILABLE, "cannot write the report to standard output");
     return {};
   }
 
   const RunOptions &options_;
-  std::ostream &out_, &err_;
+  const RunSinks &sinks_;
+  RunReport &report_;
   InterruptGuard guard_;
   Context context_;
   Model model_;
   Session session_;
   std::vector<std::string> inputs_, fetched_;
-  RunReport report_;
 };
 
-Status runWith(const RunOptions &options, std::ostream &out, std::ostream &err) {
+}  // namespace
+
+Status runArtifact(const RunOptions &options, const RunSinks &sinks, RunReport &report) {
   try {
-    return Run(options, out, err).execute();
+    return Run(options, sinks, report).execute();
   } catch (const RuntimeError &error) {
     return {error.status(), error.what()};
   } catch (const std::bad_alloc &) {
@@ -202,8 +209,6 @@ Status runWith(const RunOptions &options, std::ostream &out, std::ostream &err) 
   }
 }
 
-}  // namespace
-
 int runTool(const std::string &program, const std::vector<std::string> &arguments, std::ostream &out,
             std::ostream &err) {
   Result<RunOptions> options = parseRunOptions(arguments);
@@ -211,7 +216,8 @@ int runTool(const std::string &program, const std::vector<std::string> &argument
     out << runHelp(program);
     return HONE_OK;
   }
-  const Status status = options.ok() ? runWith(*options, out, err) : options.status();
+  RunReport report;
+  const Status status = options.ok() ? runArtifact(*options, {out, err}, report) : options.status();
   if (!status.ok()) err << "error: " << status.message << std::endl;
   return status.code;
 }

@@ -161,15 +161,7 @@ Result<std::vector<std::string>> makeInputs(const Model &model, const RunOptions
   return inputs;
 }
 
-Status writeOutputs(const std::string &path, const std::vector<OutputData> &outputs) {
-  const std::string aside = path + ".tmp." + std::to_string(getpid());
-  const auto cannot = [&](int error) {
-    std::remove(aside.c_str());
-    return failure(HONE_UNAVAILABLE, "cannot write '", path, "': ", std::strerror(error));
-  };
-  errno = 0;
-  std::ofstream file(aside, std::ios::binary | std::ios::trunc);
-  if (!file) return cannot(errno ? errno : EIO);
+Status writeNpz(std::ostream &file, const std::vector<OutputData> &outputs) {
   ZipWriter zip(file);
   std::set<std::string> written;
   Status status;
@@ -180,8 +172,19 @@ Status writeOutputs(const std::string &path, const std::vector<OutputData> &outp
   };
   for (size_t i = 0; i < outputs.size(); ++i) add("output_" + std::to_string(i), outputs[i]);
   for (const OutputData &output : outputs) add(memberName(output.info.name), output);
-  if (status.ok()) status = zip.finish();
-  if (!status.ok()) {
+  return status.ok() ? zip.finish() : status;
+}
+
+Status writeOutputs(const std::string &path, const std::vector<OutputData> &outputs) {
+  const std::string aside = path + ".tmp." + std::to_string(getpid());
+  const auto cannot = [&](int error) {
+    std::remove(aside.c_str());
+    return failure(HONE_UNAVAILABLE, "cannot write '", path, "': ", std::strerror(error));
+  };
+  errno = 0;
+  std::ofstream file(aside, std::ios::binary | std::ios::trunc);
+  if (!file) return cannot(errno ? errno : EIO);
+  if (Status status = writeNpz(file, outputs); !status.ok()) {
     std::remove(aside.c_str());
     return status;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <hone/runtime.hpp>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -23,8 +24,10 @@ struct OutputData {
   const void *data;
 };
 
-/// Writes output_0, output_1, … and each output under its own name too. Written aside and renamed: \p path is either as
-/// it was or complete.
+/// An npz with output_0, output_1, …, and each output under its own name too. Who calls checks whether \p file took it.
+Status writeNpz(std::ostream &file, const std::vector<OutputData> &outputs);
+
+/// The same as a file. Written aside and renamed: \p path is either as it was or complete.
 Status writeOutputs(const std::string &path, const std::vector<OutputData> &outputs);
 
 }  // namespace hone::runtime

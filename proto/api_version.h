@@ -1,0 +1,9 @@
+// The version of the API that this build speaks: in Hello.api_version and Capabilities. It grows when an older client,
+// worker or coordinator would misunderstand a newer one; fields that they may ignore do not raise it.
+#pragma once
+
+namespace hone::proto {
+
+inline constexpr int kApiVersion = 1;
+
+}  // namespace hone::proto
