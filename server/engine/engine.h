@@ -40,6 +40,7 @@ struct Policy {
   absl::Duration keepJobs = absl::Hours(24 * 30);
   absl::Duration blobGrace = absl::Hours(24);
   absl::Duration keepCache = absl::Hours(24 * 30);  ///< since its last use
+  absl::Duration keepKeys = absl::Hours(24 * 7);    ///< a key stays known without a worker that has it
 };
 
 /// One attached worker's way out. send() queues and returns.
@@ -104,7 +105,11 @@ class Engine {
   // ------------------------------------------------------------------------------------------------------ clients
   virtual void submit(std::string user, v1::SubmitRequest request, Callback<v1::Job> done) = 0;
   virtual void cancel(std::string user, std::string job, Callback<v1::Job> done) = 0;
-  /// The blob's file is durable; this makes its row so.
+  /// Before an upload: RESOURCE_EXHAUSTED if \p bytes more would be more than \p user may store. Reads the store on the
+  /// caller's thread. An empty user is a worker, whose blobs count for nobody.
+  virtual absl::Status checkUpload(const std::string &user, int64_t bytes) const = 0;
+  /// The blob's file is durable; this makes its row so. RESOURCE_EXHAUSTED: uploads that went on together were more
+  /// than the user may store, and the file is thrown away.
   virtual void blobStored(std::string user, v1::Digest digest, Callback<v1::Digest> done) = 0;
   /// Renews the grace of blobs that were reported as present.
   virtual void blobsSeen(std::vector<v1::Digest> digests) = 0;
