@@ -49,15 +49,17 @@ int64_t mostRows(int64_t rowBytes) {
 
 /// Cycles of a step of all tiles of \p tile that cover \p shape.
 double totalCycles(const ContractionShape &shape, const RegisterShape &tile, const TileCost &cost) {
+  const int64_t wholeVectors = shape.vectors / tile.vectors;
+  const int64_t wholeRows = shape.rows / tile.rows;
+  const int64_t wholeOuterRows = shape.outerRows / tile.outerRows;
   auto acrossVectors = [&](int64_t rows) {
-    return static_cast<double>(shape.vectors / tile.vectors) * cost(tile.vectors, rows) +
-           cost(shape.vectors % tile.vectors, rows);
+    return static_cast<double>(wholeVectors) * cost(tile.vectors, rows) + cost(shape.vectors % tile.vectors, rows);
   };
   auto acrossRows = [&](int64_t outerRows) {
-    return static_cast<double>(shape.rows / tile.rows) * acrossVectors(outerRows * tile.rows) +
+    return static_cast<double>(wholeRows) * acrossVectors(outerRows * tile.rows) +
            acrossVectors(outerRows * (shape.rows % tile.rows));
   };
-  return static_cast<double>(shape.outerRows / tile.outerRows) * acrossRows(tile.outerRows) +
+  return static_cast<double>(wholeOuterRows) * acrossRows(tile.outerRows) +
          acrossRows(shape.outerRows % tile.outerRows);
 }
 
