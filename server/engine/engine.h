@@ -105,11 +105,7 @@ class Engine {
   // ------------------------------------------------------------------------------------------------------ clients
   virtual void submit(std::string user, v1::SubmitRequest request, Callback<v1::Job> done) = 0;
   virtual void cancel(std::string user, std::string job, Callback<v1::Job> done) = 0;
-  /// Before an upload: RESOURCE_EXHAUSTED if \p bytes more would be more than \p user may store. Reads the store on the
-  /// caller's thread. An empty user is a worker, whose blobs count for nobody.
-  virtual absl::Status checkUpload(const std::string &user, int64_t bytes) const = 0;
-  /// The blob's file is durable; this makes its row so. RESOURCE_EXHAUSTED: uploads that went on together were more
-  /// than the user may store, and the file is thrown away.
+  /// The blob's file is durable; this makes its row so. Who calls has checked the user's quota.
   virtual void blobStored(std::string user, v1::Digest digest, Callback<v1::Digest> done) = 0;
   /// Renews the grace of blobs that were reported as present.
   virtual void blobsSeen(std::vector<v1::Digest> digests) = 0;
