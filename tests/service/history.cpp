@@ -44,13 +44,15 @@ void History::readBack(const std::string &path) {
   if (isCutShort) std::ofstream(path, std::ios::binary | std::ios::app) << '\n';
 }
 
-void History::write(nlohmann::json line) {
+int64_t History::write(nlohmann::json line) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const int64_t micros = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
   const std::lock_guard lock(mutex_);
-  line["micros"] = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  line["micros"] = micros;
   const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   // A history with holes would accuse the innocent.
   if (::write(file_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) abort();
+  return micros;
 }
 
 }  // namespace hone::test

@@ -20,8 +20,8 @@ class History {
   History(const History &) = delete;
   History &operator=(const History &) = delete;
 
-  /// Adds the time to the line. One write(2): what has returned survives the process.
-  void write(nlohmann::json line);
+  /// Adds the time to the line, and returns it. One write(2): what has returned survives the process.
+  int64_t write(nlohmann::json line);
 
   /// Chains that the lives before this one began and did not end.
   const std::set<int64_t> &unfinished() const { return unfinished_; }

@@ -106,7 +106,7 @@ grpc::Status ServiceClient::repeat(const json &about, seconds deadline, const Ca
   for (;;) {
     json line = about;
     line["type"] = "invoke";
-    history_.write(line);
+    const int64_t begun = history_.write(line);
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + deadline);
     context.AddMetadata("hone-user", user_);
@@ -114,6 +114,7 @@ grpc::Status ServiceClient::repeat(const json &about, seconds deadline, const Ca
     const grpc::Status status = call(context, answer);
     line = about;
     line.update(answer);
+    line["begun"] = begun;
     if (status.ok()) {
       line["type"] = "ok";
       history_.write(line);
