@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Goes through docker/Dockerfile without Docker: check_steps.sh FOLDER, as root in a fresh, minimal Debian 12. Every stage becomes a folder in
-# FOLDER, made from a copy of this system; then the three images are started as compose.yaml starts them, on one
-# socket, and a model is compiled and run through them. It knows those instructions that the Dockerfile uses, and stops at any other.
+# Goes through docker/Dockerfile without Docker: check_steps.sh FOLDER, as root in a fresh, minimal Debian 12. Every stage
+# becomes a folder in FOLDER, made from a copy of this system; then the three images are started as compose.yaml starts
+# them, on one socket, and a model is compiled and run through them. Knows the instructions that the Dockerfile uses, and
+# stops at any other.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 context=$PWD
+dockerfile=${HONE_DOCKERFILE:-docker/Dockerfile}
+address=unix:/run/hone/hone.sock
 folder=${1:?usage: docker/check_steps.sh FOLDER (on a disk with 8 GB free)}
 mkdir -p "$folder"
 folder=$(realpath "$folder")
@@ -39,9 +42,12 @@ copy_system() {
 
 # inside STAGE USER COMMAND...: in the stage's folder, with the environment that a container would have.
 inside() {
+  (exec_inside "$@")
+}
+exec_inside() {
   local stage=$1 user=$2
   shift 2
-  env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LANG=C.UTF-8 \
+  exec env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LANG=C.UTF-8 \
     chroot --userspec="$user" "$folder/$stage" "$@"
 }
 
@@ -104,4 +110,38 @@ step() {
 
 while read -r instruction rest; do
   step "$instruction" "$rest"
-done < <(sed -e ':a' -e '/\\$/N; s/\\\n//; ta' docker/Dockerfile | grep -v -e '^#' -e '^$')
+done < <(sed -e ':a' -e '/\\$/N; s/\\\n//; ta' "$dockerfile" | grep -v -e '^#' -e '^$')
+
+# begin STAGE: what the image would run, with the folder that all share.
+begin() {
+  local stage=$1
+  mount --bind "$folder/socket" "$folder/$stage/run/hone"
+  (exec_inside "$stage" "${user_of[$stage]}" ${entry_of[$stage]} ${command_of[$stage]}) >"$folder/$stage.log" 2>&1 &
+  started+=($!)
+}
+
+# check TITLE STAGE COMMAND...
+check() {
+  local title=$1 stage=$2 start=$SECONDS
+  shift 2
+  inside "$stage" "${user_of[$stage]}" "$@" || {
+    tail --lines=20 "$folder"/*.log >&2
+    die "failed: $title"
+  }
+  printf '%5d s  %s\n' $((SECONDS - start)) "$title"
+}
+
+install --directory --owner=990 --group=990 --mode=0750 "$folder/socket"
+begin coordinator
+for _ in $(seq 600); do
+  [ -S "$folder/socket/hone.sock" ] && break
+  kill -0 "${started[0]}" 2>/dev/null || { cat "$folder/coordinator.log" >&2 && die "the coordinator ended"; }
+  sleep 0.1
+done
+begin builder
+begin device
+check "make a model" builder hone sample mobilenet-v2 --output /tmp/model.onnx
+check "compile it" builder hone compile --server "$address" --output /tmp/model.tar /tmp/model.onnx
+check "run it on the device" builder hone run --rpc-tracker "$address" --rpc-key docker --print-time /tmp/model.tar
+check "hone doctor" coordinator hone doctor --server "$address"
+echo "the images work"
