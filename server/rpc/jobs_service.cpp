@@ -1,0 +1,84 @@
+#include "server/rpc/jobs_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "server/rpc/unary.h"
+#include "server/rpc/watch.h"
+
+namespace hone::server {
+
+namespace {
+
+constexpr int32_t kMostJobs = 1000;  // of a page
+
+}  // namespace
+
+grpc::ServerUnaryReactor *JobsService::Submit(grpc::CallbackServerContext *context, const grpc::ByteBuffer *in,
+                                              grpc::ByteBuffer *out) {
+  return serve<v1::SubmitRequest, v1::Job>(site_, context, in, out, "Jobs.Submit", Call::Kind::Change,
+                                           [this](std::shared_ptr<Unary<v1::Job>> call, v1::SubmitRequest request) {
+                                             site_.engine->submit(call->call.user(), std::move(request),
+                                                                  [call](absl::StatusOr<v1::Job> job) {
+                                                                    if (job.ok()) call->call.setJob(job->id());
+                                                                    call->finish(job);
+                                                                  });
+                                           });
+}
+
+grpc::ServerUnaryReactor *JobsService::Get(grpc::CallbackServerContext *context, const grpc::ByteBuffer *in,
+                                           grpc::ByteBuffer *out) {
+  return serve<v1::GetJobRequest, v1::Job>(
+      site_, context, in, out, "Jobs.Get", Call::Kind::Read,
+      [this](std::shared_ptr<Unary<v1::Job>> call, v1::GetJobRequest request) {
+        call->call.setJob(request.id());
+        site_.reads.run([this, call = std::move(call), id = request.id()] { call->finish(site_.store->job(id)); });
+      });
+}
+
+grpc::ServerUnaryReactor *JobsService::List(grpc::CallbackServerContext *context, const grpc::ByteBuffer *in,
+                                            grpc::ByteBuffer *out) {
+  return serve<v1::ListJobsRequest, v1::ListJobsResponse>(
+      site_, context, in, out, "Jobs.List", Call::Kind::Read,
+      [this](std::shared_ptr<Unary<v1::ListJobsResponse>> call, v1::ListJobsRequest request) {
+        request.set_page_size(std::min(request.page_size(), kMostJobs));
+        site_.reads.run(
+            [this, call = std::move(call), request = std::move(request)] { call->finish(site_.store->jobs(request)); });
+      });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer> *JobsService::Watch(grpc::CallbackServerContext *context,
+                                                               const grpc::ByteBuffer *in) {
+  return server::Watch::start(site_, context, in);
+}
+
+grpc::ServerUnaryReactor *JobsService::Cancel(grpc::CallbackServerContext *context, const grpc::ByteBuffer *in,
+                                              grpc::ByteBuffer *out) {
+  return serve<v1::CancelJobRequest, v1::Job>(
+      site_, context, in, out, "Jobs.Cancel", Call::Kind::Change,
+      [this](std::shared_ptr<Unary<v1::Job>> call, v1::CancelJobRequest request) {
+        call->call.setJob(request.id());
+        site_.engine->cancel(call->call.user(), request.id(),
+                             [call](absl::StatusOr<v1::Job> job) { call->finish(job); });
+      });
+}
+
+grpc::ServerUnaryReactor *JobsService::Attempts(grpc::CallbackServerContext *context, const grpc::ByteBuffer *in,
+                                                grpc::ByteBuffer *out) {
+  return serve<v1::AttemptsRequest, v1::AttemptsResponse>(
+      site_, context, in, out, "Jobs.Attempts", Call::Kind::Read,
+      [this](std::shared_ptr<Unary<v1::AttemptsResponse>> call, v1::AttemptsRequest request) {
+        call->call.setJob(request.id());
+        site_.reads.run([this, call = std::move(call), id = request.id()] {
+          if (const auto job = site_.store->job(id); !job.ok()) return call->finish(job.status());
+          auto attempts = site_.store->attempts(id);
+          if (!attempts.ok()) return call->finish(attempts.status());
+          v1::AttemptsResponse response;
+          for (v1::Attempt &attempt : *attempts) *response.add_attempts() = std::move(attempt);
+          call->finish(response);
+        });
+      });
+}
+
+}  // namespace hone::server

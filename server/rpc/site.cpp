@@ -1,0 +1,66 @@
+#include "server/rpc/site.h"
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error_detail.h"
+
+namespace hone::server {
+
+namespace {
+
+constexpr absl::Duration kRetryQuota = absl::Seconds(5);
+
+}  // namespace
+
+void Activity::end() {
+  const std::lock_guard lock(mutex_);
+  last_ = clock_.monotonic();
+  --active_;
+}
+
+absl::Duration Activity::idle() const {
+  const std::lock_guard lock(mutex_);
+  return active_ > 0 ? absl::ZeroDuration() : clock_.monotonic() - last_;
+}
+
+absl::Status UploadSlots::take(const std::string &user, int64_t bytes, int64_t storedBytes, int64_t freeBytes) {
+  const std::lock_guard lock(mutex_);
+  const auto found = users_.find(user);
+  const Use use = found == users_.end() ? Use() : found->second;
+  if (use.count >= limits_.perUser)
+    return withDetail(
+        absl::ResourceExhaustedError(absl::StrCat("user '", user, "' has ", use.count, " uploads under way, and ",
+                                                  limits_.perUser, " is the limit; wait for one to end")),
+        "QUOTA", "wait for another upload to end", kRetryQuota);
+  if (bytes > limits_.userBytes - storedBytes - use.bytes)
+    return withDetail(
+        absl::ResourceExhaustedError(absl::StrCat("the blob has ", bytes, " bytes, and of user '", user, "' there are ",
+                                                  storedBytes + use.bytes, " of at most ", limits_.userBytes)),
+        "QUOTA", "blobs that nobody uses go by themselves after the grace period; ask the operator for a larger quota");
+  if (bytes > freeBytes - bytes_ - limits_.reserveBytes)
+    return withDetail(
+        absl::ResourceExhaustedError(absl::StrCat("the blob has ", bytes, " bytes, and the coordinator's disk has ",
+                                                  freeBytes, " free, of which ", limits_.reserveBytes, " are kept and ",
+                                                  bytes_, " promised to other uploads")),
+        "DISK_FULL", "make space on the coordinator's disk, or ask the operator to");
+  Use &changed = users_[user];
+  ++changed.count;
+  changed.bytes += bytes;
+  bytes_ += bytes;
+  return absl::OkStatus();
+}
+
+void UploadSlots::give(const std::string &user, int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto found = users_.find(user);
+  found->second.bytes -= bytes;
+  bytes_ -= bytes;
+  if (--found->second.count == 0) users_.erase(found);
+}
+
+bool Site::hasBlob(const v1::Digest &digest) const {
+  if (!blobs->has(digest)) return false;
+  const auto row = store->blob(digest);
+  return row.ok() && row->has_value();
+}
+
+}  // namespace hone::server

@@ -1,0 +1,129 @@
+// What all services share: the coordinator's parts, the limits, and the threads that may block. Built once by
+// RpcServer; owned by it; its members are thread-safe.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "server/base/clock.h"
+#include "server/base/log.h"
+#include "server/base/traffic_observer.h"
+#include "server/engine/engine.h"
+#include "server/rpc/thread_pool.h"
+#include "server/rpc/ticker.h"
+#include "server/store/blob_folder.h"
+#include "server/store/store.h"
+
+namespace hone::server {
+
+/// Limits of the wire; the options table of hone-server says what each is for.
+struct RpcLimits {
+  int64_t maxBlobBytes = int64_t{4} << 30;
+  int64_t maxChunkBytes = int64_t{1} << 20;
+  int32_t maxDigests = 1000;                    ///< in one FindMissing
+  int64_t leastUploadRate = int64_t{16} << 10;  ///< bytes per second, on the average of one grace
+  absl::Duration uploadGrace = absl::Seconds(30);
+  int32_t uploadsPerUser = 32;
+  int32_t diskThreads = 4;
+  int32_t readThreads = 4;
+  int64_t memoryBytes = int64_t{512} << 20;  ///< that gRPC may use for what is under way
+  int32_t maxUnsent = 4096;                  ///< messages that wait for one worker to read them
+};
+
+/// How much of the coordinator is used now: for the private one, which ends when it is not.
+class Activity {
+ public:
+  explicit Activity(const Clock &clock) : clock_(clock), last_(clock.monotonic()) {}
+  void begin() { ++active_; }
+  void end();
+  /// Since when no call has been under way; zero while one is.
+  absl::Duration idle() const;
+
+ private:
+  const Clock &clock_;
+  std::atomic<int64_t> active_{0};
+  mutable std::mutex mutex_;
+  absl::Duration last_;
+};
+
+/// Uploads under way, by user: their number is limited, and what they still need counts for quota and disk.
+class UploadSlots {
+ public:
+  struct Limits {
+    int32_t perUser;
+    int64_t userBytes;  ///< of stored blobs and of uploads together
+    int64_t reserveBytes;
+  };
+  explicit UploadSlots(Limits limits) : limits_(limits) {}
+  /// RESOURCE_EXHAUSTED: too many at once, the quota, or the disk.
+  absl::Status take(const std::string &user, int64_t bytes, int64_t storedBytes, int64_t freeBytes);
+  void give(const std::string &user, int64_t bytes);
+
+ private:
+  struct Use {
+    int32_t count = 0;
+    int64_t bytes = 0;
+  };
+  const Limits limits_;
+  std::mutex mutex_;
+  std::map<std::string, Use> users_;
+  int64_t bytes_ = 0;
+};
+
+struct Site {
+  struct Parts {
+    Engine *engine;
+    Store *store;
+    BlobFolder *blobs;
+    const Clock *clock;
+    const Log *log;
+    TrafficObserver *traffic;
+  };
+
+  Site(Parts parts, RpcLimits rpcLimits, Policy enginePolicy, std::string privateUserName)
+      : engine(parts.engine),
+        store(parts.store),
+        blobs(parts.blobs),
+        clock(*parts.clock),
+        log(*parts.log),
+        traffic(*parts.traffic),
+        limits(rpcLimits),
+        policy(enginePolicy),
+        privateUser(std::move(privateUserName)),
+        startedMicros(parts.clock->wallMicros()),
+        activity(*parts.clock),
+        slots({rpcLimits.uploadsPerUser, enginePolicy.maxUserBytes, parts.blobs->reserveBytes()}),
+        disk(rpcLimits.diskThreads),
+        reads(rpcLimits.readThreads),
+        ticker(*parts.clock) {}
+
+  bool isPrivate() const { return !privateUser.empty(); }
+  /// The blob's file is there and its row is: it will be found by a job.
+  bool hasBlob(const v1::Digest &digest) const;
+
+  Engine *const engine;
+  Store *const store;
+  BlobFolder *const blobs;
+  const Clock &clock;
+  const Log &log;
+  TrafficObserver &traffic;
+  const RpcLimits limits;
+  const Policy policy;
+  const std::string privateUser;  ///< as whom every caller of the private coordinator is seen; empty: it is not private
+  const int64_t startedMicros;
+  Activity activity;
+  UploadSlots slots;
+  std::atomic<bool> isClosing{false};  ///< streams are being ended
+  std::function<void(bool now)> stop;  ///< asks the process to end; of the private coordinator
+  ThreadPool disk;                     ///< bytes of blobs
+  ThreadPool reads;                    ///< the store
+  Ticker ticker;
+};
+
+}  // namespace hone::server

@@ -1,0 +1,163 @@
+#include "server/rpc/upload.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error_detail.h"
+#include "server/rpc/raw.h"
+#include "server/rpc/validate.h"
+
+namespace hone::server {
+
+Upload::Upload(Site &site, grpc::CallbackServerContext *context, grpc::ByteBuffer *response)
+    : site_(site), context_(context), response_(response), call_(site, *context, "Blobs.Upload", Call::Kind::Change) {}
+
+Upload *Upload::start(Site &site, grpc::CallbackServerContext *context, grpc::ByteBuffer *response) {
+  auto upload = std::make_shared<Upload>(site, context, response);
+  upload->self_ = upload;
+  if (!upload->call_.opened().ok()) {
+    upload->finish(upload->call_.opened());
+  } else {
+    site.ticker.add(upload);
+    upload->readNext();
+  }
+  return upload.get();
+}
+
+void Upload::readNext() {
+  const std::lock_guard lock(mutex_);
+  if (isFinished_) return;
+  isWaiting_ = true;
+  waitingSince_ = site_.clock.monotonic();
+  StartRead(&message_);
+}
+
+void Upload::OnReadDone(bool ok) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (isFinished_) return;
+    isWaiting_ = false;
+    waited_ += site_.clock.monotonic() - waitingSince_;
+    if (ok) windowBytes_ += static_cast<int64_t>(message_.Length());
+  }
+  site_.disk.run([self = shared_from_this(), ok] { ok ? self->take() : self->takeEnd(); });
+}
+
+// Only while the client is waited for: what the disk takes is no fault of the client's.
+void Upload::tick(absl::Duration now) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (isFinished_ || !isWaiting_) return;
+    const absl::Duration waited = waited_ + (now - waitingSince_);
+    if (waited < site_.limits.uploadGrace) return;
+    const double least = static_cast<double>(site_.limits.leastUploadRate) * absl::ToDoubleSeconds(waited);
+    if (static_cast<double>(windowBytes_) >= least) {
+      waited_ = absl::ZeroDuration();
+      waitingSince_ = now;
+      windowBytes_ = 0;
+      return;
+    }
+  }
+  finish(withDetail(absl::ResourceExhaustedError(absl::StrCat(
+                        "the upload is slower than ", site_.limits.leastUploadRate, " bytes per second for ",
+                        absl::FormatDuration(site_.limits.uploadGrace), "; what has arrived is kept: resume it")),
+                    "TOO_SLOW", "ask with QueryUpload where to go on", absl::Seconds(1)));
+}
+
+void Upload::take() {
+  v1::UploadRequest request;
+  absl::Status status = decode(message_, request);
+  message_.Clear();
+  if (status.ok() && request.has_header() == hasBegun_)
+    status = absl::InvalidArgumentError(hasBegun_ ? "an upload's header comes a second time"
+                                                  : "an upload's first message has no header");
+  if (status.ok() && !hasBegun_) status = begin(request.header());
+  if (absl::IsAlreadyExists(status)) return store();
+  if (status.ok()) status = append(request.data());
+  if (!status.ok()) return finish(status);
+  readNext();
+}
+
+absl::Status Upload::begin(const v1::UploadHeader &header) {
+  hasBegun_ = true;
+  header_ = header;
+  if (absl::Status status = check(header, site_); !status.ok()) return status;
+  call_.setBlob(header.digest());
+  if (site_.blobs->has(header.digest())) {
+    // What is there is only as good as its bytes: whoever uploads a blob again may do so because it is damaged.
+    const absl::Status whole = site_.blobs->verify(header.digest());
+    if (whole.ok()) return absl::AlreadyExistsError("the blob is there");
+    if (absl::IsDataLoss(whole)) {
+      site_.traffic.blobCorrupt();
+      site_.engine->blobDamaged(header.digest());
+    }
+  }
+  const auto usage = site_.store->usage(call_.user());
+  if (!usage.ok()) return usage.status();
+  if (absl::Status status =
+          site_.slots.take(call_.user(), header.digest().size_bytes(), usage->blobBytes, site_.blobs->freeBytes());
+      !status.ok())
+    return status;
+  hasSlot_ = true;
+  return open();
+}
+
+absl::Status Upload::open() {
+  auto writer = site_.blobs->write(header_.digest(), header_.upload_id(), header_.offset());
+  if (!writer.ok()) return writer.status();
+  writer_ = *std::move(writer);
+  return absl::OkStatus();
+}
+
+absl::Status Upload::append(const std::string &data) {
+  const int64_t size = header_.digest().size_bytes();
+  const auto count = static_cast<int64_t>(data.size());
+  if (count > site_.limits.maxChunkBytes)
+    return absl::InvalidArgumentError(
+        absl::StrCat("a message holds ", count, " bytes of data, but at most ", site_.limits.maxChunkBytes));
+  if (count > size - writer_->written())
+    return withDetail(absl::InvalidArgumentError(absl::StrCat("more bytes came than the ", size, " of the digest")),
+                      "WRONG_DIGEST");
+  if (count == 0) return absl::OkStatus();
+  if (absl::Status status = writer_->append(data); !status.ok()) return status;
+  site_.traffic.blobBytesWritten(count);
+  return absl::OkStatus();
+}
+
+void Upload::takeEnd() {
+  if (!hasBegun_) return finish(absl::InvalidArgumentError("an upload ended before its header"));
+  const int64_t size = header_.digest().size_bytes();
+  if (writer_->written() < size)
+    return finish(absl::InvalidArgumentError(
+        absl::StrCat("the upload ended after ", writer_->written(), " of ", size, " bytes; they are kept: resume it")));
+  const absl::Status status = writer_->finish();
+  writer_.reset();
+  if (!status.ok()) return finish(absl::IsInvalidArgument(status) ? withDetail(status, "WRONG_DIGEST") : status);
+  store();
+}
+
+void Upload::store() {
+  site_.engine->blobStored(call_.user(), header_.digest(),
+                           [self = shared_from_this()](absl::StatusOr<v1::Digest> stored) {
+                             if (stored.ok()) {
+                               v1::UploadResponse response;
+                               response.set_size_bytes(stored->size_bytes());
+                               *self->response_ = encode(response);
+                             }
+                             self->finish(stored.status());
+                           });
+}
+
+void Upload::finish(const absl::Status &status) {
+  const std::lock_guard lock(mutex_);
+  if (isFinished_) return;
+  isFinished_ = true;
+  // Before the client hears of the end: it may resume at once.
+  writer_.reset();
+  if (hasSlot_) site_.slots.give(call_.user(), header_.digest().size_bytes());
+  Finish(call_.close(status));
+}
+
+void Upload::OnDone() { self_.reset(); }
+
+}  // namespace hone::server

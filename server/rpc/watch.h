@@ -1,0 +1,61 @@
+// Jobs.Watch: what has happened to a job, then what happens. The events are read from the store, the engine only says
+// that there are new ones; progress is sent as it comes, the latest only if the client is slow. Lives until gRPC is
+// done with it; the engine's threads may hold it a little longer.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "grpcpp/grpcpp.h"
+#include "hone/v1/jobs.pb.h"
+#include "server/rpc/call.h"
+#include "server/rpc/site.h"
+
+namespace hone::server {
+
+class Watch : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+              public JobWatcher,
+              public Ticked,
+              public std::enable_shared_from_this<Watch> {
+ public:
+  /// gRPC owns the reactor that comes back.
+  static Watch *start(Site &site, grpc::CallbackServerContext *context, const grpc::ByteBuffer *request);
+
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  void changed() override;
+  void progress(const v1::Progress &progress) override;
+  void tick(absl::Duration now) override;
+
+  Watch(Site &site, grpc::CallbackServerContext *context);
+
+ private:
+  void begin();      // on a reading thread
+  void readStore();  // on a reading thread
+  absl::Status readEvents();
+  void writeNext();                  // with the lock
+  void finish(absl::Status status);  // with the lock
+
+  Site &site_;
+  Call call_;
+  std::shared_ptr<Watch> self_;  // until OnDone()
+  v1::WatchRequest request_;
+
+  std::mutex mutex_;
+  int64_t sequence_ = 0;     // of the last event that was queued
+  bool isReading_ = false;   // a reading thread looks at the store
+  bool hasChanged_ = false;  // since it began
+  bool isWriting_ = false;
+  bool isFinal_ = false;  // the last message is queued
+  bool isFinished_ = false;
+  bool isWatching_ = false;
+  std::deque<grpc::ByteBuffer> queue_;
+  std::optional<v1::Progress> progress_;
+  grpc::ByteBuffer message_;  // until it is written
+};
+
+}  // namespace hone::server
