@@ -110,7 +110,8 @@ class Store:
 
 # ----------------------------------------------------------------------------------------------------------- checking
 class Checker:
-    """histories: lists of entries. kills: {"micros": …, "who": "coordinator" | "client" | name of a worker}.
+    """histories: lists of entries. kills: {"who": "coordinator" | "client" | name of a worker, "micros": when the signal was
+    sent, "until": when the process was gone}.
     reference(pairs) -> {(model, opt): sha256} of local compilations, for at most `samples` of the pairs."""
 
     def __init__(self, store, histories, kills, max_attempts, reference=None, samples=0):
@@ -241,7 +242,7 @@ class Checker:
 
     def was_in_flight_at_a_kill(self, attempt):
         return any(kill["who"] in ("coordinator", attempt["worker"])
-                   and attempt["granted"] <= kill["micros"] <= (attempt["ended"] or kill["micros"])
+                   and attempt["granted"] <= kill["until"] and kill["micros"] <= attempt["ended"]
                    for kill in self.kills)
 
     def check_results(self):

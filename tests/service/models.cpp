@@ -33,6 +33,56 @@ std::string tinyModel(uint32_t number) {
   return model.bytes();
 }
 
+std::map<std::string, std::string> hostileModels() {
+  std::map<std::string, std::string> models;
+  constexpr int64_t kHuge = int64_t{1} << 31;
+  ModelBuilder shapes(13);
+  shapes.input("x", DType::F32, {kHuge, kHuge});
+  shapes.node("Relu", {"x"}, {"y"});
+  shapes.output("y");
+  models["huge-shape"] = shapes.bytes();
+
+  ModelBuilder constant(13);
+  constant.input("x", DType::F32, {1});
+  constant.integers("shape", {kHuge, 1 << 12});
+  constant.node("ConstantOfShape", {"shape"}, {"c"});
+  constant.node("Add", {"x", "c"}, {"y"});
+  constant.output("y");
+  models["huge-constant"] = constant.bytes();
+
+  ModelBuilder external(13);
+  external.input("x", DType::F32, {1, 4});
+  external.floats("w", {1, 4}, {0, 0, 0, 0});
+  external.node("Add", {"x", "w"}, {"y"});
+  external.output("y");
+  onnx::TensorProto &weight = *external.model.mutable_graph()->mutable_initializer(0);
+  weight.clear_raw_data();
+  weight.clear_float_data();
+  weight.set_data_location(onnx::TensorProto::EXTERNAL);
+  auto &entry = *weight.add_external_data();
+  entry.set_key("location");
+  entry.set_value("../../../../../../etc/passwd");
+  models["external"] = external.bytes();
+
+  ModelBuilder nested(13);
+  nested.input("x", DType::F32, {1});
+  onnx::GraphProto graph;
+  constexpr int kNesting = 500;
+  for (int depth = 0; depth < kNesting; ++depth) {
+    onnx::GraphProto outer;
+    onnx::NodeProto &node = *outer.add_node();
+    node.set_op_type("If");
+    onnx::AttributeProto &attribute = *node.add_attribute();
+    attribute.set_name("then_branch");
+    attribute.set_type(onnx::AttributeProto::GRAPH);
+    attribute.mutable_g()->Swap(&graph);
+    graph.Swap(&outer);
+  }
+  *nested.model.mutable_graph()->add_node() = graph.node(0);
+  models["nested"] = nested.bytes();
+  return models;
+}
+
 std::string randomBytes(uint64_t seed, size_t size) {
   std::mt19937_64 random(seed);
   std::string bytes;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "hone/v1/blobs.pb.h"
@@ -11,6 +12,10 @@ namespace hone::test {
 
 /// A small dense network as ONNX, compiled in a fraction of a second. Other numbers, other weights.
 std::string tinyModel(uint32_t number);
+
+/// Models that want to do harm, by name: shapes of more bytes than there are, a constant of such a shape, subgraphs
+/// nested without end, weights in a file of the user's.
+std::map<std::string, std::string> hostileModels();
 
 /// Bytes that no compressor and no accident makes equal for two seeds.
 std::string randomBytes(uint64_t seed, size_t size);

@@ -1,6 +1,8 @@
 // What the Python tests of the service cannot do themselves:
 //   service_tool models FOLDER COUNT        writes tiny-0.onnx, tiny-1.onnx, …
+//   service_tool hostile FOLDER             writes models that want to do harm, NAME.onnx
 //   service_tool target WORKER FILE         this machine's TargetDescription, serialized
+//   service_tool show-target FILE           the same as JSON
 //   service_tool compile WORKER TARGET      reads lines "MODEL OPT_LEVEL", answers each with "MODEL OPT_LEVEL SHA256":
 //                                           the artifact that a local compilation gives
 #include <cstdio>
@@ -10,6 +12,7 @@
 #include <string>
 
 #include "CLI/CLI.hpp"
+#include "google/protobuf/util/json_util.h"
 #include "tests/service/local_work.h"
 #include "tests/service/models.h"
 
@@ -28,6 +31,12 @@ int writeModels(const std::string &folder, uint32_t count) {
   return 0;
 }
 
+int writeHostileModels(const std::string &folder) {
+  for (const auto &[name, bytes] : test::hostileModels())
+    std::ofstream(folder + "/" + name + ".onnx", std::ios::binary) << bytes;
+  return 0;
+}
+
 int writeTarget(const std::string &worker, const std::string &file) {
   auto target = test::describeTarget(worker, "llvm");
   if (!target.ok()) return fail(target.status());
@@ -35,9 +44,25 @@ int writeTarget(const std::string &worker, const std::string &file) {
   return 0;
 }
 
+std::string contentOf(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+int showTarget(const std::string &path) {
+  v1::TargetDescription target;
+  std::string text;
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  if (!target.ParseFromString(contentOf(path)) ||
+      !google::protobuf::util::MessageToJsonString(target, &text, options).ok())
+    return fail(absl::InvalidArgumentError("no target description in " + path));
+  puts(text.c_str());
+  return 0;
+}
+
 int compileLines(const std::string &worker, const std::string &targetFile) {
-  std::ifstream file(targetFile, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  const std::string bytes = contentOf(targetFile);
   v1::Work work;
   if (!work.mutable_compile()->mutable_target_description()->ParseFromString(bytes) || bytes.empty())
     return fail(absl::InvalidArgumentError("no target description in " + targetFile));
@@ -63,7 +88,11 @@ int main(int argc, char **argv) {
   CLI::App *models = app.add_subcommand("models");
   models->add_option("folder", path)->required();
   models->add_option("count", count)->required();
+  CLI::App *hostile = app.add_subcommand("hostile");
+  hostile->add_option("folder", path)->required();
   CLI::App *target = app.add_subcommand("target");
+  CLI::App *show = app.add_subcommand("show-target");
+  show->add_option("file", path)->required();
   CLI::App *compile = app.add_subcommand("compile");
   for (CLI::App *command : {target, compile}) {
     command->add_option("worker", worker)->required();
@@ -71,6 +100,8 @@ int main(int argc, char **argv) {
   }
   CLI11_PARSE(app, argc, argv);
   if (models->parsed()) return writeModels(path, count);
+  if (hostile->parsed()) return writeHostileModels(path);
   if (target->parsed()) return writeTarget(worker, path);
+  if (show->parsed()) return showTarget(path);
   return compileLines(worker, path);
 }

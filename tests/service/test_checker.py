@@ -60,7 +60,7 @@ class World:
         self.task_jobs = ["j-1", "j-2"]
         self.blobs = {digest_of(content) for content in (MODEL, ARTIFACT, OUTPUTS)}
         self.files = {digest_of(content).split(":")[0]: content for content in (MODEL, ARTIFACT, OUTPUTS)}
-        self.kills = [{"micros": 200, "who": "b1"}]
+        self.kills = [{"micros": 200, "until": 201, "who": "b1"}]
         self.reference = {(7, 3): hashlib.sha256(ARTIFACT).hexdigest()}
         compile_job = {"op": "submit", "request": "c-0-c", "user": "ann", "kind": "compile", "expect": "success",
                        "model": 7, "opt": 3}
@@ -217,7 +217,10 @@ class CheckerTest(unittest.TestCase):
         self.finds("no kill met the lease", lambda world: world.kills[0].update(who="b2"))
 
     def test_repetition_by_a_kill_before_the_lease(self):
-        self.finds("no kill met the lease", lambda world: world.kills[0].update(micros=99))
+        self.finds("no kill met the lease", lambda world: world.kills[0].update(micros=98, until=99))
+
+    def test_repetition_by_a_kill_after_the_lease(self):
+        self.finds("no kill met the lease", lambda world: world.kills[0].update(micros=211, until=212))
 
     def test_two_tasks_of_one_job(self):
         self.finds("job j-2 has 2 tasks", lambda world: world.task_jobs.append("j-2"))
