@@ -101,6 +101,8 @@ class TrackerTest(unittest.TestCase):
 
     def end(self):
         """The host must still be there and end in order: that is where leaks and crashes show."""
+        if self.host.stdin.closed:
+            return
         self.host.send_signal(signal.SIGCONT)
         self.host.stdin.close()
         self.assertEqual(self.host.wait(PATIENCE), 0)

@@ -215,7 +215,7 @@ class CrowdTest(TrackerTest):
             server = self.client()
             try:
                 for j in range(16):
-                    server.ask(PUT, f"key{i}.{j}", [9090, "m"], None)
+                    server.ask(PUT, f"key{i}.{j}", [9090, f"m{j}"], None)
             except ConnectionError:
                 refused += 1
             server.close()
@@ -223,7 +223,7 @@ class CrowdTest(TrackerTest):
         self.logged("there are 4096 keys already")
 
     def test_log_lines_are_few(self):
-        self.start()
+        self.start("--log-lines", "10")
         for _ in range(300):
             with Client(self.port, greet=False) as client:
                 client.send(b"garbage")

@@ -1,6 +1,7 @@
 // A TVM tracker on a free port of loopback with a fleet that the command line describes, for the tests in Python:
 //
-//   tracker_host [--grace S] [--message-time S] [--fleet-time S] [--connections N] [--fleet answers|fails|silent]
+//   tracker_host [--port N] [--grace S] [--message-time S] [--fleet-time S] [--connections N] [--log-lines N] [--fleet
+//   answers|fails|silent]
 //                [--worker NAME:KEY:ROLE[:gone]]...
 //
 // Prints "port N", then what the tracker logs; ends when its standard input does.
@@ -52,6 +53,7 @@ FleetReader readerOf(const v1::ListWorkersResponse &fleet) {
 int run(int argc, char **argv) {
   TvmTracker::Options options;
   options.port = 0;
+  options.maxLogLines = 1000;
   double grace = 0, messageTime = 10, fleetTime = 5;
   std::string mode = "answers";
   std::vector<std::string> workers;
@@ -60,6 +62,8 @@ int run(int argc, char **argv) {
   app.add_option("--message-time", messageTime);
   app.add_option("--fleet-time", fleetTime);
   app.add_option("--connections", options.maxConnections);
+  app.add_option("--port", options.port);
+  app.add_option("--log-lines", options.maxLogLines);
   app.add_option("--fleet", mode)->check(CLI::IsMember({"answers", "fails", "silent"}));
   app.add_option("--worker", workers);
   CLI11_PARSE(app, argc, argv);
