@@ -100,8 +100,8 @@ absl::Status RpcServerImpl::listen(const std::vector<std::string> &addresses) {
   if (grpc_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot listen on ", addresses_[0].text()));
   for (size_t i = 0; i < addresses_.size(); ++i) {
     if (addresses_[i].isUnix) {
-      // For the owner alone, until the service knows who calls.
-      chmod(addresses_[i].path.c_str(), S_IRUSR | S_IWUSR);
+      // For the owner alone; elsewhere the process's umask decides who may connect.
+      if (site_.isPrivate()) chmod(addresses_[i].path.c_str(), S_IRUSR | S_IWUSR);
     } else {
       addresses_[i].port = static_cast<uint16_t>(ports[i]);
     }
