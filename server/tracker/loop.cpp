@@ -20,7 +20,6 @@ namespace hone::server {
 namespace {
 
 constexpr uint64_t kListenerId = 0, kFleetId = 1, kFirstId = 2;
-constexpr int64_t kMaxLinesASecond = 10;
 constexpr size_t kMaxBuffered = size_t{64} << 20, kSmallBuffer = size_t{64} << 10;
 constexpr size_t kKeysInSentence = 20;
 constexpr absl::Duration kAcceptPause = absl::Milliseconds(100);
@@ -197,13 +196,13 @@ void TrackerLoop::passTime() {
 void TrackerLoop::log(const std::string &line) {
   const absl::Duration time = now();
   if (time - logSecond_ >= absl::Seconds(1)) {
-    if (linesInSecond_ > kMaxLinesASecond) {
-      parts_.log(absl::StrCat(linesInSecond_ - kMaxLinesASecond, " more lines in a second were left out"));
+    if (linesInSecond_ > options_.maxLogLines) {
+      parts_.log(absl::StrCat(linesInSecond_ - options_.maxLogLines, " more lines in a second were left out"));
     }
     logSecond_ = time;
     linesInSecond_ = 0;
   }
-  if (++linesInSecond_ <= kMaxLinesASecond) parts_.log(line);
+  if (++linesInSecond_ <= options_.maxLogLines) parts_.log(line);
 }
 
 // ----------------------------------------------------------------------------------------------------------- messages

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,6 +33,7 @@ class TvmTracker {
     size_t maxConnections = 1024;
     absl::Duration messageTime = absl::Seconds(10);  ///< for the greeting, for a message once begun, for taking a reply
     absl::Duration reconnectGrace = absl::Seconds(10);  ///< how long a key stays known without a server
+    int64_t maxLogLines = 10;                           ///< in a second; what is more is counted
     absl::Duration fleetTime = absl::Seconds(5);        ///< then a summary goes without hone's devices
   };
   struct Parts {

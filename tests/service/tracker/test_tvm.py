@@ -39,22 +39,29 @@ class TvmTest(TrackerTest):
     def rows(self):
         return [line.split() for line in self.query().splitlines()]
 
+
+class SessionTest(TvmTest):
+    """One tracker and one server for all: TVM's programs take seconds to start."""
+
+    @classmethod
+    def setUpClass(cls):
+        owner = TvmTest()
+        cls.addClassCleanup(owner.doCleanups)
+        owner.start(*DEVICES)
+        owner.start_server("epyc")
+        cls.port = owner.port
+
+    def setUp(self):
+        self.wait_for(lambda: self.queue("epyc") == {"free": 1, "pending": 0}, "the server is free")
+
     def test_query_shows_the_fleet(self):
-        self.start(*DEVICES)
-        self.start_server("epyc")
         rows = self.rows()
         self.assertIn(["hone:pi-3", "server:rpi4"], rows)
         self.assertIn(["rpi4", "1", "1", "3"], rows)
         self.assertIn(["epyc", "1", "1", "0"], rows)
         self.assertEqual(len([row for row in rows if row[-1:] == ["server:epyc"]]), 1)
 
-    def test_query_of_nothing(self):
-        self.start()
-        self.assertIn("Queue Status", self.query())
-
     def test_a_session_computes(self):
-        self.start()
-        self.start_server("epyc")
         tracker = rpc.connect_tracker("127.0.0.1", self.port)
         for i in range(3):  # each session uses a ticket up, and the server brings a new one
             session = tracker.request("epyc", session_timeout=PATIENCE)
@@ -64,8 +71,6 @@ class TvmTest(TrackerTest):
             self.wait_for(lambda: self.queue("epyc")["free"] == 1, "the server offers its next ticket")
 
     def test_requests_wait_for_one_server_in_turn(self):
-        self.start()
-        self.start_server("epyc")
         results = []
 
         def work(number):
@@ -81,15 +86,11 @@ class TvmTest(TrackerTest):
         self.assertEqual(sorted(results), [1, 2, 3, 4])
 
     def test_request_and_run(self):
-        self.start()
-        self.start_server("epyc")
         tracker = rpc.connect_tracker("127.0.0.1", self.port)
         self.assertEqual(tracker.request_and_run("epyc", lambda session: session.get_function("rpc.test.strcat")("a", 1)),
                          "a:1")
 
     def test_an_unknown_key_is_told_at_once(self):
-        self.start(*DEVICES)
-        self.start_server("epyc")
         tracker = rpc.connect_tracker("127.0.0.1", self.port)
         with self.assertRaisesRegex(RuntimeError, r"no TVM RPC server has the key 'rpi5'; known keys: epyc"):
             tracker.request("rpi5")
@@ -97,6 +98,17 @@ class TvmTest(TrackerTest):
             tracker.request("rpi4")
         # and the connection that was told so goes on
         self.assertEqual(tracker.request("epyc").get_function("rpc.test.addone")(1), 2)
+
+    def test_a_ticket_that_nobody_uses_is_offered_again(self):
+        with self.client() as client:
+            self.assertEqual(client.ask(4, "epyc", "", 1)[0], 0)
+        self.wait_for(lambda: self.queue("epyc")["free"] == 1, "the server makes a new ticket")
+
+
+class LifeTest(TvmTest):
+    def test_query_of_nothing(self):
+        self.start()
+        self.assertIn("Queue Status", self.query())
 
     def test_a_killed_server_disappears(self):
         self.start()
@@ -107,13 +119,6 @@ class TvmTest(TrackerTest):
         self.assertEqual(len(self.summary()["server_info"]), 1)
         tracker = rpc.connect_tracker("127.0.0.1", self.port)
         self.assertEqual(tracker.request("epyc").get_function("rpc.test.addone")(1), 2)
-
-    def test_a_ticket_that_nobody_uses_is_offered_again(self):
-        self.start()
-        self.start_server("epyc")
-        with self.client() as client:
-            self.assertEqual(client.ask(4, "epyc", "", 1)[0], 0)
-        self.wait_for(lambda: self.queue("epyc")["free"] == 1, "the server makes a new ticket")
 
     def test_servers_come_back_to_a_tracker_that_was_restarted(self):
         self.start("--grace", "60")
