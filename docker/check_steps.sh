@@ -143,5 +143,5 @@ begin device
 check "make a model" builder hone sample mobilenet-v2 --output /tmp/model.onnx
 check "compile it" builder hone compile --server "$address" --output /tmp/model.tar /tmp/model.onnx
 check "run it on the device" builder hone run --rpc-tracker "$address" --rpc-key docker --print-time /tmp/model.tar
-check "hone doctor" coordinator hone doctor --server "$address"
+check "list the workers" coordinator hone devices list --server "$address"
 echo "the images work"
