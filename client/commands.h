@@ -13,8 +13,13 @@ struct Invocation {
 };
 
 int compileCommand(const Invocation &invocation);
+int contextCommand(const Invocation &invocation);
+int devicesCommand(const Invocation &invocation);
+int doctorCommand(const Invocation &invocation);
 int inspectCommand(const Invocation &invocation);
-int sampleCommand(const Invocation &invocation);
+int jobsCommand(const Invocation &invocation);
 int runCommand(const Invocation &invocation);
+int sampleCommand(const Invocation &invocation);
+int serverCommand(const Invocation &invocation);
 
 }  // namespace hone::client

@@ -2,11 +2,14 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/commands.h"
 #include "client/failure.h"
+#include "client/nearest.h"
 
 namespace {
 
@@ -20,9 +23,14 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"compile", hone::client::compileCommand, "an ONNX model to an artifact"},
-    {"run", hone::client::runCommand, "an artifact on inputs"},
+    {"run", hone::client::runCommand, "an artifact on inputs, here or on a device of a server"},
     {"inspect", hone::client::inspectCommand, "what an artifact holds"},
     {"sample", hone::client::sampleCommand, "a well-known network with random weights"},
+    {"jobs", hone::client::jobsCommand, "list, show, watch, cancel, logs, download: jobs of a server"},
+    {"devices", hone::client::devicesCommand, "list, drain, undrain: builders and devices of a server"},
+    {"context", hone::client::contextCommand, "add, use, list, remove: names for servers"},
+    {"server", hone::client::serverCommand, "status, stop: the private server on this machine"},
+    {"doctor", hone::client::doctorCommand, "what is wrong with the server or this machine, and what to do"},
 };
 
 // Commands of TVMC and words of habit that deserve an answer.
@@ -40,10 +48,22 @@ void printHelp(FILE *out) {
   for (const Command &command : kCommands)
     fprintf(out, "  %-9s %s\n", std::string(command.name).c_str(), std::string(command.summary).c_str());
   fputs(
+      "\nexamples:\n"
+      "  hone sample resnet50-v2 -o resnet.onnx          a model to begin with\n"
+      "  hone compile resnet.onnx -o resnet.tar          for this machine\n"
+      "  hone run resnet.tar --print-time                here\n"
+      "  hone context add lab localhost:9190             a server of the team; commands use it from now on\n"
+      "  hone run --rpc-key rpi4 resnet.tar --profile    on one of its devices\n"
       "\nhone COMMAND --help tells more; hone --version prints the version.\n"
-      "exit codes: 0 done, 1 defect of hone, 2 wrong usage, 3 input refused, 4 work failed, 5 file or device\n"
+      "exit codes: 0 done, 1 defect of hone, 2 wrong usage, 3 input refused, 4 work failed, 5 file, device or server\n"
       "unavailable, 6 not allowed, 130 interrupted\n",
       out);
+}
+
+std::vector<std::string> commandNames() {
+  std::vector<std::string> names;
+  for (const Command &command : kCommands) names.emplace_back(command.name);
+  return names;
 }
 
 int wrongUsage(const std::string &sentence) { return hone::client::report(absl::InvalidArgumentError(sentence)); }
@@ -56,7 +76,9 @@ int dispatch(const std::string &name, const Invocation &invocation) {
   if (name.starts_with("--config"))
     return wrongUsage("not supported by hone: --config (write the flags into the command)");
   if (name.starts_with('-')) return wrongUsage(absl::StrCat("unknown flag ", name, "; a command comes first"));
-  return wrongUsage(absl::StrCat("unknown command '", name, "'; commands are compile, run, inspect, sample"));
+  const std::vector<std::string> names = commandNames();
+  return wrongUsage(absl::StrCat("unknown command '", name, "'; commands are ", absl::StrJoin(names, ", "),
+                                 hone::client::nearestOf(name, names)));
 }
 
 }  // namespace

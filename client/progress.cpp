@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -17,8 +18,13 @@ ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) == 1), start_(std
 ProgressLine::~ProgressLine() { clear(); }
 
 void ProgressLine::update(const v1::Progress &progress) {
-  text_ = progress.phase();
-  if (progress.total() > 0) absl::StrAppend(&text_, " ", progress.done(), "/", progress.total());
+  std::string text = progress.phase();
+  if (progress.total() > 0) absl::StrAppend(&text, " ", progress.done(), "/", progress.total());
+  show(std::move(text));
+}
+
+void ProgressLine::show(std::string text) {
+  text_ = std::move(text);
   tick();
 }
 

@@ -18,6 +18,7 @@ class ProgressLine {
   ProgressLine &operator=(const ProgressLine &) = delete;
 
   void update(const v1::Progress &progress);
+  void show(std::string text);
   /// Repaints; called now and then while nothing is reported.
   void tick();
   void clear();

@@ -11,6 +11,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/programs.h"
+#include "client/result_status.h"
 
 namespace hone::client {
 
@@ -22,25 +24,6 @@ constexpr uint64_t kCpuSeconds = uint64_t{4} * 3600;
 
 uint64_t physicalBytes() {
   return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-absl::Status statusOf(const v1::Result &result, const std::string &subject) {
-  const std::string sentence = subject.empty() ? result.sentence() : absl::StrCat(subject, ": ", result.sentence());
-  switch (result.outcome()) {
-    case v1::Result::DONE:
-      return absl::OkStatus();
-    // The option is at fault, not the file.
-    case v1::Result::WRONG_USAGE:
-      return absl::InvalidArgumentError(result.sentence());
-    case v1::Result::INPUT_REFUSED:
-      return absl::DataLossError(sentence);
-    case v1::Result::UNAVAILABLE:
-      return absl::UnavailableError(sentence);
-    case v1::Result::NOT_ALLOWED:
-      return absl::PermissionDeniedError(sentence);
-    default:
-      return absl::ResourceExhaustedError(sentence);
-  }
 }
 
 }  // namespace
@@ -64,7 +47,7 @@ InputFile::~InputFile() {
 }
 
 absl::StatusOr<v1::Result> ask(Request request) {
-  auto program = findWorker();
+  auto program = findProgram("hone-worker");
   if (!program.ok()) return program.status();
   request.work.mutable_limits()->set_address_space_bytes(physicalBytes() + kReservedBytes);
   request.work.mutable_limits()->set_cpu_seconds(kCpuSeconds);

@@ -12,7 +12,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -190,18 +189,6 @@ absl::Status converse(int socket, const SignalWatch &signals, WorkerEnd &end, Pr
 }
 
 }  // namespace
-
-absl::StatusOr<fs::path> findWorker() {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (error) return absl::UnavailableError("cannot find hone-worker: /proc is not mounted");
-  const fs::path folder = self.parent_path();
-  for (const fs::path &candidate : {folder / "hone-worker", folder.parent_path() / "libexec/hone/hone-worker"})
-    if (access(candidate.c_str(), X_OK) == 0) return candidate;
-  return absl::UnavailableError(absl::StrCat("cannot find hone-worker in '", folder.string(), "' or in '",
-                                             (folder.parent_path() / "libexec/hone").string(),
-                                             "'; install it beside hone"));
-}
 
 absl::StatusOr<WorkerEnd> runWorker(const fs::path &program, const v1::Work &work, const WorkerFiles &files,
                                     ProgressLine &progress) {

@@ -31,9 +31,6 @@ struct WorkerEnd {
   std::string log;                   ///< what it wrote to its standard output and error
 };
 
-/// hone-worker in the folder of this program, else in libexec/hone beside that folder.
-absl::StatusOr<std::filesystem::path> findWorker();
-
 /// CANCELLED when a signal (Ctrl-C) ended the wait: the child is dead then.
 absl::StatusOr<WorkerEnd> runWorker(const std::filesystem::path &program, const v1::Work &work,
                                     const WorkerFiles &files, ProgressLine &progress);

@@ -1,0 +1,117 @@
+#include "client/compile_flags.h"
+
+#include <fstream>
+#include <iterator>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "client/compile_values.h"
+
+namespace hone::client {
+
+namespace {
+
+constexpr std::string_view kTargetKeys[] = {"mcpu", "mattr", "mtriple", "num-cores"};
+
+std::vector<std::string> listOf(const std::string &text) { return absl::StrSplit(text, ',', absl::SkipEmpty()); }
+
+absl::Status checkFormats(const CompileFlags &flags) {
+  if (flags.outputFormat != "so")
+    return absl::InvalidArgumentError(
+        absl::StrCat("not supported by hone: output format '", flags.outputFormat, "' (so is the only one)"));
+  if (!flags.modelFormat.empty() && flags.modelFormat != "onnx")
+    return absl::InvalidArgumentError(absl::StrCat("not supported by hone: model format '", flags.modelFormat,
+                                                   "' (hone reads onnx; most frameworks export it)"));
+  for (const std::string &form : listOf(flags.dumpCode))
+    if (form == "relay" || form == "tir")
+      return absl::InvalidArgumentError(absl::StrCat("not supported by hone: --dump-code ", form,
+                                                     " (hone's own forms are graph, plan, loops, ll, asm)"));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> readText(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file.is_open() || file.bad()) return absl::NotFoundError(absl::StrCat("cannot read '", path, "'"));
+  return text;
+}
+
+}  // namespace
+
+void declareCompileFlags(CLI::App &app, CompileFlags &flags) {
+  app.add_option("FILE", flags.model, "the model, as ONNX")->required();
+  app.add_option(
+         "--target", flags.target,
+         "the machine to compile for: \"llvm [-mcpu=NAME] [-mattr=+a,-b] [-mtriple=T] [-num-cores=N]\", the same as "
+         "JSON, or a JSON file; llvm alone is this machine")
+      ->capture_default_str();
+  for (const std::string_view key : kTargetKeys) {
+    app.add_option_function<std::string>(
+        absl::StrCat("--target-llvm-", std::string(key)),
+        [&flags, key](const std::string &value) { flags.targetKeys[std::string(key)] = value; },
+        absl::StrCat("-", std::string(key), " of the target"));
+  }
+  app.add_option("--input-shapes", flags.inputShapes,
+                 "shapes of inputs, which bind symbolic dimensions: \"name:[1,3,224,224] name2:[1,10]\"");
+  app.add_option("--rpc-key", flags.key, "compile for the devices of this key instead of --target (hone devices list)")
+      ->group("Server");
+  app.add_option("-o,--output", flags.output, "the artifact to write")->capture_default_str();
+  app.add_option("-f,--output-format", flags.outputFormat, "so: a tar of mod.so, mod.json, mod.params")
+      ->capture_default_str();
+  app.add_option("--model-format", flags.modelFormat, "onnx, whatever the name of the file");
+  app.add_option("--dump-code", flags.dumpCode, "list of graph, plan, loops, ll, asm: writes that form to OUTPUT.FORM");
+  app.add_option("--schedules", flags.schedules,
+                 "a file of schedules for some kernels, as `hone inspect --schedules` prints them");
+  app.add_option("-O,--opt-level", flags.optLevel, "which optional graph passes run: 0 (none) to 3 (all)")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 3));
+  app.add_option("--disabled-pass", flags.disabledPasses, "list of graph passes to leave out");
+  app.add_option("--print-ir-after", flags.printAfter, "list of graph passes after which to print the graph; or all");
+  app.add_option(
+      "--stop-after", flags.stopAfter,
+      "print what is there after this phase and write nothing: import, graph, plan, schedule, loops, codegen");
+  app.add_flag("--print-pass-times", flags.printPassTimes, "print the time of each phase and graph pass");
+  app.add_option("--module-name", flags.moduleName, "name that the artifact carries")->capture_default_str();
+  app.add_option("--threads", flags.threads, "threads of code generation (default: one per CPU)")
+      ->check(CLI::Range(0, 1024));
+  app.add_flag("--no-cache", flags.noCache, "compile again, even if the server has the artifact of the same request")
+      ->group("Server");
+  declareServerFlags(app, flags.server);
+  declareJobFlags(app, flags.job);
+  app.add_flag("-v,--verbose", flags.verbosity, "say more; may be repeated");
+}
+
+absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags) {
+  if (absl::Status status = checkFormats(flags); !status.ok()) return status;
+  if (!flags.key.empty() && (flags.target != "llvm" || !flags.targetKeys.empty()))
+    return absl::InvalidArgumentError("--target and --rpc-key both say what to compile for; give one of them");
+  v1::Compile message;
+  auto target = targetText(flags.target, flags.targetKeys);
+  if (!target.ok()) return target.status();
+  message.set_target(*target);
+  auto shapes = parseInputShapes(flags.inputShapes);
+  if (!shapes.ok()) return shapes.status();
+  for (const auto &[name, dims] : *shapes) {
+    v1::InputShape &shape = *message.add_input_shapes();
+    shape.set_name(name);
+    for (const int64_t dim : dims) shape.add_dims(dim);
+  }
+  if (!flags.schedules.empty()) {
+    auto text = readText(flags.schedules);
+    if (!text.ok()) return text.status();
+    message.set_schedules(*text);
+  }
+  message.set_opt_level(flags.optLevel);
+  for (const std::string &pass : listOf(flags.disabledPasses)) message.add_disabled_passes(pass);
+  for (const std::string &pass : listOf(flags.printAfter)) message.add_print_after(pass);
+  for (const std::string &form : listOf(flags.dumpCode)) message.add_dumps(form);
+  message.set_stop_after(flags.stopAfter);
+  message.set_threads(flags.threads);
+  message.set_module_name(flags.moduleName);
+  return message;
+}
+
+}  // namespace hone::client

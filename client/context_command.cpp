@@ -1,0 +1,125 @@
+// hone context: names for coordinators.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "client/arguments.h"
+#include "client/failure.h"
+#include "client/listing.h"
+#include "client/service/address.h"
+#include "client/service/config.h"
+#include "client/subcommands.h"
+
+namespace hone::client {
+
+namespace {
+
+constexpr size_t kLongestName = 64;
+
+absl::Status checkName(const std::string &name) {
+  const bool isPlain = !name.empty() && name.size() <= kLongestName && name[0] != '-' &&
+                       std::all_of(name.begin(), name.end(), [](char c) {
+                         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
+                       });
+  if (!isPlain)
+    return absl::InvalidArgumentError(absl::StrCat("'", name, "' is no name of a context; one has up to ", kLongestName,
+                                                   " of a-z, 0-9, '.', '-', '_'"));
+  if (name == kPrivateName)
+    return absl::InvalidArgumentError("the context private is always there: it means the server on this machine");
+  return absl::OkStatus();
+}
+
+absl::Status mustExist(const Config &config, const std::string &name) {
+  if (config.contexts.contains(name)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("there is no context '", name, "'", namesOfContexts(config)));
+}
+
+int add(const Invocation &invocation) {
+  CLI::App app{"name a server; the first one that is added becomes the current one", "hone context add"};
+  std::string name, server, user;
+  app.add_option("NAME", name, "of the context")->required();
+  app.add_option("ADDRESS", server, "HOST[:PORT] (port 9190) or unix:/PATH")->required();
+  app.add_option("--user", user, "as whom to call it (default: the login name)");
+  app.footer("Example:\n  hone context add lab localhost:9190\n");
+  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  return report(changeConfig([&](Config &config) {
+    if (absl::Status status = checkName(name); !status.ok()) return status;
+    auto address = parseAddress(server);
+    if (!address.ok()) return address.status();
+    const bool isFirst = config.contexts.empty();
+    config.contexts[name] = {*std::move(address), user};
+    if (isFirst) config.current = name;
+    return absl::OkStatus();
+  }));
+}
+
+int use(const Invocation &invocation) {
+  CLI::App app{"make a context the one that commands use when they name no server", "hone context use"};
+  std::string name;
+  app.add_option("NAME", name, "of the context; private is the server on this machine")->required();
+  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  return report(changeConfig([&](Config &config) {
+    if (name != kPrivateName)
+      if (absl::Status status = mustExist(config, name); !status.ok()) return status;
+    config.current = name == kPrivateName ? "" : name;
+    return absl::OkStatus();
+  }));
+}
+
+int remove(const Invocation &invocation) {
+  CLI::App app{"forget a context", "hone context remove"};
+  std::string name;
+  app.add_option("NAME", name, "of the context")->required();
+  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  return report(changeConfig([&](Config &config) {
+    if (absl::Status status = mustExist(config, name); !status.ok()) return status;
+    config.contexts.erase(name);
+    if (config.current == name) config.current.clear();
+    return absl::OkStatus();
+  }));
+}
+
+absl::Status listContexts(const std::string &format) {
+  auto config = loadConfig();
+  if (!config.ok()) return config.status();
+  Listing listing{{"CURRENT", "NAME", "SERVER", "USER"}, {}};
+  const auto row = [&](const std::string &name, const std::string &server, const std::string &user, bool isCurrent) {
+    listing.rows.push_back({isCurrent ? "*" : "", name, server, orDash(user)});
+    listing.json.push_back({{"name", name}, {"server", server}, {"user", user}, {"current", isCurrent}});
+  };
+  row(kPrivateName, "on this machine", "", config->current.empty());
+  for (const auto &[name, context] : config->contexts) row(name, context.server, context.user, name == config->current);
+  print(listing, format);
+  return absl::OkStatus();
+}
+
+int list(const Invocation &invocation) {
+  CLI::App app{"show the contexts", "hone context list"};
+  std::string format;
+  declareFormat(app, format);
+  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  return report(listContexts(format));
+}
+
+constexpr Subcommand kSubcommands[] = {
+    {"add", add, "name a server"},
+    {"use", use, "choose the one that commands use by themselves"},
+    {"list", list, "show them"},
+    {"remove", remove, "forget one"},
+};
+
+}  // namespace
+
+int contextCommand(const Invocation &invocation) {
+  return runSubcommand(
+      "context",
+      "Names for servers, kept in $XDG_CONFIG_HOME/hone/config.json. A command asks the server of its\n"
+      "--server flag, else of HONE_SERVER, else of its --context flag or the current context, else a\n"
+      "private one on this machine.",
+      kSubcommands, invocation);
+}
+
+}  // namespace hone::client

@@ -1,0 +1,144 @@
+// hone devices: the workers of a server, and taking them out of work.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/arguments.h"
+#include "client/listing.h"
+#include "client/remote_command.h"
+#include "client/service/fleet_list.h"
+#include "client/service/target.h"
+#include "client/subcommands.h"
+
+namespace hone::client {
+
+namespace {
+
+std::string stateName(v1::WorkerState state) {
+  const std::string name = v1::WorkerState_Name(state);
+  return absl::AsciiStrToLower(name.starts_with("WORKER_") ? name.substr(7) : name);
+}
+
+std::vector<std::string> rolesOf(const v1::Worker &worker) {
+  std::vector<std::string> roles;
+  if (isBuilder(worker)) roles.emplace_back("builder");
+  if (isDevice(worker)) roles.emplace_back("device");
+  return roles;
+}
+
+// The queue that a worker takes from: that of its key, or the builders'.
+const v1::KeyQueue *queueOf(const v1::Worker &worker, const FleetList &fleet) {
+  const std::string key = isDevice(worker) ? worker.key() : "";
+  const auto found = std::find_if(fleet.queues.begin(), fleet.queues.end(),
+                                  [&key](const v1::KeyQueue &queue) { return queue.key() == key; });
+  return found == fleet.queues.end() ? nullptr : &*found;
+}
+
+Json workerJson(const v1::Worker &worker, const v1::KeyQueue *queue) {
+  Json holdings = Json::array();
+  for (const v1::Holding &holding : worker.holdings())
+    holdings.push_back({{"job", holding.job()}, {"user", holding.user()}, {"seconds", holding.seconds()}});
+  return {{"name", worker.name()},
+          {"key", worker.key().empty() ? Json() : Json(worker.key())},
+          {"roles", rolesOf(worker)},
+          {"state", stateName(worker.state())},
+          {"reason", worker.reason().empty() ? Json() : Json(worker.reason())},
+          {"holdings", holdings},
+          {"queue", queue == nullptr ? 0 : queue->pending()},
+          {"queue_oldest_seconds", queue == nullptr ? 0.0 : queue->oldest_seconds()},
+          {"completed", worker.completed()},
+          {"failures", worker.failures()},
+          {"slots", worker.slots()},
+          {"target", shortText(worker.target())},
+          {"version", worker.version()},
+          {"peer", worker.peer()},
+          {"attached", timeJson(worker.attached_micros())},
+          {"seen", timeJson(worker.seen_micros())}};
+}
+
+// One row for each lease that the worker holds; one with dashes when it holds none.
+void addRows(const v1::Worker &worker, const v1::KeyQueue *queue, Listing &listing) {
+  const auto add = [&](const std::string &holder, const std::string &job, const std::string &age) {
+    listing.rows.push_back({orDash(worker.key()), worker.name(), absl::StrJoin(rolesOf(worker), "+"),
+                            stateName(worker.state()), holder, job, age,
+                            std::to_string(queue == nullptr ? 0 : queue->pending()), std::to_string(worker.failures()),
+                            worker.reason()});
+  };
+  for (const v1::Holding &holding : worker.holdings())
+    add(holding.user(), holding.job(), durationText(holding.seconds()));
+  if (worker.holdings().empty()) add("-", "-", "-");
+}
+
+absl::Status listDevices(const std::string &key, const std::string &format, Connection &connection) {
+  auto fleet = listFleet(connection, key);
+  if (!fleet.ok()) return fleet.status();
+  Listing listing{{"KEY", "NAME", "ROLES", "STATE", "HOLDER", "JOB", "AGE", "QUEUE", "FAILURES", "REASON"}, {}};
+  for (const v1::Worker &worker : fleet->workers) {
+    const v1::KeyQueue *queue = queueOf(worker, *fleet);
+    addRows(worker, queue, listing);
+    listing.json.push_back(workerJson(worker, queue));
+  }
+  print(listing, format);
+  return absl::OkStatus();
+}
+
+int list(const Invocation &invocation) {
+  CLI::App app{"show the workers: who holds them, for how long, what waits, what failed", "hone devices list"};
+  std::string key, format;
+  app.add_option("--key", key, "only the devices of this key");
+  declareFormat(app, format);
+  return runRemoteCommand(app, invocation,
+                          [&](Connection &connection) { return listDevices(key, format, connection); });
+}
+
+absl::Status setDrain(const v1::DrainRequest &request, Connection &connection) {
+  v1::Worker worker;
+  absl::Status status = connection.call(
+      {}, [&](grpc::ClientContext &context) { return connection.fleet().Drain(&context, request, &worker); });
+  if (!status.ok()) return status;
+  printf("%s  %s\n", worker.name().c_str(), stateName(worker.state()).c_str());
+  return absl::OkStatus();
+}
+
+int drain(const Invocation &invocation) {
+  CLI::App app{"give a worker nothing new; what it does, it finishes", "hone devices drain"};
+  v1::DrainRequest request;
+  std::string name, reason;
+  app.add_option("NAME", name, "of the worker")->required();
+  app.add_option("--reason", reason, "for listings");
+  return runRemoteCommand(app, invocation, [&](Connection &connection) {
+    request.set_name(name);
+    request.set_reason(reason);
+    return setDrain(request, connection);
+  });
+}
+
+int undrain(const Invocation &invocation) {
+  CLI::App app{"let a worker work again, also one in quarantine", "hone devices undrain"};
+  v1::DrainRequest request;
+  std::string name;
+  app.add_option("NAME", name, "of the worker")->required();
+  return runRemoteCommand(app, invocation, [&](Connection &connection) {
+    request.set_name(name);
+    request.set_undo(true);
+    return setDrain(request, connection);
+  });
+}
+
+constexpr Subcommand kSubcommands[] = {
+    {"list", list, "the workers and what they do"},
+    {"drain", drain, "give one nothing new"},
+    {"undrain", undrain, "let one work again, also out of quarantine"},
+};
+
+}  // namespace
+
+int devicesCommand(const Invocation &invocation) {
+  return runSubcommand("devices", "The workers of a server: builders and devices.", kSubcommands, invocation);
+}
+
+}  // namespace hone::client

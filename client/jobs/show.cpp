@@ -1,0 +1,125 @@
+// hone jobs show.
+#include <google/protobuf/util/json_util.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "client/jobs/jobs.h"
+#include "client/remote_command.h"
+#include "client/service/job_follow.h"
+
+namespace hone::client {
+
+namespace {
+
+struct History {
+  v1::Job job;
+  std::vector<v1::JobEvent> events;
+  v1::AttemptsResponse attempts;
+};
+
+// The events so far: a watch is left when it has given as many as there are.
+grpc::Status readEvents(Connection &connection, grpc::ClientContext &context, History &history) {
+  v1::WatchRequest request;
+  request.set_id(history.job.id());
+  history.events.clear();
+  const auto reader = connection.jobs().Watch(&context, request);
+  bool isComplete = history.job.last_sequence() == 0;
+  for (v1::WatchResponse message; !isComplete && reader->Read(&message);) {
+    if (message.has_event()) history.events.push_back(message.event());
+    isComplete =
+        message.has_final() || (message.has_event() && message.event().sequence() >= history.job.last_sequence());
+  }
+  if (!isComplete) return reader->Finish();
+  context.TryCancel();
+  reader->Finish();
+  return grpc::Status::OK;
+}
+
+absl::StatusOr<History> load(Connection &connection, const std::string &id) {
+  History history;
+  auto job = getJob(connection, id);
+  if (!job.ok()) return job.status();
+  history.job = *std::move(job);
+  absl::Status status =
+      connection.call({}, [&](grpc::ClientContext &context) { return readEvents(connection, context, history); });
+  if (!status.ok()) return status;
+  v1::AttemptsRequest request;
+  request.set_id(id);
+  status = connection.call({}, [&](grpc::ClientContext &context) {
+    return connection.jobs().Attempts(&context, request, &history.attempts);
+  });
+  if (!status.ok()) return status;
+  return history;
+}
+
+Json toJson(const History &history) {
+  Json json = jobJson(history.job);
+  std::string spec;
+  google::protobuf::util::MessageToJsonString(history.job.spec(), &spec).IgnoreError();
+  json["spec"] = Json::parse(spec, nullptr, /*allow_exceptions=*/false);
+  json["events"] = Json::array();
+  for (const v1::JobEvent &event : history.events)
+    json["events"].push_back({{"sequence", event.sequence()},
+                              {"time", timeJson(event.micros())},
+                              {"state", nameOf(event.to())},
+                              {"actor", event.actor()},
+                              {"detail", event.detail()}});
+  json["tries"] = Json::array();
+  for (const v1::Attempt &attempt : history.attempts.attempts())
+    json["tries"].push_back({{"epoch", attempt.epoch()},
+                             {"worker", attempt.worker()},
+                             {"granted", timeJson(attempt.granted_micros())},
+                             {"ended", timeJson(attempt.ended_micros())},
+                             {"end", attempt.end()}});
+  return json;
+}
+
+void printField(const char *name, const std::string &value) {
+  if (!value.empty()) printf("%-11s %s\n", name, value.c_str());
+}
+
+void printText(const History &history) {
+  const v1::Job &job = history.job;
+  const v1::JobResult &result = job.result();
+  printField("id", job.id());
+  printField("state", nameOf(job.state()) + (result.from_cache() ? " (from the cache)" : ""));
+  printField("kind", kindOf(job));
+  printField("user", job.user());
+  printField("label", job.label());
+  printField("submitted", timeText(job.submitted_micros()));
+  printField("started", timeText(job.started_micros()));
+  printField("ended", timeText(job.ended_micros()));
+  printField("worker", job.worker());
+  if (job.queue_position() > 0) printField("before it", std::to_string(job.queue_position()));
+  printField("error", result.result().sentence());
+  if (!result.artifact().sha256().empty())
+    printField("artifact", result.artifact().sha256() + ", " + megabytes(result.artifact().size_bytes()));
+  if (!result.outputs().sha256().empty())
+    printField("outputs", result.outputs().sha256() + ", " + megabytes(result.outputs().size_bytes()));
+  puts("\nhistory");
+  for (const v1::JobEvent &event : history.events) printf("  %s\n", eventText(event).c_str());
+  if (history.attempts.attempts_size() > 0) puts("\nattempts");
+  for (const v1::Attempt &attempt : history.attempts.attempts())
+    printf("  %s  %s  %s\n", timeText(attempt.granted_micros()).c_str(), attempt.worker().c_str(),
+           attempt.end().empty() ? "goes on" : attempt.end().c_str());
+}
+
+}  // namespace
+
+int jobsShowCommand(const Invocation &invocation) {
+  CLI::App app{"show a job, with its history and attempts", "hone jobs show"};
+  std::string id, format;
+  app.add_option("ID", id, "of the job")->required();
+  declareFormat(app, format);
+  return runRemoteCommand(app, invocation, [&](Connection &connection) {
+    auto history = load(connection, id);
+    if (!history.ok()) return history.status();
+    format == "json"
+        ? static_cast<void>(puts(toJson(*history).dump(2, ' ', false, Json::error_handler_t::replace).c_str()))
+        : printText(*history);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace hone::client

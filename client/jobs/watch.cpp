@@ -1,0 +1,40 @@
+// hone jobs watch.
+#include <cstdio>
+
+#include "client/jobs/jobs.h"
+#include "client/remote_command.h"
+#include "client/service/job_follow.h"
+
+namespace hone::client {
+
+namespace {
+
+absl::Status watch(const std::string &id, Connection &connection) {
+  ProgressLine progress;
+  auto job = follow(connection, id, progress, [&progress](const v1::JobEvent &event) {
+    progress.clear();
+    puts(eventText(event).c_str());
+    fflush(stdout);
+  });
+  progress.clear();
+  if (!job.ok()) return job.status();
+  if (absl::Status end = endOf(*job, job->id()); !end.ok()) return end;
+  fputs(job->result().result().printed().c_str(), stdout);
+  const v1::JobResult &result = job->result();
+  if (!result.artifact().sha256().empty() || !result.outputs().sha256().empty())
+    printf("`hone jobs download %s%s -o FILE` fetches what it has made\n", id.c_str(),
+           connection.endpoint().flags.c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int jobsWatchCommand(const Invocation &invocation) {
+  CLI::App app{"show what happens to a job until it has ended; ends with the exit code of the job's own command",
+               "hone jobs watch"};
+  std::string id;
+  app.add_option("ID", id, "of the job")->required();
+  return runRemoteCommand(app, invocation, [&](Connection &connection) { return watch(id, connection); });
+}
+
+}  // namespace hone::client

@@ -1,0 +1,112 @@
+#include "client/service/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/service/private_server.h"
+#include "client/service/service_error.h"
+#include "proto/api_version.h"
+
+namespace hone::client {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kShortestPause{50};
+constexpr milliseconds kLongestPause{2000};
+constexpr CallRules kFirstCall{.deadline = seconds(5), .patience = seconds(1)};
+
+grpc::ChannelArguments channelArguments() {
+  grpc::ChannelArguments arguments;
+  // A dump of assembler in a job's result has many megabytes.
+  arguments.SetMaxReceiveMessageSize(-1);
+  // A coordinator is never behind a web proxy, but environments that have one name it for everything.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  // A laptop that slept, or a cable that was pulled, is noticed while a job is watched.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  return arguments;
+}
+
+}  // namespace
+
+absl::Status interrupted() { return absl::CancelledError("interrupted"); }
+
+Connection::Connection(Endpoint endpoint, Interrupts &interrupts)
+    : endpoint_(std::move(endpoint)), interrupts_(interrupts), random_(std::random_device{}()) {}
+
+absl::StatusOr<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint, Interrupts &interrupts) {
+  std::unique_ptr<Connection> connection(new Connection(std::move(endpoint), interrupts));
+  absl::Status status = connection->endpoint_.isPrivate() ? connection->openPrivate()
+                                                          : connection->connect(connection->endpoint_.address);
+  if (!status.ok()) return status;
+  const v1::Capabilities &server = connection->capabilities_;
+  if (server.oldest_api_version() > proto::kApiVersion)
+    return absl::UnavailableError(absl::StrCat(connection->endpoint_.name(), " is hone ", server.version(),
+                                               ", which no longer understands this hone ", HONE_VERSION,
+                                               "; install that version here"));
+  return connection;
+}
+
+absl::Status Connection::connect(const std::string &target) {
+  const auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), channelArguments());
+  blobs_ = v1::Blobs::NewStub(channel);
+  jobs_ = v1::Jobs::NewStub(channel);
+  fleet_ = v1::Fleet::NewStub(channel);
+  server_ = v1::Server::NewStub(channel);
+  return call(kFirstCall,
+              [this](grpc::ClientContext &context) { return server_->GetCapabilities(&context, {}, &capabilities_); });
+}
+
+absl::Status Connection::openPrivate() {
+  auto paths = privatePaths();
+  if (!paths.ok()) return paths.status();
+  const std::string target = absl::StrCat("unix:", paths->socket.string());
+  if (absl::Status running = ensurePrivateServer(*paths, interrupts_); !running.ok()) return running;
+  absl::Status status = connect(target);
+  if (!status.ok() || capabilities_.version() == HONE_VERSION) return status;
+  // The one of another version. Its unfinished jobs are durable: ours goes on with them.
+  v1::StopRequest request;
+  request.set_now(true);
+  v1::StopResponse response;
+  status = call({}, [&](grpc::ClientContext &context) { return server_->Stop(&context, request, &response); });
+  if (status.ok()) status = waitForEnd(*paths, interrupts_);
+  if (status.ok()) status = ensurePrivateServer(*paths, interrupts_);
+  return status.ok() ? connect(target) : status;
+}
+
+absl::Status Connection::waitForServer(int attempt) {
+  const milliseconds most = std::min(kLongestPause, kShortestPause * (1 << std::min(attempt, 10)));
+  const milliseconds pause(std::uniform_int_distribution<int64_t>(most.count() / 2, most.count())(random_));
+  if (!interrupts_.sleep(pause)) return interrupted();
+  if (!endpoint_.isPrivate()) return absl::OkStatus();
+  auto paths = privatePaths();
+  return paths.ok() ? ensurePrivateServer(*paths, interrupts_) : paths.status();
+}
+
+absl::Status Connection::call(const CallRules &rules, const std::function<grpc::Status(grpc::ClientContext &)> &body) {
+  const auto end = std::chrono::steady_clock::now() + rules.patience;
+  for (int attempt = 0;; ++attempt) {
+    grpc::ClientContext context;
+    context.AddMetadata("hone-user", endpoint_.user);
+    context.AddMetadata("hone-request-id", absl::StrFormat("%016x", random_()));
+    if (rules.deadline.count() > 0) context.set_deadline(std::chrono::system_clock::now() + rules.deadline);
+    const Interrupts::Scope scope(interrupts_, context);
+    const grpc::Status status = body(context);
+    if (status.ok()) return absl::OkStatus();
+    if (interrupts_.raised()) return interrupted();
+    if (!rules.isRepeatable || !isPassing(status) || std::chrono::steady_clock::now() >= end)
+      return fromService(status, endpoint_);
+    if (absl::Status waited = waitForServer(attempt); !waited.ok()) return waited;
+  }
+}
+
+}  // namespace hone::client

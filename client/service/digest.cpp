@@ -1,0 +1,109 @@
+#include "client/service/digest.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "client/output_file.h"
+#include "client/service/connection.h"
+#include "client/service/folders.h"
+
+namespace hone::client {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t kChunkBytes = 1 << 20;
+constexpr size_t kHexDigits = 64;
+// The coarsest clock that file systems in use stamp with (FAT's) ticks every two seconds.
+constexpr int64_t kSettledSeconds = 3;
+
+int64_t nanoseconds(const timespec &time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; }
+
+std::string identity(const struct stat &status) {
+  return absl::StrCat(status.st_dev, " ", status.st_ino, " ", status.st_size, " ", nanoseconds(status.st_mtim), " ",
+                      nanoseconds(status.st_ctim));
+}
+
+// One file for each inode, so that the cache does not grow with every change of a file.
+std::string fileName(const struct stat &status) {
+  return sha256Of(absl::StrCat(status.st_dev, " ", status.st_ino)).substr(0, 32);
+}
+
+}  // namespace
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_, EVP_sha256(), nullptr); }
+Sha256::~Sha256() { EVP_MD_CTX_free(context_); }
+void Sha256::add(std::string_view bytes) { EVP_DigestUpdate(context_, bytes.data(), bytes.size()); }
+
+std::string Sha256::hex() {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  EVP_DigestFinal_ex(context_, digest.data(), &size);
+  return absl::BytesToHexString({reinterpret_cast<const char *>(digest.data()), size});
+}
+
+std::string sha256Of(std::string_view bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.hex();
+}
+
+std::optional<v1::Digest> DigestCache::find(int descriptor) const {
+  struct stat status{};
+  if (fstat(descriptor, &status) != 0) return std::nullopt;
+  std::ifstream file(folder_ / fileName(status));
+  std::string known, digest;
+  if (!std::getline(file, known) || !std::getline(file, digest)) return std::nullopt;
+  if (known != identity(status) || digest.size() != kHexDigits) return std::nullopt;
+  v1::Digest found;
+  found.set_sha256(digest);
+  found.set_size_bytes(status.st_size);
+  return found;
+}
+
+void DigestCache::remember(int descriptor, const v1::Digest &digest) const {
+  struct stat status{};
+  if (fstat(descriptor, &status) != 0 || status.st_size != digest.size_bytes()) return;
+  if (time(nullptr) - std::max(status.st_ctim.tv_sec, status.st_mtim.tv_sec) < kSettledSeconds) return;
+  // A cache that cannot be written costs time only.
+  if (!makeFolder(folder_).ok()) return;
+  writeWholeFile(folder_ / fileName(status), absl::StrCat(identity(status), "\n", digest.sha256(), "\n")).IgnoreError();
+}
+
+absl::StatusOr<v1::Digest> DigestCache::of(int descriptor, const Interrupts &interrupts) const {
+  if (auto known = find(descriptor); known.has_value()) return *std::move(known);
+  struct stat before{}, after{};
+  fstat(descriptor, &before);
+  Sha256 hash;
+  std::vector<char> chunk(kChunkBytes);
+  off_t position = 0;
+  for (;;) {
+    if (interrupts.raised()) return interrupted();
+    const ssize_t count = pread(descriptor, chunk.data(), chunk.size(), position);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return absl::UnavailableError(absl::StrCat("cannot read the file: ", strerror(errno)));
+    if (count == 0) break;
+    hash.add({chunk.data(), static_cast<size_t>(count)});
+    position += count;
+  }
+  v1::Digest digest;
+  digest.set_sha256(hash.hex());
+  digest.set_size_bytes(position);
+  if (fstat(descriptor, &after) == 0 && identity(before) == identity(after)) remember(descriptor, digest);
+  return digest;
+}
+
+}  // namespace hone::client

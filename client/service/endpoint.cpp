@@ -1,0 +1,66 @@
+#include "client/service/endpoint.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "client/service/address.h"
+#include "client/service/config.h"
+#include "client/service/folders.h"
+
+namespace hone::client {
+
+namespace {
+
+absl::StatusOr<Endpoint> byAddress(const std::string &text, const std::string &origin, const std::string &flags) {
+  Endpoint endpoint{"", loginName(), origin, flags};
+  if (text == kPrivateName) return endpoint;
+  auto address = parseAddress(text);
+  if (!address.ok()) return absl::InvalidArgumentError(absl::StrCat(origin, ": ", address.status().message()));
+  endpoint.address = *std::move(address);
+  return endpoint;
+}
+
+absl::StatusOr<Endpoint> byContext(const std::string &wanted) {
+  if (wanted == kPrivateName) return Endpoint{"", loginName(), "", absl::StrCat(" --context ", kPrivateName)};
+  auto config = loadConfig();
+  if (!config.ok()) return config.status();
+  const std::string name = wanted.empty() ? config->current : wanted;
+  if (name.empty()) return Endpoint{"", loginName(), "", ""};
+  const auto found = config->contexts.find(name);
+  if (found == config->contexts.end())
+    return absl::InvalidArgumentError(absl::StrCat("there is no context '", name, "'", namesOfContexts(*config)));
+  auto endpoint = byAddress(found->second.server, absl::StrCat("context ", name),
+                            wanted.empty() ? "" : absl::StrCat(" --context ", name));
+  if (endpoint.ok() && !found->second.user.empty()) endpoint->user = found->second.user;
+  return endpoint;
+}
+
+}  // namespace
+
+void declareServerFlags(CLI::App &app, ServerFlags &flags) {
+  app.add_option("--server", flags.server,
+                 "the coordinator: HOST[:PORT] (port 9190), unix:/PATH, or private for the one on this machine; "
+                 "default: HONE_SERVER, else the current context, else private")
+      ->group("Server");
+  app.add_option("--context", flags.context, "the coordinator, by the name that `hone context add` gave it")
+      ->group("Server");
+}
+
+std::string Endpoint::name() const {
+  if (isPrivate()) return "the private server";
+  return absl::StrCat("the server ", address, " (", origin, ")");
+}
+
+absl::StatusOr<Endpoint> chooseEndpoint(const ServerFlags &flags) {
+  if (!flags.server.empty()) return byAddress(flags.server, "--server", absl::StrCat(" --server ", flags.server));
+  if (const char *server = getenv("HONE_SERVER"); server != nullptr && *server != '\0') {
+    if (!flags.context.empty())
+      fprintf(stderr, "note: HONE_SERVER=%s wins over --context %s\n", server, flags.context.c_str());
+    return byAddress(server, "HONE_SERVER", "");
+  }
+  return byContext(flags.context);
+}
+
+}  // namespace hone::client

@@ -1,0 +1,51 @@
+#include "client/service/folders.h"
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+
+namespace hone::client {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+absl::StatusOr<fs::path> folder(const char *variable, const char *fallback) {
+  // The specification: a path that is not absolute is to be ignored.
+  if (const char *value = getenv(variable); value != nullptr && *value == '/') return fs::path(value) / "hone";
+  if (const char *home = getenv("HOME"); home != nullptr && *home == '/') return fs::path(home) / fallback / "hone";
+  if (const passwd *entry = getpwuid(getuid()); entry != nullptr && *entry->pw_dir == '/')
+    return fs::path(entry->pw_dir) / fallback / "hone";
+  return absl::NotFoundError(absl::StrCat("there is no home folder; set HOME or ", variable, " to a folder of yours"));
+}
+
+}  // namespace
+
+absl::StatusOr<fs::path> configFolder() { return folder("XDG_CONFIG_HOME", ".config"); }
+absl::StatusOr<fs::path> cacheFolder() { return folder("XDG_CACHE_HOME", ".cache"); }
+absl::StatusOr<fs::path> dataFolder() { return folder("XDG_DATA_HOME", ".local/share"); }
+absl::StatusOr<fs::path> stateFolder() { return folder("XDG_STATE_HOME", ".local/state"); }
+
+absl::Status makeFolder(const fs::path &folder) {
+  std::error_code error;
+  if (fs::is_directory(folder, error)) return absl::OkStatus();
+  if (folder.has_parent_path() && folder.parent_path() != folder)
+    if (absl::Status above = makeFolder(folder.parent_path()); !above.ok()) return above;
+  // Somebody else may have made it meanwhile.
+  if (mkdir(folder.c_str(), 0700) == 0 || (errno == EEXIST && fs::is_directory(folder, error))) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot create the folder '", folder.string(), "': ", strerror(errno)));
+}
+
+std::string loginName() {
+  if (const passwd *entry = getpwuid(getuid()); entry != nullptr && *entry->pw_name != '\0') return entry->pw_name;
+  return absl::StrCat("uid-", getuid());
+}
+
+}  // namespace hone::client

@@ -1,0 +1,55 @@
+// Ctrl-C while a server works for us: the first one ends the calls under way, so that the command can say how to come
+// back; the second ends the process. While an object lives, SIGINT, SIGTERM and SIGHUP go to its thread alone; make it
+// before any other thread, and once per process. Thread-safe.
+#pragma once
+
+#include <grpcpp/client_context.h>
+#include <signal.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace hone::client {
+
+class Interrupts {
+ public:
+  Interrupts();
+  ~Interrupts();
+  Interrupts(const Interrupts &) = delete;
+  Interrupts &operator=(const Interrupts &) = delete;
+
+  bool raised() const { return raised_; }
+
+  /// Sleeps, but not longer than until an interruption. Whether none came.
+  bool sleep(std::chrono::milliseconds duration);
+
+  /// While it lives, an interruption cancels \p call.
+  class Scope {
+   public:
+    Scope(Interrupts &interrupts, grpc::ClientContext &call);
+    ~Scope();
+    Scope(const Scope &) = delete;
+    Scope &operator=(const Scope &) = delete;
+
+   private:
+    Interrupts &interrupts_;
+    grpc::ClientContext &call_;
+  };
+
+ private:
+  void watch();
+
+  sigset_t old_;
+  int signals_ = -1, end_ = -1;
+  std::atomic<bool> raised_ = false;
+  std::mutex mutex_;
+  std::condition_variable woken_;
+  std::set<grpc::ClientContext *> calls_;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace hone::client

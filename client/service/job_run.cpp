@@ -1,0 +1,91 @@
+#include "client/service/job_run.h"
+
+#include <cstdio>
+
+#include "client/progress.h"
+#include "client/service/job_follow.h"
+#include "client/service/pending_request.h"
+#include "client/service/service_error.h"
+
+namespace hone::client {
+
+namespace {
+
+v1::SubmitRequest requestFor(v1::JobSpec &&spec, const JobFlags &flags) {
+  v1::SubmitRequest request;
+  *request.mutable_spec() = std::move(spec);
+  request.set_priority(flags.priority);
+  request.set_deadline_seconds(flags.deadlineSeconds);
+  request.set_label(flags.label);
+  return request;
+}
+
+// A blob that the server had a moment ago and has no longer: the same again brings or makes it.
+bool isBlobGone(const absl::Status &status) {
+  const std::string reason = reasonOf(status);
+  return reason == "MISSING_BLOB" || reason == "DAMAGED_BLOB" || reason == "UNKNOWN_BLOB";
+}
+
+absl::Status beforeSubmission(const absl::Status &status) {
+  if (!absl::IsCancelled(status)) return status;
+  return absl::CancelledError("interrupted before the job was submitted; the same command again goes on where it was");
+}
+
+}  // namespace
+
+void declareJobFlags(CLI::App &app, JobFlags &flags) {
+  app.add_option("--priority", flags.priority, "of the job among those of this user: -100 to 100, higher first")
+      ->check(CLI::Range(-100, 100))
+      ->group("Server");
+  app.add_option("--deadline", flags.deadlineSeconds, "seconds after which the job is given up (default: the server's)")
+      ->group("Server");
+  app.add_option("--label", flags.label, "of the job, for listings")->group("Server");
+  app.add_flag("--detach", flags.detach, "submit, print the job's id, and do not wait; `hone jobs watch ID` comes back")
+      ->group("Server");
+}
+
+absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags &flags) {
+  ProgressLine progress;
+  Transfer transfer(connection, progress);
+  for (bool isSecond = false;; isSecond = true) {
+    auto spec = plan.prepare(transfer);
+    if (!spec.ok()) return beforeSubmission(spec.status());
+    v1::SubmitRequest request = requestFor(*std::move(spec), flags);
+    PendingRequest pending = PendingRequest::find(request, connection.endpoint());
+    auto job = submit(connection, std::move(request), pending);
+    if (!job.ok() && isBlobGone(job.status()) && !isSecond) continue;
+    if (!job.ok()) return beforeSubmission(job.status());
+    if (flags.detach) {
+      pending.forget();
+      progress.clear();
+      puts(job->id().c_str());
+      return absl::OkStatus();
+    }
+    if (!hasEnded(job->state())) job = follow(connection, job->id(), progress, {});
+    if (!job.ok()) return job.status();
+    if (job->state() != v1::JOB_SUCCEEDED) {
+      pending.forget();
+      progress.clear();
+      return plan.explain(*job);
+    }
+    absl::Status delivered = plan.deliver(*job, transfer);
+    progress.clear();
+    if (!delivered.ok() && isBlobGone(delivered) && !isSecond) {
+      pending.forget();
+      continue;
+    }
+    if (delivered.ok()) pending.forget();
+    return delivered;
+  }
+}
+
+std::string lastLog(Connection &connection, const std::string &job) {
+  v1::AttemptsRequest request;
+  request.set_id(job);
+  v1::AttemptsResponse response;
+  absl::Status status = connection.call(
+      {}, [&](grpc::ClientContext &context) { return connection.jobs().Attempts(&context, request, &response); });
+  return status.ok() && response.attempts_size() > 0 ? response.attempts().rbegin()->log() : std::string();
+}
+
+}  // namespace hone::client

@@ -1,0 +1,233 @@
+#include "client/service/private_server.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/programs.h"
+#include "client/service/connection.h"
+#include "client/service/file_lock.h"
+#include "client/service/folders.h"
+
+namespace hone::client {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr seconds kStartTime{60};  // a big store is checked at the start
+constexpr seconds kEndTime{20};
+constexpr milliseconds kPause{20};
+constexpr int kReadyDescriptor = 3;
+constexpr int kFirstFreeDescriptor = 16;
+constexpr uintmax_t kLongestLog = 4 << 20;
+
+bool fits(const fs::path &socket) { return socket.native().size() < sizeof(sockaddr_un::sun_path); }
+
+// A folder for the socket under /tmp, which must be nobody else's.
+absl::StatusOr<fs::path> folderInTmp() {
+  const fs::path folder = absl::StrCat("/tmp/hone-", getuid());
+  mkdir(folder.c_str(), 0700);
+  struct stat status{};
+  if (lstat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != getuid() ||
+      (status.st_mode & 077) != 0)
+    return absl::UnavailableError(absl::StrCat("the folder '", folder.string(),
+                                               "' is not this user's alone; set XDG_RUNTIME_DIR to a folder that is"));
+  return folder;
+}
+
+absl::StatusOr<fs::path> socketPath(const fs::path &data) {
+  struct stat status{};
+  if (const char *runtime = getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime == '/')
+    if (const fs::path path = fs::path(runtime) / "hone.sock"; fits(path) && stat(runtime, &status) == 0) return path;
+  if (const fs::path path = data / "hone.sock"; fits(path)) return path;
+  auto folder = folderInTmp();
+  if (!folder.ok()) return folder.status();
+  return *folder / "hone.sock";
+}
+
+// What the coordinator wrote since \p from: its last error, else its last line.
+std::string lastWords(const fs::path &log, uintmax_t from) {
+  std::ifstream file(log);
+  file.seekg(static_cast<std::streamoff>(from));
+  std::string line, last, error;
+  while (std::getline(file, line)) {
+    if (line.starts_with("error: ")) error = line.substr(7);
+    if (!line.empty()) last = line;
+  }
+  return !error.empty() ? error : !last.empty() ? last : "it said nothing";
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() { reset(); }
+  Descriptor(const Descriptor &) = delete;
+  Descriptor &operator=(const Descriptor &) = delete;
+  int get() const { return number_; }
+  void reset() {
+    if (number_ >= 0) close(number_);
+    number_ = -1;
+  }
+
+ private:
+  int number_;
+};
+
+// A process of a session of its own, which lives on without us. Its standard output and error go to \p log, and
+// \p ready becomes its descriptor kReadyDescriptor.
+absl::StatusOr<pid_t> spawnDetached(const std::vector<std::string> &command, int log, int ready) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, log, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, ready, kReadyDescriptor);
+  // It must not keep the folder of whoever came first from being unmounted.
+  posix_spawn_file_actions_addchdir_np(&actions, "/");
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+  std::vector<char *> arguments;
+  for (const std::string &word : command) arguments.push_back(const_cast<char *>(word.c_str()));
+  arguments.push_back(nullptr);
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, arguments[0], &actions, &attributes, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) return absl::UnavailableError(absl::StrCat("cannot start '", command[0], "': ", strerror(error)));
+  return pid;
+}
+
+// Until the coordinator says that it serves, or closes the pipe by ending.
+absl::StatusOr<bool> waitUntilReady(int pipe, Interrupts &interrupts) {
+  const auto end = steady_clock::now() + kStartTime;
+  std::string said;
+  while (steady_clock::now() < end) {
+    if (interrupts.raised()) return interrupted();
+    pollfd waiting{pipe, POLLIN, 0};
+    if (poll(&waiting, 1, 100) <= 0) continue;
+    char bytes[64];
+    const ssize_t count = read(pipe, bytes, sizeof bytes);
+    if (count <= 0) return false;
+    said.append(bytes, static_cast<size_t>(count));
+    if (said.find('\n') != std::string::npos) return said.starts_with("ready");
+  }
+  return absl::UnavailableError(
+      absl::StrCat("hone-server did not begin to serve within ", kStartTime.count(), " seconds"));
+}
+
+absl::Status cannotStart(const PrivatePaths &paths, std::string_view why) {
+  return absl::UnavailableError(
+      absl::StrCat("the private server cannot start: ", std::string(why), " (log: ", paths.log.string(), ")"));
+}
+
+// One attempt, by the one process that holds the lock.
+absl::Status start(const PrivatePaths &paths, Interrupts &interrupts) {
+  auto program = findProgram("hone-server");
+  if (!program.ok()) return program.status();
+  std::error_code error;
+  uintmax_t from = fs::file_size(paths.log, error);
+  const bool isLong = !error && from > kLongestLog;
+  if (error || isLong) from = 0;
+  const Descriptor log(
+      open(paths.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (isLong ? O_TRUNC : 0), 0600));
+  if (log.get() < 0)
+    return absl::UnavailableError(absl::StrCat("cannot write '", paths.log.string(), "': ", strerror(errno),
+                                               "; set XDG_DATA_HOME to a folder that can be written"));
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return absl::UnavailableError(absl::StrCat("cannot make a pipe: ", strerror(errno)));
+  const Descriptor reading(ends[0]);
+  Descriptor low(ends[1]);
+  // A number of its own, so that the copy in the child is not closed on exec.
+  Descriptor writing(fcntl(low.get(), F_DUPFD_CLOEXEC, kFirstFreeDescriptor));
+  low.reset();
+  auto pid = spawnDetached({program->string(), "--private", "--data", paths.data.string(), "--socket",
+                            paths.socket.string(), "--ready-fd", std::to_string(kReadyDescriptor)},
+                           log.get(), writing.get());
+  writing.reset();
+  if (!pid.ok()) return pid.status();
+  auto ready = waitUntilReady(reading.get(), interrupts);
+  if (ready.ok() && *ready) return absl::OkStatus();
+  // It is of no use to anybody: nobody has been told of it.
+  if (!ready.ok()) kill(*pid, SIGTERM);
+  int status = 0;
+  if (ready.ok()) waitpid(*pid, &status, 0);
+  if (!ready.ok() && absl::IsCancelled(ready.status())) return ready.status();
+  return cannotStart(paths, ready.ok() ? lastWords(paths.log, from) : std::string(ready.status().message()));
+}
+
+}  // namespace
+
+absl::StatusOr<PrivatePaths> privatePaths() {
+  auto data = dataFolder();
+  if (!data.ok()) return data.status();
+  auto socket = socketPath(*data);
+  if (!socket.ok()) return socket.status();
+  return PrivatePaths{*data, *socket, *data / "hone-server.log"};
+}
+
+bool isAnswering(const fs::path &socket) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (!fits(socket)) return false;
+  memcpy(address.sun_path, socket.c_str(), socket.native().size());
+  const Descriptor descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return connect(descriptor.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0;
+}
+
+absl::Status ensurePrivateServer(const PrivatePaths &paths, Interrupts &interrupts) {
+  if (isAnswering(paths.socket)) return absl::OkStatus();
+  if (absl::Status made = makeFolder(paths.data); !made.ok())
+    return absl::UnavailableError(
+        absl::StrCat(made.message(), "; set XDG_DATA_HOME to a folder that can be written, or name a --server"));
+  // Of several that find none, one starts it and the others wait for that.
+  const auto end = steady_clock::now() + kStartTime;
+  absl::Status last = absl::UnavailableError("the private server is being started by somebody else");
+  while (steady_clock::now() < end) {
+    auto lock = FileLock::attempt(paths.data / "start.lock");
+    if (!lock.ok())
+      return absl::UnavailableError(
+          absl::StrCat(lock.status().message(), "; set XDG_DATA_HOME to a folder that can be written"));
+    if (isAnswering(paths.socket)) return absl::OkStatus();
+    if (lock->has_value()) return start(paths, interrupts);
+    if (!interrupts.sleep(kPause)) return interrupted();
+  }
+  return last;
+}
+
+absl::Status waitForEnd(const PrivatePaths &paths, Interrupts &interrupts) {
+  const auto end = steady_clock::now() + kEndTime;
+  while (isAnswering(paths.socket)) {
+    if (steady_clock::now() > end)
+      return absl::UnavailableError(absl::StrCat("the private server at '", paths.socket.string(),
+                                                 "' did not end within ", kEndTime.count(), " seconds; see ",
+                                                 paths.log.string()));
+    if (!interrupts.sleep(kPause)) return interrupted();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hone::client

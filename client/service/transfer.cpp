@@ -1,0 +1,249 @@
+#include "client/service/transfer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "client/request.h"
+#include "client/service/file_lock.h"
+#include "client/service/folders.h"
+#include "client/service/service_error.h"
+
+namespace hone::client {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int64_t kChunkBytes = 1 << 20;
+constexpr int64_t kBytesPerMegabyte = 1 << 20;
+// Breaks in a row without a byte more on the other side.
+constexpr int kFruitlessAttempts = 8;
+// A deadline that a link of this speed meets, on top of the least.
+constexpr int64_t kSlowestBytesPerSecond = 64 << 10;
+
+CallRules rulesFor(int64_t bytes) {
+  return {.deadline = std::chrono::seconds(60 + bytes / kSlowestBytesPerSecond), .isRepeatable = false};
+}
+
+fs::path cachePath(const char *name) {
+  auto folder = cacheFolder();
+  return folder.ok() ? *folder / name : fs::path();
+}
+
+// The name of an upload: the same again after a break, but never the same for two at once. The lock is held as long as
+// the name is in use.
+struct UploadName {
+  std::string id;
+  std::optional<FileLock> lock;
+};
+
+UploadName nameUpload(const v1::Digest &digest, const std::string &user) {
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  const std::string name = sha256Of(absl::StrCat(host, " ", user, " ", digest.sha256())).substr(0, 32);
+  const fs::path folder = cachePath("uploads");
+  if (!folder.empty() && makeFolder(folder).ok())
+    if (auto lock = FileLock::attempt(folder / name); lock.ok() && lock->has_value()) return {name, std::move(*lock)};
+  return {absl::StrCat(name, "-", getpid()), std::nullopt};
+}
+
+absl::Status damaged(const v1::Digest &digest) {
+  return absl::UnavailableError(absl::StrCat("what arrived is not the blob ", digest.sha256(),
+                                             "; repeat the command, and if that does not help, "
+                                             "run `hone-server fsck` where the server is"));
+}
+
+// A file by the kernel, which shares its blocks where the file system can. False: not all of it.
+bool copyByKernel(int from, int to, int64_t size) {
+  int64_t left = size;
+  while (left > 0) {
+    const ssize_t count = copy_file_range(from, nullptr, to, nullptr, static_cast<size_t>(left), 0);
+    if (count <= 0) return false;
+    left -= count;
+  }
+  return true;
+}
+
+}  // namespace
+
+Transfer::Transfer(Connection &connection, ProgressLine &progress)
+    : connection_(connection), progress_(progress), digests_(cachePath("digests")) {}
+
+void Transfer::show(const char *what, int64_t done, int64_t total) {
+  progress_.show(absl::StrCat(what, " ", done / kBytesPerMegabyte, "/", total / kBytesPerMegabyte, " MB"));
+}
+
+absl::StatusOr<bool> Transfer::isMissing(const v1::Digest &digest) {
+  v1::FindMissingRequest request;
+  *request.add_digests() = digest;
+  v1::FindMissingResponse response;
+  absl::Status status = connection_.call(
+      {}, [&](grpc::ClientContext &context) { return connection_.blobs().FindMissing(&context, request, &response); });
+  if (!status.ok()) return status;
+  return response.missing_size() > 0;
+}
+
+absl::StatusOr<v1::Digest> Transfer::put(int descriptor, const fs::path &path) {
+  if (connection_.endpoint().isPrivate()) return import(descriptor, path);
+  auto digest = digests_.of(descriptor, connection_.interrupts());
+  if (!digest.ok()) return digest.status();
+  auto missing = isMissing(*digest);
+  if (!missing.ok()) return missing.status();
+  if (!*missing) return digest;
+  if (absl::Status sent = upload(descriptor, *digest); !sent.ok()) return sent;
+  return digest;
+}
+
+// The coordinator reads the file itself, and says what its digest is.
+absl::StatusOr<v1::Digest> Transfer::import(int descriptor, const fs::path &path) {
+  if (auto known = digests_.find(descriptor); known.has_value()) {
+    auto missing = isMissing(*known);
+    if (!missing.ok()) return missing.status();
+    if (!*missing) return *std::move(known);
+  }
+  std::error_code error;
+  v1::ImportRequest request;
+  request.set_path(fs::absolute(path, error).string());
+  v1::ImportResponse response;
+  struct stat status{};
+  fstat(descriptor, &status);
+  absl::Status done = connection_.call(
+      {.deadline = rulesFor(status.st_size).deadline},
+      [&](grpc::ClientContext &context) { return connection_.blobs().Import(&context, request, &response); });
+  if (!done.ok()) return done;
+  digests_.remember(descriptor, response.digest());
+  return response.digest();
+}
+
+absl::StatusOr<v1::QueryUploadResponse> Transfer::committed(const v1::Digest &digest, const std::string &uploadId) {
+  v1::QueryUploadRequest request;
+  *request.mutable_digest() = digest;
+  request.set_upload_id(uploadId);
+  v1::QueryUploadResponse response;
+  absl::Status status = connection_.call(
+      {}, [&](grpc::ClientContext &context) { return connection_.blobs().QueryUpload(&context, request, &response); });
+  if (!status.ok()) return status;
+  return response;
+}
+
+absl::Status Transfer::upload(int descriptor, const v1::Digest &digest) {
+  if (const int64_t most = connection_.capabilities().max_blob_bytes(); most > 0 && digest.size_bytes() > most)
+    return absl::UnavailableError(absl::StrCat("the file has ", digest.size_bytes(), " bytes and ",
+                                               connection_.endpoint().name(), " takes at most ", most));
+  const UploadName name = nameUpload(digest, connection_.endpoint().user);
+  int64_t reached = -1;
+  for (int fruitless = 0;;) {
+    auto there = committed(digest, name.id);
+    if (!there.ok()) return there.status();
+    if (there->complete()) return absl::OkStatus();
+    fruitless = there->committed_bytes() > reached ? 0 : fruitless + 1;
+    reached = there->committed_bytes();
+    v1::UploadHeader header;
+    *header.mutable_digest() = digest;
+    header.set_upload_id(name.id);
+    header.set_offset(reached);
+    bool isOver = true;
+    absl::Status status = connection_.call(rulesFor(digest.size_bytes()), [&](grpc::ClientContext &context) {
+      const grpc::Status sent = send(context, descriptor, header);
+      isOver = !isPassing(sent) && sent.error_code() != grpc::StatusCode::ABORTED;
+      return sent;
+    });
+    if (status.ok() || isOver || fruitless >= kFruitlessAttempts) return status;
+    if (absl::Status waited = connection_.waitForServer(fruitless); !waited.ok()) return waited;
+  }
+}
+
+grpc::Status Transfer::send(grpc::ClientContext &context, int descriptor, const v1::UploadHeader &header) {
+  v1::UploadResponse response;
+  const auto writer = connection_.blobs().Upload(&context, &response);
+  const int64_t total = header.digest().size_bytes();
+  const int64_t most = connection_.capabilities().max_chunk_bytes();
+  const int64_t chunk = most > 0 ? std::min(kChunkBytes, most) : kChunkBytes;
+  v1::UploadRequest request;
+  *request.mutable_header() = header;
+  std::string &data = *request.mutable_data();
+  int64_t position = header.offset();
+  do {
+    data.resize(static_cast<size_t>(std::min(chunk, total - position)));
+    const ssize_t count = pread(descriptor, data.data(), data.size(), position);
+    if (count < static_cast<ssize_t>(data.size())) {
+      context.TryCancel();
+      return {grpc::StatusCode::INVALID_ARGUMENT, "the file changed while it was sent"};
+    }
+    position += count;
+    // False: the server has ended the call, and Finish says why; perhaps because somebody else has sent the blob.
+    if (!writer->Write(request)) return writer->Finish();
+    request.clear_header();
+    show("upload", position, total);
+  } while (position < total);
+  writer->WritesDone();
+  return writer->Finish();
+}
+
+absl::Status Transfer::get(const v1::Digest &digest, OutputFile &output) {
+  return connection_.endpoint().isPrivate() ? copy(digest, output) : download(digest, output);
+}
+
+absl::Status Transfer::download(const v1::Digest &digest, OutputFile &output) {
+  Sha256 hash;
+  int64_t position = 0;
+  for (int fruitless = 0;; ++fruitless) {
+    v1::DownloadRequest request;
+    *request.mutable_digest() = digest;
+    request.set_offset(position);
+    bool isOver = true;
+    absl::Status written;
+    absl::Status status =
+        connection_.call(rulesFor(digest.size_bytes()), [&](grpc::ClientContext &context) -> grpc::Status {
+          const auto reader = connection_.blobs().Download(&context, request);
+          for (v1::DownloadResponse piece; written.ok() && reader->Read(&piece);) {
+            fruitless = 0;
+            hash.add(piece.data());
+            position += static_cast<int64_t>(piece.data().size());
+            written = position > digest.size_bytes() ? damaged(digest) : output.write(piece.data());
+            show("download", position, digest.size_bytes());
+          }
+          if (!written.ok()) context.TryCancel();
+          const grpc::Status end = reader->Finish();
+          isOver = !isPassing(end);
+          return end;
+        });
+    if (!written.ok()) return written;
+    if (status.ok()) break;
+    if (isOver || fruitless >= kFruitlessAttempts) return status;
+    if (absl::Status waited = connection_.waitForServer(fruitless); !waited.ok()) return waited;
+  }
+  return position == digest.size_bytes() && hash.hex() == digest.sha256() ? absl::OkStatus() : damaged(digest);
+}
+
+absl::Status Transfer::copy(const v1::Digest &digest, OutputFile &output) {
+  v1::LocateRequest request;
+  *request.mutable_digest() = digest;
+  v1::LocateResponse response;
+  absl::Status status = connection_.call(
+      {.deadline = rulesFor(digest.size_bytes()).deadline},
+      [&](grpc::ClientContext &context) { return connection_.blobs().Locate(&context, request, &response); });
+  if (!status.ok()) return status;
+  auto blob = InputFile::open(response.path());
+  if (!blob.ok()) return blob.status();
+  if (copyByKernel(blob->descriptor(), output.descriptor(), digest.size_bytes())) return absl::OkStatus();
+  // Where the kernel stopped, if it had begun, is where both files stand.
+  std::string chunk(kChunkBytes, '\0');
+  for (;;) {
+    const ssize_t count = read(blob->descriptor(), chunk.data(), chunk.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0)
+      return absl::UnavailableError(absl::StrCat("cannot read '", response.path(), "': ", strerror(errno)));
+    if (count == 0) return absl::OkStatus();
+    if (absl::Status written = output.write({chunk.data(), static_cast<size_t>(count)}); !written.ok()) return written;
+  }
+}
+
+}  // namespace hone::client

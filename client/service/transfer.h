@@ -1,0 +1,43 @@
+// Files to and from a coordinator: what it has is not sent again, what broke off goes on where it was, what arrives is
+// checked. Files of the private coordinator travel by their paths. Used from one thread; outlived by what it is given.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/output_file.h"
+#include "client/progress.h"
+#include "client/service/connection.h"
+#include "client/service/digest.h"
+#include "hone/v1/blobs.pb.h"
+
+namespace hone::client {
+
+class Transfer {
+ public:
+  Transfer(Connection &connection, ProgressLine &progress);
+
+  /// The server has the open file (named \p path) after this. CANCELLED after Ctrl-C: the same again goes on.
+  absl::StatusOr<v1::Digest> put(int descriptor, const std::filesystem::path &path);
+
+  /// Writes the blob to \p output, whole and right, or fails.
+  absl::Status get(const v1::Digest &digest, OutputFile &output);
+
+ private:
+  absl::StatusOr<bool> isMissing(const v1::Digest &digest);
+  absl::StatusOr<v1::Digest> import(int descriptor, const std::filesystem::path &path);
+  absl::Status upload(int descriptor, const v1::Digest &digest);
+  absl::StatusOr<v1::QueryUploadResponse> committed(const v1::Digest &digest, const std::string &uploadId);
+  grpc::Status send(grpc::ClientContext &context, int descriptor, const v1::UploadHeader &header);
+  absl::Status download(const v1::Digest &digest, OutputFile &output);
+  absl::Status copy(const v1::Digest &digest, OutputFile &output);
+  void show(const char *what, int64_t done, int64_t total);
+
+  Connection &connection_;
+  ProgressLine &progress_;
+  DigestCache digests_;
+};
+
+}  // namespace hone::client
