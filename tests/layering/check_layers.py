@@ -34,7 +34,7 @@ ALLOWED = {
     "server/admin": ["proto", "server/base", "server/store", "server/engine"],
     "server/rpc": ["proto", "server/base", "server/store", "server/engine"],
     "server": ["proto", "server/base", "server/store", "server/engine", "server/tracker", "server/admin", "server/rpc"],
-    "worker": ["proto", "runtime", "runtime/tools"] + COMPILER,
+    "worker": ["abi", "proto", "runtime", "runtime/tools"] + COMPILER,
     "client": ["proto", "runtime"],
     "examples": ["runtime"],
     "bench": None,  # None: anything
@@ -60,7 +60,7 @@ THIRD_PARTY = {
     "prometheus/": ["server/admin"],
     "httplib.h": ["server/admin"],
     "seccomp.h": ["worker"],
-    "openssl/": ["compiler/artifact", "server/store", "worker", "client"],
+    "openssl/": ["compiler/artifact", "server/store", "server/engine", "worker", "client"],
     "zlib.h": ["runtime/tools", "tests"],
     "gtest/": ["tests"],
     "gmock/": ["tests"],

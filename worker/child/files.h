@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -15,5 +17,20 @@ namespace hone::worker {
 absl::StatusOr<std::string> readAll(int descriptor, int64_t limit);
 
 absl::Status writeAll(int descriptor, std::string_view bytes);
+
+/// A stream that writes to \p descriptor, which it does not own.
+class DescriptorStream {
+ public:
+  explicit DescriptorStream(int descriptor);
+  ~DescriptorStream();
+  std::ostream &stream() { return stream_; }
+  /// errno of the first write that failed; 0: none did.
+  int error() const;
+
+ private:
+  class Buffer;
+  std::unique_ptr<Buffer> buffer_;
+  std::ostream stream_;
+};
 
 }  // namespace hone::worker

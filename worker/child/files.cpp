@@ -1,4 +1,4 @@
-#include "worker/files.h"
+#include "worker/child/files.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <streambuf>
 
 #include "absl/strings/str_cat.h"
 
@@ -44,5 +45,35 @@ absl::Status writeAll(int descriptor, std::string_view bytes) {
   }
   return absl::OkStatus();
 }
+
+// Unbuffered: what is written here are whole tensors.
+class DescriptorStream::Buffer : public std::streambuf {
+ public:
+  explicit Buffer(int descriptor) : descriptor_(descriptor) {}
+  int error() const { return error_; }
+
+ private:
+  std::streamsize xsputn(const char *bytes, std::streamsize count) override {
+    std::streamsize done = 0;
+    while (error_ == 0 && done < count) {
+      const ssize_t written = write(descriptor_, bytes + done, static_cast<size_t>(count - done));
+      if (written < 0 && errno != EINTR) error_ = errno;
+      if (written > 0) done += written;
+    }
+    return done;
+  }
+  int_type overflow(int_type byte) override {
+    const char value = traits_type::to_char_type(byte);
+    return xsputn(&value, 1) == 1 ? byte : traits_type::eof();
+  }
+
+  int descriptor_;
+  int error_ = 0;
+};
+
+DescriptorStream::DescriptorStream(int descriptor)
+    : buffer_(std::make_unique<Buffer>(descriptor)), stream_(buffer_.get()) {}
+DescriptorStream::~DescriptorStream() = default;
+int DescriptorStream::error() const { return buffer_->error(); }
 
 }  // namespace hone::worker

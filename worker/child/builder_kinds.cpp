@@ -1,12 +1,8 @@
-#include "worker/work.h"
-
-#include <exception>
-#include <new>
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -16,7 +12,8 @@
 #include "compiler/driver/compile.h"
 #include "compiler/driver/inspect.h"
 #include "compiler/samples/samples.h"
-#include "worker/files.h"
+#include "worker/child/files.h"
+#include "worker/child/work.h"
 
 namespace hone::worker {
 
@@ -25,39 +22,56 @@ namespace {
 constexpr int64_t kModelBytes = (int64_t{1} << 31) - 1;  // protobuf, and so ONNX, allows no more
 constexpr int64_t kArtifactBytes = int64_t{1} << 36;
 
-using ReportProgress = std::function<void(const v1::Progress &)>;
-
-v1::Result::Outcome outcomeOf(absl::StatusCode code) {
-  switch (code) {
-    case absl::StatusCode::kOk:
-      return v1::Result::DONE;
-    case absl::StatusCode::kFailedPrecondition:
-      return v1::Result::WRONG_USAGE;
-    case absl::StatusCode::kInvalidArgument:
-    case absl::StatusCode::kUnimplemented:
-    case absl::StatusCode::kOutOfRange:
-    case absl::StatusCode::kNotFound:
-    case absl::StatusCode::kDataLoss:
-      return v1::Result::INPUT_REFUSED;
-    case absl::StatusCode::kResourceExhausted:
-      return v1::Result::WORK_FAILED;
-    case absl::StatusCode::kUnavailable:
-      return v1::Result::UNAVAILABLE;
-    case absl::StatusCode::kPermissionDenied:
-      return v1::Result::NOT_ALLOWED;
-    default:
-      return v1::Result::DEFECT;
-  }
-}
-
 // Options come from the person: a wrong one is wrong usage, not a model refused.
 absl::Status asUsage(const absl::Status &status) { return absl::FailedPreconditionError(status.message()); }
 
+absl::StatusOr<TargetDescription> resolveTarget(const std::string &text) {
+  auto target = codegen::parseTarget(text.empty() ? "llvm" : text);
+  if (!target.ok()) return asUsage(target.status());
+  return target;
+}
+
+// Another process may have made it up: numbers that the compiler divides by must make sense. Names are checked where
+// LLVM is asked for that CPU.
+absl::StatusOr<TargetDescription> targetOf(const v1::TargetDescription &message) {
+  constexpr int64_t kMost = int64_t{1} << 40;
+  for (const int64_t number : {message.vector_bytes(), message.vector_registers(), message.l1_bytes(),
+                               message.l2_bytes(), message.l3_bytes(), message.cores()})
+    if (number < 1 || number > kMost)
+      return absl::FailedPreconditionError(
+          absl::StrCat("the target description has a number ", number, " outside of 1 to ", kMost));
+  TargetDescription target;
+  target.triple = message.triple();
+  target.cpu = message.cpu();
+  target.features = {message.features().begin(), message.features().end()};
+  std::sort(target.features.begin(), target.features.end());
+  target.vectorBytes = message.vector_bytes();
+  target.vectorRegisters = message.vector_registers();
+  target.l1Bytes = message.l1_bytes();
+  target.l2Bytes = message.l2_bytes();
+  target.l3Bytes = message.l3_bytes();
+  target.cores = message.cores();
+  return target;
+}
+
+v1::TargetDescription messageOf(const TargetDescription &target) {
+  v1::TargetDescription message;
+  message.set_triple(target.triple);
+  message.set_cpu(target.cpu);
+  for (const std::string &feature : target.features) message.add_features(feature);
+  message.set_vector_bytes(target.vectorBytes);
+  message.set_vector_registers(target.vectorRegisters);
+  message.set_l1_bytes(target.l1Bytes);
+  message.set_l2_bytes(target.l2Bytes);
+  message.set_l3_bytes(target.l3Bytes);
+  message.set_cores(target.cores);
+  return message;
+}
+
 absl::StatusOr<driver::CompileOptions> optionsOf(const v1::Compile &request) {
   driver::CompileOptions options;
-  auto target = codegen::parseTarget(request.target().empty() ? "llvm" : request.target());
-  if (!target.ok()) return asUsage(target.status());
-  options.target = *std::move(target);
+  HONE_ASSIGN_OR_RETURN(options.target, request.has_target_description() ? targetOf(request.target_description())
+                                                                         : resolveTarget(request.target()));
   for (const v1::InputShape &shape : request.input_shapes())
     options.inputShapes[shape.name()] = {shape.dims().begin(), shape.dims().end()};
   options.schedules = request.schedules();
@@ -86,7 +100,8 @@ absl::StatusOr<driver::CompileOptions> optionsOf(const v1::Compile &request) {
   return options;
 }
 
-absl::Status compile(const v1::Compile &request, const ReportProgress &progress, v1::Result &result) {
+absl::Status compile(const v1::Work &work, const ReportProgress &progress, v1::Result &result) {
+  const v1::Compile &request = work.compile();
   HONE_ASSIGN_OR_RETURN(driver::CompileOptions options, optionsOf(request));
   options.progress = [&progress](const driver::Progress &now) {
     v1::Progress message;
@@ -116,7 +131,8 @@ absl::Status compile(const v1::Compile &request, const ReportProgress &progress,
   return absl::OkStatus();
 }
 
-absl::Status sample(const v1::Sample &request, v1::Result &result) {
+absl::Status sample(const v1::Work &work, const ReportProgress &, v1::Result &result) {
+  const v1::Sample &request = work.sample();
   const std::vector<std::string> names = samples::sampleNames();
   if (request.name().empty()) {
     for (const std::string &name : names) result.add_sample_names(name);
@@ -128,7 +144,8 @@ absl::Status sample(const v1::Sample &request, v1::Result &result) {
   return writeAll(request.model_descriptor(), *model);
 }
 
-absl::Status inspect(const v1::Inspect &request, v1::Result &result) {
+absl::Status inspect(const v1::Work &work, const ReportProgress &, v1::Result &result) {
+  const v1::Inspect &request = work.inspect();
   HONE_ASSIGN_OR_RETURN(const std::string bytes, readAll(request.artifact_descriptor(), kArtifactBytes));
   HONE_ASSIGN_OR_RETURN(const artifact::Artifact artifact, artifact::readArtifact(bytes));
   switch (request.form()) {
@@ -145,40 +162,21 @@ absl::Status inspect(const v1::Inspect &request, v1::Result &result) {
   return absl::OkStatus();
 }
 
-absl::Status dispatch(const v1::Work &work, const ReportProgress &progress, v1::Result &result) {
-  switch (work.kind_case()) {
-    case v1::Work::kCompile:
-      return compile(work.compile(), progress, result);
-    case v1::Work::kSample:
-      return sample(work.sample(), result);
-    case v1::Work::kInspect:
-      return inspect(work.inspect(), result);
-    case v1::Work::kRun:
-    case v1::Work::kDescribeTarget:
-    case v1::Work::KIND_NOT_SET:
-      break;
-  }
-  return absl::UnimplementedError("this hone-worker does not know that kind of work; install the one of your hone");
+absl::Status describeTarget(const v1::Work &work, const ReportProgress &, v1::Result &result) {
+  HONE_ASSIGN_OR_RETURN(const TargetDescription target, resolveTarget(work.describe_target().target()));
+  *result.mutable_target_description() = messageOf(target);
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-v1::Result doWork(const v1::Work &work, const ReportProgress &progress) {
-  v1::Result result;
-  absl::Status status;
-  try {
-    status = dispatch(work, progress, result);
-  } catch (const std::bad_alloc &) {
-    status = absl::ResourceExhaustedError("out of memory");
-  } catch (const std::exception &error) {
-    status = absl::InternalError(absl::StrCat("an unexpected exception: ", error.what()));
-  }
-  if (!status.ok()) {
-    result.Clear();
-    result.set_outcome(outcomeOf(status.code()));
-    result.set_sentence(std::string(status.message()));
-  }
-  return result;
+std::vector<Kind> builderKinds() {
+  return {
+      {v1::Work::kCompile, compile},
+      {v1::Work::kSample, sample},
+      {v1::Work::kInspect, inspect},
+      {v1::Work::kDescribeTarget, describeTarget},
+  };
 }
 
 }  // namespace hone::worker

@@ -1,0 +1,103 @@
+// The worker's way to blobs: inputs of leases as open files, outputs as new files that become blobs. Uses a cache and
+// the coordinator's Blobs service; on the private coordinator files are opened and handed over by path.
+//
+// Calls block, go on over broken connections until the lease's end, and return CANCELLED when that has come,
+// DEADLINE_EXCEEDED when its time is up, INTERNAL for what is this worker's own trouble (its disk), and whatever the
+// coordinator answered. Thread-safe.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <set>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "hone/v1/blobs.grpc.pb.h"
+#include "hone/v1/server.grpc.pb.h"
+#include "worker/agent/blob_cache.h"
+#include "worker/agent/cancellation.h"
+#include "worker/agent/child.h"
+#include "worker/agent/descriptor.h"
+
+namespace hone::worker {
+
+/// The lease for which a blob travels: how long that makes sense.
+struct Errand {
+  Cancellation &cancellation;
+  Deadline deadline;
+};
+
+/// A file on its way to become a blob; removed if it does not.
+class OutputFile {
+ public:
+  OutputFile(std::string path, Descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
+  OutputFile(OutputFile &&) = default;
+  OutputFile &operator=(OutputFile &&) = default;
+  ~OutputFile() {
+    if (file_.isOpen()) unlink(path_.c_str());
+  }
+  const std::string &path() const { return path_; }
+  int descriptor() const { return file_.get(); }
+
+ private:
+  std::string path_;
+  Descriptor file_;
+};
+
+class Blobs {
+ public:
+  struct Settings {
+    std::string name;    ///< of this worker, as the coordinator sees it
+    std::string folder;  ///< for files on their way
+    uint64_t seed = 0;   ///< of pauses and of uploads' names
+  };
+  /// \p cache outlives the object.
+  Blobs(std::shared_ptr<grpc::Channel> channel, BlobCache &cache, Settings settings);
+
+  /// Open for reading, from its start.
+  absl::StatusOr<Descriptor> open(const v1::Digest &digest, const Errand &errand);
+
+  absl::StatusOr<OutputFile> newOutput(const Errand &errand);
+  absl::StatusOr<v1::Digest> store(OutputFile output, const Errand &errand);
+
+  /// After a new connection: the coordinator may be another one.
+  void forgetCapabilities();
+
+  /// Where this worker's own files are, for who looks how full the disk is.
+  const std::string &folder() const { return settings_.folder; }
+
+ private:
+  struct Incoming;
+  absl::StatusOr<v1::Capabilities> capabilities(const Errand &errand);
+  absl::StatusOr<Descriptor> locate(const v1::Digest &digest, const Errand &errand);
+  absl::StatusOr<Descriptor> fetch(const v1::Digest &digest, const Errand &errand);
+  absl::Status download(const v1::Digest &digest, Incoming &incoming, const Errand &errand);
+  absl::Status upload(const OutputFile &output, const v1::Digest &digest, const std::string &id, int64_t chunk,
+                      const Errand &errand);
+  absl::Status send(const OutputFile &output, const v1::Digest &digest, const std::string &id, int64_t offset,
+                    int64_t chunk, const Errand &errand);
+  absl::StatusOr<Incoming> newIncoming();
+  /// Repeats \p attempt while the coordinator is out of reach and the errand makes sense.
+  template <typename Attempt>
+  absl::Status persist(const Errand &errand, const Attempt &attempt);
+  /// One call, ended with the errand.
+  template <typename Call>
+  absl::Status call(const Errand &errand, bool isShort, const Call &call);
+  uint64_t random();
+
+  BlobCache &cache_;
+  const Settings settings_;
+  std::unique_ptr<v1::Blobs::Stub> blobs_;
+  std::unique_ptr<v1::Server::Stub> server_;
+  std::mutex mutex_;
+  std::condition_variable fetched_;
+  std::set<std::string> fetching_;
+  std::optional<v1::Capabilities> capabilities_;
+  std::mt19937_64 random_;
+};
+
+}  // namespace hone::worker

@@ -1,0 +1,68 @@
+#include "worker/agent/channel.h"
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "hone/v1/server.pb.h"
+
+namespace hone::worker {
+
+namespace {
+
+constexpr int kKeepaliveMs = 30000;
+constexpr int kKeepaliveTimeoutMs = 20000;
+// The pause between attempts is the agent's to choose, with its own randomness.
+constexpr int kReconnectMs = 100;
+constexpr int kMostReconnectMs = 1000;
+constexpr int kLongestMessage = 64 << 20;
+
+}  // namespace
+
+absl::Status checkAddress(const std::string &address) {
+  constexpr size_t kPrefix = 5;
+  if (absl::StartsWith(address, "unix:")) {
+    // A socket's address has 108 bytes for its path.
+    constexpr size_t kLongestPath = 107;
+    if (address.size() > kPrefix && address.size() - kPrefix <= kLongestPath) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", address, "' is no address: a socket's path has 1 to ", kLongestPath, " bytes"));
+  }
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 || port > 65535)
+    return absl::InvalidArgumentError(absl::StrCat("'", address, "' is no address; give HOST:PORT or unix:/path"));
+  const std::string host = address.substr(0, colon);
+  if (host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.")) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("'", host,
+                                                 "' is another machine, and the connection is not encrypted; "
+                                                 "forward the port (ssh -L ",
+                                                 port, ":127.0.0.1:", port, " ", host, ") and give 127.0.0.1:", port));
+}
+
+std::shared_ptr<grpc::Channel> makeChannel(const std::string &address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMostReconnectMs);
+  // An address of this machine is not for a proxy.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(kLongestMessage);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+void identify(grpc::ClientContext &context, const std::string &name) { context.AddMetadata("hone-user", name); }
+
+absl::Status statusOf(const grpc::Status &status) {
+  if (status.ok()) return absl::OkStatus();
+  std::string sentence = status.error_message();
+  v1::ErrorDetail detail;
+  if (detail.ParseFromString(status.error_details()) && !detail.remedy().empty())
+    absl::StrAppend(&sentence, "; ", detail.remedy());
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), sentence);
+}
+
+}  // namespace hone::worker

@@ -1,0 +1,277 @@
+#include "worker/agent/child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/frames.h"
+
+namespace hone::worker {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+constexpr int kSocket = 3;
+// A result holds text that a person asked for; more is a child gone mad.
+constexpr uint32_t kLongestReport = 64u << 20;
+constexpr size_t kLogBytes = 64 << 10;
+constexpr auto kProgressInterval = std::chrono::milliseconds(100);
+constexpr auto kPatience = std::chrono::seconds(5);
+
+absl::Status systemError(const char *what, int error) {
+  return absl::UnavailableError(absl::StrCat("cannot ", what, ": ", strerror(error)));
+}
+
+// What a child says goes on to the coordinator, which takes only what makes sense.
+void tame(v1::Progress &progress) {
+  constexpr size_t kLongestPhase = 64;
+  if (progress.phase().size() > kLongestPhase) progress.set_phase("?");
+  progress.set_done(std::max(progress.done(), 0));
+  progress.set_total(std::max(progress.total(), 0));
+}
+
+// posix_spawn's two sets of instructions, freed at the end of the scope.
+struct SpawnSettings {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  SpawnSettings() {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+  }
+  ~SpawnSettings() {
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+  }
+};
+
+// The child's whole environment: nothing of ours but what the loader and sanitizers need.
+std::vector<std::string> environmentOf(const std::string &folder) {
+  std::vector<std::string> environment = {absl::StrCat("TMPDIR=", folder), "LC_ALL=C"};
+  for (const char *name : {"LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"})
+    if (const char *value = getenv(name)) environment.push_back(absl::StrCat(name, "=", value));
+  return environment;
+}
+
+std::vector<char *> pointersTo(std::vector<std::string> &words) {
+  std::vector<char *> pointers;
+  for (std::string &word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+absl::StatusOr<pid_t> start(const ChildProgram &program, const std::string &folder, int socket, int log,
+                            bool isTalkative) {
+  SpawnSettings settings;
+  posix_spawn_file_actions_adddup2(&settings.actions, log, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&settings.actions, log, STDERR_FILENO);
+  posix_spawn_file_actions_adddup2(&settings.actions, socket, kSocket);
+  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addclosefrom_np(&settings.actions, kSocket + 1);
+  posix_spawn_file_actions_addchdir_np(&settings.actions, folder.c_str());
+  // A group of its own: what a terminal sends to us is not for it. And none of our signal settings.
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setflags(&settings.attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setpgroup(&settings.attributes, 0);
+  posix_spawnattr_setsigmask(&settings.attributes, &none);
+  posix_spawnattr_setsigdefault(&settings.attributes, &all);
+  std::vector<std::string> arguments = {program.path, "--once", "--fd",           std::to_string(kSocket),
+                                        "--scratch",  folder,   "--receive-files"};
+  if (isTalkative) arguments.emplace_back("--talkative");
+  std::vector<std::string> environment = environmentOf(folder);
+  pid_t pid = -1;
+  const int error = posix_spawn(&pid, program.path.c_str(), &settings.actions, &settings.attributes,
+                                pointersTo(arguments).data(), pointersTo(environment).data());
+  if (error != 0) return absl::UnavailableError(absl::StrCat("cannot start '", program.path, "': ", strerror(error)));
+  return pid;
+}
+
+}  // namespace
+
+void removeFolder(const std::string &path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (!error) return;
+  // Folders without rights, which their maker took away.
+  for (auto entry = fs::recursive_directory_iterator(path, fs::directory_options::skip_permission_denied, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    std::error_code ignored;
+    if (entry->is_directory(ignored) && !entry->is_symlink(ignored))
+      fs::permissions(entry->path(), fs::perms::owner_all, ignored);
+  }
+  fs::remove_all(path, error);
+}
+
+class Child::Reader {
+ public:
+  explicit Reader(int socket) : frames(socket, kLongestReport) {}
+  proto::FrameReader frames;
+};
+
+absl::StatusOr<std::unique_ptr<Child>> Child::spawn(const ChildProgram &program, bool isTalkative) {
+  std::string folder = absl::StrCat(program.folders, "/child-XXXXXX");
+  if (mkdtemp(folder.data()) == nullptr)
+    return absl::UnavailableError(absl::StrCat("cannot make a folder in '", program.folders, "': ", strerror(errno)));
+  int sockets[2];
+  int pipes[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
+    const int error = errno;
+    removeFolder(folder);
+    return systemError("make a socket pair", error);
+  }
+  Descriptor ours(sockets[0]);
+  Descriptor theirs(sockets[1]);
+  if (pipe2(pipes, O_CLOEXEC) != 0) {
+    const int error = errno;
+    removeFolder(folder);
+    return systemError("make a pipe", error);
+  }
+  Descriptor log(pipes[0]);
+  Descriptor theirLog(pipes[1]);
+  fcntl(log.get(), F_SETFL, O_NONBLOCK);
+  auto pid = start(program, folder, theirs.get(), theirLog.get(), isTalkative);
+  if (!pid.ok()) {
+    removeFolder(folder);
+    return pid.status();
+  }
+  return std::unique_ptr<Child>(new Child(*pid, std::move(folder), std::move(ours), std::move(log)));
+}
+
+Child::Child(pid_t pid, std::string folder, Descriptor socket, Descriptor log)
+    : pid_(pid),
+      folder_(std::move(folder)),
+      socket_(std::move(socket)),
+      log_(std::move(log)),
+      reader_(std::make_unique<Reader>(socket_.get())) {}
+
+Child::~Child() {
+  if (pid_ > 0) wait(false);
+  removeFolder(folder_);
+}
+
+bool Child::isAlive() const {
+  siginfo_t info{};
+  return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+void Child::begin(const v1::Work &work, const std::vector<int> &files) {
+  char byte = 0;
+  iovec data = {&byte, 1};
+  std::vector<char> control(CMSG_SPACE(sizeof(int) * files.size()), '\0');
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (!files.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr *part = CMSG_FIRSTHDR(&message);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(sizeof(int) * files.size());
+    memcpy(CMSG_DATA(part), files.data(), sizeof(int) * files.size());
+  }
+  ssize_t count = 0;
+  do count = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+  while (count < 0 && errno == EINTR);
+  // A child that is dead by now is found so by who converses with it.
+  if (count == 1) proto::writeFrame(socket_.get(), work).IgnoreError();
+}
+
+void Child::converse(Deadline deadline, const Cancellation &cancellation,
+                     const std::function<void(const v1::Progress &)> &progress) {
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    if (left <= 0) {
+      end_.reason = ChildEnd::Reason::Deadline;
+      return;
+    }
+    constexpr int64_t kLongest = 3600 * 1000;
+    pollfd waiting[] = {{socket_.get(), POLLIN, 0}, {cancellation.descriptor(), POLLIN, 0}, {log_.get(), POLLIN, 0}};
+    poll(waiting, 3, static_cast<int>(std::min<int64_t>(left, kLongest)));
+    if (cancellation.isCancelled()) {
+      end_.reason = ChildEnd::Reason::Cancelled;
+      return;
+    }
+    if (waiting[2].revents != 0) readLog();
+    if (waiting[0].revents != 0 && takeReports(progress)) return;
+  }
+}
+
+// True when the conversation is over.
+bool Child::takeReports(const std::function<void(const v1::Progress &)> &progress) {
+  auto more = reader_->frames.fill();
+  if (!more.ok()) return true;
+  for (;;) {
+    auto frame = reader_->frames.next();
+    if (!frame.ok()) break;
+    if (!frame->has_value()) return !*more;
+    v1::Report report;
+    if (!report.ParseFromString(**frame)) break;
+    if (report.has_result()) {
+      end_.result = std::move(*report.mutable_result());
+      return true;
+    }
+    if (!report.has_progress()) break;
+    tame(*report.mutable_progress());
+    end_.phase = report.progress().phase();
+    const auto now = Clock::now();
+    if (now - lastProgress_ < kProgressInterval) continue;
+    lastProgress_ = now;
+    progress(report.progress());
+  }
+  end_.reason = ChildEnd::Reason::Nonsense;
+  return true;
+}
+
+void Child::readLog() {
+  if (!log_.isOpen()) return;
+  char buffer[16 << 10];
+  // As much as is there, but a child that writes without pause must not keep us.
+  for (int round = 0; round < 16; ++round) {
+    const ssize_t count = read(log_.get(), buffer, sizeof buffer);
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0) log_.reset();
+    if (count <= 0) break;
+    end_.log.append(buffer, static_cast<size_t>(count));
+    if (end_.log.size() > kLogBytes) end_.log.erase(0, end_.log.size() - kLogBytes);
+  }
+}
+
+ChildEnd Child::finish() {
+  wait(end_.reason == ChildEnd::Reason::Ended);
+  readLog();
+  return std::move(end_);
+}
+
+// Ended by itself: it has sent its result, or its socket was closed; what is left is its exit.
+void Child::wait(bool isPatient) {
+  socket_.reset();
+  const auto deadline = Clock::now() + kPatience;
+  while (isPatient && isAlive() && Clock::now() < deadline) {
+    // The end of the log is the end of the process.
+    pollfd log = {log_.get(), POLLIN, 0};
+    poll(&log, 1, 10);
+    readLog();
+  }
+  if (isAlive()) kill(pid_, SIGKILL);
+  while (waitpid(pid_, &end_.waitStatus, 0) < 0 && errno == EINTR) continue;
+  pid_ = -1;
+}
+
+}  // namespace hone::worker

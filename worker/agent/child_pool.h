@@ -1,0 +1,53 @@
+// Children in reserve: one idle child for each slot that is free, so that a lease begins in milliseconds. A thread of
+// its own spawns them all, because children die with the thread that made them. Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "worker/agent/child.h"
+#include "worker/agent/log.h"
+#include "worker/agent/quiet_lock.h"
+
+namespace hone::worker {
+
+class ChildPool {
+ public:
+  /// \p quiet and \p log outlive the pool. None is spawned for the reserve while the machine is to be quiet.
+  ChildPool(ChildProgram program, const QuietLock &quiet, const Log &log);
+  ~ChildPool();
+
+  /// How many are to wait for work.
+  void keep(int idle);
+  /// One for who needs it: from the reserve, or spawned now. UNAVAILABLE when none can be started.
+  absl::StatusOr<std::unique_ptr<Child>> take();
+  /// The same, with a log that says what confines it.
+  absl::StatusOr<std::unique_ptr<Child>> takeTalkative();
+
+ private:
+  struct Order {
+    bool isTalkative = false;
+    bool isDone = false;
+    absl::StatusOr<std::unique_ptr<Child>> child = nullptr;
+  };
+  absl::StatusOr<std::unique_ptr<Child>> order(bool isTalkative);
+  void work();
+  void refill(std::unique_lock<std::mutex> &lock);
+
+  const ChildProgram program_;
+  const QuietLock &quiet_;
+  const Log &log_;
+  std::mutex mutex_;
+  std::condition_variable changed_, done_;
+  std::deque<std::unique_ptr<Child>> idle_;
+  std::deque<Order *> orders_;
+  size_t target_ = 0;
+  bool isEnding_ = false;
+  std::thread thread_;
+};
+
+}  // namespace hone::worker

@@ -1,0 +1,45 @@
+#include "worker/agent/data_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "worker/agent/child.h"
+
+namespace hone::worker {
+
+namespace fs = std::filesystem;
+
+absl::StatusOr<DataFolder> DataFolder::open(const std::string &path) {
+  std::error_code error;
+  const std::string absolute = fs::absolute(path, error).string();
+  const auto cannot = [&](const std::string &reason) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot use the folder '", absolute, "': ", reason, "; give another one with --data"));
+  };
+  fs::create_directories(absolute, error);
+  if (error) return cannot(error.message());
+  // Models and artifacts may be secret.
+  if (chmod(absolute.c_str(), 0700) != 0) return cannot(strerror(errno));
+  Descriptor lock(::open(absl::StrCat(absolute, "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.isOpen()) return cannot(strerror(errno));
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return cannot("another hone-worker has it");
+  DataFolder folder(absolute, std::move(lock));
+  removeFolder(folder.work());
+  for (const std::string &part : {folder.blobs(), folder.work()}) {
+    fs::create_directories(part, error);
+    if (error) return cannot(error.message());
+  }
+  return folder;
+}
+
+DataFolder::~DataFolder() {
+  if (lock_.isOpen()) removeFolder(work());
+}
+
+}  // namespace hone::worker

@@ -1,0 +1,175 @@
+#include "worker/agent/lease_runner.h"
+
+#include <sys/statvfs.h>
+
+#include <cmath>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "worker/agent/child_end.h"
+
+namespace hone::worker {
+
+namespace {
+
+// Numbers of the files in the child, in the order in which they are handed over.
+constexpr int kInput = 4;
+constexpr int kSecond = 5;
+constexpr int kThird = 6;
+constexpr uint64_t kLongestOutput = uint64_t{64} << 30;
+constexpr uint64_t kSpareCpuSeconds = 60;
+// What still travels in one message besides the log.
+constexpr size_t kLongestResult = 3 << 20;
+
+// Whether others must not compile while it runs.
+bool isTimed(const v1::JobSpec &spec) {
+  if (!spec.has_run()) return false;
+  const v1::Run &run = spec.run().options();
+  return run.print_time() || run.profile() || run.repeat() > 1;
+}
+
+void setFailure(const absl::Status &status, v1::LeaseResult &lease) {
+  v1::Result &result = *lease.mutable_result();
+  result.Clear();
+  result.set_sentence(asUtf8(std::string(status.message())));
+  switch (status.code()) {
+    case absl::StatusCode::kInternal:
+      lease.set_is_workers_fault(true);
+      result.set_outcome(v1::Result::UNAVAILABLE);
+      break;
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kResourceExhausted:
+      result.set_outcome(v1::Result::WORK_FAILED);
+      break;
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
+      result.set_outcome(v1::Result::NOT_ALLOWED);
+      break;
+    default:
+      result.set_outcome(v1::Result::UNAVAILABLE);
+      break;
+  }
+}
+
+v1::Work workOf(const v1::JobSpec &spec, bool hasInputs) {
+  v1::Work work;
+  if (spec.has_compile()) {
+    v1::Compile &compile = *work.mutable_compile();
+    compile = spec.compile().options();
+    compile.set_model_descriptor(kInput);
+    compile.set_artifact_descriptor(kSecond);
+  } else {
+    v1::Run &run = *work.mutable_run();
+    run = spec.run().options();
+    run.set_artifact_descriptor(kInput);
+    run.set_outputs_descriptor(kSecond);
+    run.set_inputs_descriptor(hasInputs ? kThird : 0);
+  }
+  return work;
+}
+
+}  // namespace
+
+/// Inputs as the coordinator's blobs, and the file that becomes one.
+struct LeaseRunner::Files {
+  Descriptor input;
+  OutputFile output;
+  Descriptor second;  ///< a run's inputs; closed: filled
+
+  std::vector<int> descriptors() const {
+    std::vector<int> numbers = {input.get(), output.descriptor()};
+    if (second.isOpen()) numbers.push_back(second.get());
+    return numbers;
+  }
+};
+
+std::optional<v1::LeaseResult> LeaseRunner::run(const v1::Lease &lease, Deadline deadline, Cancellation &cancellation,
+                                                const std::function<void(const v1::Progress &)> &progress) const {
+  v1::LeaseResult result;
+  result.set_task(lease.task());
+  result.set_epoch(lease.epoch());
+  const absl::Status status = work(lease, {cancellation, deadline}, progress, result);
+  if (cancellation.isCancelled()) return std::nullopt;
+  if (!status.ok()) setFailure(status, result);
+  if (const size_t bytes = result.result().ByteSizeLong(); bytes > kLongestResult) {
+    result.clear_artifact();
+    setFailure(absl::ResourceExhaustedError(absl::StrCat("the texts that were asked for have ", bytes,
+                                                         " bytes, and at most ", kLongestResult,
+                                                         " travel with a result; ask for fewer, or compile locally")),
+               result);
+  }
+  return result;
+}
+
+absl::StatusOr<LeaseRunner::Files> LeaseRunner::openFiles(const v1::JobSpec &spec, const Errand &errand) const {
+  auto input = parts_.blobs->open(spec.has_compile() ? spec.compile().model() : spec.run().artifact(), errand);
+  if (!input.ok()) return input.status();
+  Descriptor second;
+  if (spec.has_run() && spec.run().has_inputs()) {
+    auto inputs = parts_.blobs->open(spec.run().inputs(), errand);
+    if (!inputs.ok()) return inputs.status();
+    second = *std::move(inputs);
+  }
+  auto output = parts_.blobs->newOutput(errand);
+  if (!output.ok()) return output.status();
+  return Files{*std::move(input), *std::move(output), std::move(second)};
+}
+
+absl::Status LeaseRunner::work(const v1::Lease &lease, const Errand &errand,
+                               const std::function<void(const v1::Progress &)> &progress,
+                               v1::LeaseResult &result) const {
+  const v1::JobSpec &spec = lease.spec();
+  auto files = openFiles(spec, errand);
+  if (!files.ok()) return files.status();
+  v1::Work work = workOf(spec, files->second.isOpen());
+  v1::Limits &limits = *work.mutable_limits();
+  limits.set_address_space_bytes(parts_.childMemoryBytes);
+  limits.set_file_bytes(kLongestOutput);
+  // The clock on the wall decides; this is for a child that escapes it.
+  const double cpus = std::max(1u, std::thread::hardware_concurrency());
+  limits.set_cpu_seconds(static_cast<uint64_t>(std::ceil(lease.deadline_seconds() * cpus)) + kSpareCpuSeconds);
+  if (absl::Status status = converse(lease, work, *files, errand, progress, result); !status.ok()) return status;
+  if (result.result().outcome() != v1::Result::DONE) {
+    // What the child could not write is our disk's fault, not the work's.
+    if (result.result().outcome() == v1::Result::UNAVAILABLE && isDiskFull()) result.set_is_workers_fault(true);
+    return absl::OkStatus();
+  }
+  if (spec.has_compile() && !spec.compile().options().stop_after().empty()) return absl::OkStatus();
+  auto digest = parts_.blobs->store(std::move(files->output), errand);
+  if (!digest.ok()) return digest.status();
+  *(spec.has_compile() ? result.mutable_artifact() : result.mutable_outputs()) = *digest;
+  return absl::OkStatus();
+}
+
+absl::Status LeaseRunner::converse(const v1::Lease &lease, const v1::Work &work, const Files &files,
+                                   const Errand &errand, const std::function<void(const v1::Progress &)> &progress,
+                                   v1::LeaseResult &result) const {
+  std::optional<QuietLock::Quiet> quiet;
+  if (isTimed(lease.spec())) {
+    auto held = parts_.quiet->measure(errand.cancellation);
+    if (!held.ok()) return held.status();
+    quiet.emplace(*std::move(held));
+  }
+  auto child = parts_.children->take();
+  if (!child.ok()) return absl::InternalError(child.status().message());
+  {
+    std::optional<QuietLock::Builder> builder;
+    if (lease.spec().has_compile()) builder.emplace(*parts_.quiet, (*child)->pid());
+    (*child)->begin(work, files.descriptors());
+    (*child)->converse(errand.deadline, errand.cancellation, progress);
+  }
+  ChildEnd end = (*child)->finish();
+  result.set_log(asUtf8(end.log));
+  *result.mutable_result() = resultOf(end, work, lease.deadline_seconds());
+  return absl::OkStatus();
+}
+
+bool LeaseRunner::isDiskFull() const {
+  constexpr uint64_t kFull = 16 << 20;
+  struct statvfs facts{};
+  return statvfs(parts_.blobs->folder().c_str(), &facts) == 0 && facts.f_bavail * facts.f_frsize < kFull;
+}
+
+}  // namespace hone::worker

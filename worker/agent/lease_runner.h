@@ -1,0 +1,45 @@
+// One lease from its blobs to its result: fetches the inputs, has a child do the work, stores the outputs. Called on a
+// thread of the lease; several leases at once. Owns nothing that is passed in.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "hone/v1/fleet.pb.h"
+#include "worker/agent/blobs.h"
+#include "worker/agent/cancellation.h"
+#include "worker/agent/child_pool.h"
+#include "worker/agent/log.h"
+#include "worker/agent/quiet_lock.h"
+
+namespace hone::worker {
+
+class LeaseRunner {
+ public:
+  struct Parts {
+    Blobs *blobs;
+    ChildPool *children;
+    QuietLock *quiet;
+    const Log *log;
+    uint64_t childMemoryBytes;
+  };
+  explicit LeaseRunner(Parts parts) : parts_(parts) {}
+
+  /// The lease's result; none when it was cancelled: nobody wants one. \p deadline: of the work, by our clock.
+  std::optional<v1::LeaseResult> run(const v1::Lease &lease, Deadline deadline, Cancellation &cancellation,
+                                     const std::function<void(const v1::Progress &)> &progress) const;
+
+ private:
+  struct Files;
+  absl::Status work(const v1::Lease &lease, const Errand &errand,
+                    const std::function<void(const v1::Progress &)> &progress, v1::LeaseResult &result) const;
+  absl::StatusOr<Files> openFiles(const v1::JobSpec &spec, const Errand &errand) const;
+  absl::Status converse(const v1::Lease &lease, const v1::Work &work, const Files &files, const Errand &errand,
+                        const std::function<void(const v1::Progress &)> &progress, v1::LeaseResult &result) const;
+  bool isDiskFull() const;
+
+  const Parts parts_;
+};
+
+}  // namespace hone::worker

@@ -1,0 +1,34 @@
+// The agent's log on standard error: one line per event, as text or as one JSON object, with the names of what it is
+// about beside the sentence. Thread-safe.
+#pragma once
+
+#include <spdlog/logger.h>
+
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace hone::worker {
+
+class Log {
+ public:
+  enum class Format { Text, Json };
+  /// Names and values: {"task", "7"}.
+  using Fields = std::initializer_list<std::pair<std::string_view, std::string>>;
+
+  explicit Log(Format format);
+
+  void info(std::string_view sentence, Fields fields = {}) const { write(spdlog::level::info, sentence, fields); }
+  void warn(std::string_view sentence, Fields fields = {}) const { write(spdlog::level::warn, sentence, fields); }
+  void error(std::string_view sentence, Fields fields = {}) const { write(spdlog::level::err, sentence, fields); }
+
+ private:
+  void write(spdlog::level::level_enum level, std::string_view sentence, Fields fields) const;
+
+  Format format_;
+  std::shared_ptr<spdlog::logger> logger_;
+};
+
+}  // namespace hone::worker

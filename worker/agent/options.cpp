@@ -1,0 +1,130 @@
+#include "worker/agent/options.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "worker/agent/channel.h"
+#include "worker/agent/describe.h"
+
+namespace hone::worker {
+
+namespace {
+
+// What code generation reserves without using it.
+constexpr uint64_t kReservedBytes = uint64_t{8} << 30;
+constexpr size_t kLongestName = 64;
+
+int32_t cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+  return 1;
+}
+
+bool isNameCharacter(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-_.@+").find(c) != std::string_view::npos;
+}
+
+std::string hostName() {
+  char text[256] = {};
+  if (gethostname(text, sizeof text - 1) != 0 || text[0] == '\0') return "worker";
+  std::string name = std::string(text).substr(0, kLongestName);
+  std::replace_if(name.begin(), name.end(), [](char c) { return !isNameCharacter(c); }, '-');
+  return name;
+}
+
+// Everything there can be fetched again: a cache.
+std::string defaultData(const std::string &name) {
+  if (const char *cache = getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+    return absl::StrCat(cache, "/hone/worker-", name);
+  if (const char *home = getenv("HOME"); home != nullptr && *home == '/')
+    return absl::StrCat(home, "/.cache/hone/worker-", name);
+  return absl::StrCat("/tmp/hone-", getuid(), "/worker-", name);
+}
+
+absl::Status checkWord(const char *flag, const std::string &word) {
+  if (!word.empty() && word.size() <= kLongestName && std::all_of(word.begin(), word.end(), isNameCharacter))
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, " '", word, "' is not 1 to ", kLongestName, " letters, digits and -_.@+"));
+}
+
+absl::StatusOr<std::vector<v1::Role>> readRoles(const std::string &text, bool hasCompiler) {
+  std::vector<v1::Role> roles;
+  for (const absl::string_view word : absl::StrSplit(text, ',')) {
+    if (word != "builder" && word != "device")
+      return absl::InvalidArgumentError(absl::StrCat("unknown role '", word, "'; roles are builder, device"));
+    const v1::Role role = word == "builder" ? v1::ROLE_BUILDER : v1::ROLE_DEVICE;
+    if (role == v1::ROLE_BUILDER && !hasCompiler)
+      return absl::InvalidArgumentError(
+          "this hone-worker was built without the compiler and cannot be a builder; give --roles device");
+    if (std::find(roles.begin(), roles.end(), role) == roles.end()) roles.push_back(role);
+  }
+  return roles;
+}
+
+absl::Status complete(AgentOptions &options, const std::string &roles, bool hasCompiler) {
+  if (options.server.empty())
+    return absl::InvalidArgumentError("expected --server ADDRESS (or HONE_SERVER), the coordinator to work for");
+  absl::Status status = checkAddress(options.server);
+  if (options.name.empty()) options.name = hostName();
+  status.Update(checkWord("--name", options.name));
+  if (!options.key.empty()) status.Update(checkWord("--key", options.key));
+  if (!status.ok()) return status;
+  auto read = readRoles(roles.empty() ? (hasCompiler ? "builder,device" : "device") : roles, hasCompiler);
+  if (!read.ok()) return read.status();
+  options.roles = *std::move(read);
+  const bool isDevice = std::find(options.roles.begin(), options.roles.end(), v1::ROLE_DEVICE) != options.roles.end();
+  if (isDevice && options.key.empty())
+    return absl::InvalidArgumentError(
+        "a device needs --key KEY, the name of its kind by which people ask for it; or give --roles builder");
+  if (options.slots == 0) options.slots = cores();
+  if (options.data.empty()) options.data = defaultData(options.name);
+  if (options.childMemoryBytes == 0) options.childMemoryBytes = physicalBytes() + kReservedBytes;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<AgentOptions> readOptions(int argc, char **argv, bool hasCompiler) {
+  AgentOptions options;
+  // In a folder that every user of the machine has; the same for all.
+  options.quietLock = "/tmp/hone-quiet.lock";
+  std::string roles;
+  std::string format = "text";
+  CLI::App app("hone-worker: takes work from a coordinator (hone-server), each piece in a process of its own.");
+  app.add_option("--server", options.server, "the coordinator: HOST:PORT or unix:/path")->envname("HONE_SERVER");
+  app.add_option("--roles", roles, hasCompiler ? "builder, device or both (default: builder,device)" : "device");
+  app.add_option("--key", options.key, "the kind of device that this is, as people ask for it: rpi4");
+  app.add_option("--name", options.name, "unique among the workers, the same after a restart (default: the host's)");
+  app.add_option("--slots", options.slots, "compilations at once (default: one per CPU)")->check(CLI::Range(1, 1024));
+  app.add_option("--data", options.data, "folder for fetched blobs and for work (default: ~/.cache/hone/worker-NAME)");
+  app.add_option("--cache-bytes", options.cacheBytes, "most that fetched blobs may take (default: 10GiB)")
+      ->transform(CLI::AsSizeValue(false));
+  app.add_option("--child-memory", options.childMemoryBytes,
+                 "most address space of one piece of work (default: the machine's memory and 8 GiB)")
+      ->transform(CLI::AsSizeValue(false));
+  app.add_option("--quiet-lock", options.quietLock,
+                 "file by which measurements keep builders of this machine still (default: /tmp/hone-quiet.lock)");
+  app.add_option("--log-format", format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp &) {
+    options.help = app.help();
+    return options;
+  } catch (const CLI::ParseError &error) {
+    return absl::InvalidArgumentError(error.what());
+  }
+  options.logFormat = format == "json" ? Log::Format::Json : Log::Format::Text;
+  if (absl::Status status = complete(options, roles, hasCompiler); !status.ok()) return status;
+  return options;
+}
+
+}  // namespace hone::worker

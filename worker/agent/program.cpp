@@ -1,0 +1,114 @@
+#include "worker/agent/program.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <utility>
+
+#include "abi/hone_abi.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "proto/api_version.h"
+#include "worker/agent/agent.h"
+#include "worker/agent/channel.h"
+#include "worker/agent/data_folder.h"
+#include "worker/agent/describe.h"
+#include "worker/agent/options.h"
+
+namespace hone::worker {
+
+namespace {
+
+constexpr int kWrongUsage = 2;
+constexpr int kUnavailable = 5;
+
+int fail(int code, const absl::Status &status) {
+  fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+absl::Duration monotonicNow() { return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch()); }
+
+// Before any thread: all inherit the mask, and the signals wait to be read.
+Descriptor watchSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return Descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+bool isBuilder(const AgentOptions &options) {
+  return std::find(options.roles.begin(), options.roles.end(), v1::ROLE_BUILDER) != options.roles.end();
+}
+
+v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target) {
+  v1::Hello hello;
+  hello.set_name(options.name);
+  hello.set_key(options.key);
+  for (const v1::Role role : options.roles) hello.add_roles(role);
+  hello.set_builder_slots(isBuilder(options) ? options.slots : 0);
+  *hello.mutable_target() = std::move(target);
+  hello.set_memory_bytes(static_cast<int64_t>(physicalBytes()));
+  hello.set_api_version(proto::kApiVersion);
+  hello.set_abi_version(HONE_ABI_VERSION);
+  hello.set_version(HONE_VERSION);
+  if (isBuilder(options)) hello.set_build_id(buildId());
+  return hello;
+}
+
+int serve(const AgentOptions &options, const DataFolder &data, int signals) {
+  const Log log(options.logFormat);
+  std::random_device entropy;
+  const auto seed = [&entropy] { return (uint64_t{entropy()} << 32) | entropy(); };
+  std::error_code error;
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
+  if (error) return fail(kUnavailable, absl::UnavailableError("cannot find this program: /proc is not mounted"));
+  QuietLock quiet(options.quietLock);
+  if (!quiet.state().ok())
+    log.warn("measurements cannot keep builders still", {{"reason", std::string(quiet.state().message())}});
+  ChildPool children({self, data.work()}, quiet, log);
+  Cancellation never;
+  auto target = describeTarget(children, log, never);
+  if (!target.ok()) return fail(kUnavailable, target.status());
+  const auto channel = makeChannel(options.server);
+  BlobCache cache(data.blobs(), static_cast<int64_t>(options.cacheBytes));
+  Blobs blobs(channel, cache, {options.name, data.work(), seed()});
+  const LeaseRunner runner({&blobs, &children, &quiet, &log, options.childMemoryBytes});
+  const v1::Hello hello = makeHello(options, *std::move(target));
+  log.info("starting", {{"name", hello.name()},
+                        {"key", hello.key()},
+                        {"server", options.server},
+                        {"version", hello.version()},
+                        {"build", hello.build_id()},
+                        {"slots", absl::StrCat(hello.builder_slots())},
+                        {"target", absl::StrCat(hello.target().triple(), " ", hello.target().cpu())}});
+  Agent agent({channel, &blobs, &children, &runner, &log, monotonicNow, seed(), signals}, hello);
+  const int code = agent.run();
+  log.info("ending", {{"code", absl::StrCat(code)}});
+  return code;
+}
+
+}  // namespace
+
+int runAgent(int argc, char **argv, bool hasCompiler) {
+  const auto options = readOptions(argc, argv, hasCompiler);
+  if (!options.ok()) return fail(kWrongUsage, options.status());
+  if (!options->help.empty()) {
+    fputs(options->help.c_str(), stdout);
+    return 0;
+  }
+  const Descriptor signals = watchSignals();
+  const auto data = DataFolder::open(options->data);
+  if (!data.ok()) return fail(kUnavailable, data.status());
+  return serve(*options, *data, signals.get());
+}
+
+}  // namespace hone::worker

@@ -1,0 +1,99 @@
+#include "worker/child/serve.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "proto/frames.h"
+#include "worker/child/confine.h"
+#include "worker/child/limits.h"
+
+namespace hone::worker {
+
+namespace {
+
+constexpr int kNobodyListens = 5;
+// Received descriptors are moved from numbers above all that they can get.
+constexpr int kAside = kFirstFile + 2 * kMostFiles;
+
+absl::StatusOr<std::vector<int>> receiveFiles(int socket) {
+  char byte = 0;
+  iovec data = {&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMostFiles)];
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t count = 0;
+  do count = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return absl::UnavailableError(absl::StrCat("cannot receive files: ", strerror(errno)));
+  if (count == 0) return absl::UnavailableError("the other process ended the conversation");
+  std::vector<int> received;
+  for (cmsghdr *part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    received.resize((part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(received.data(), CMSG_DATA(part), received.size() * sizeof(int));
+  }
+  for (int &file : received) {
+    const int aside = fcntl(file, F_DUPFD_CLOEXEC, kAside);
+    if (aside < 0) return absl::UnavailableError(absl::StrCat("cannot take a file: ", strerror(errno)));
+    close(file);
+    file = aside;
+  }
+  for (size_t i = 0; i < received.size(); ++i) {
+    const int place = kFirstFile + static_cast<int>(i);
+    if (dup2(received[i], place) < 0)
+      return absl::UnavailableError(absl::StrCat("cannot take a file: ", strerror(errno)));
+    close(received[i]);
+    received[i] = place;
+  }
+  return received;
+}
+
+std::vector<int> inheritedFiles() {
+  std::vector<int> files;
+  for (int file = kFirstFile; file < kFirstFile + kMostFiles; ++file)
+    if (fcntl(file, F_GETFD) >= 0) files.push_back(file);
+  return files;
+}
+
+int fail(const absl::Status &status) {
+  fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  return kNobodyListens;
+}
+
+}  // namespace
+
+int serveOnce(const ChildOptions &options, const std::vector<Kind> &kinds) {
+  std::vector<Wall> walls = confineProcess();
+  auto files = options.receivesFiles ? receiveFiles(options.socket) : inheritedFiles();
+  if (!files.ok()) return fail(files.status());
+  walls.push_back(confineFiles(options.scratch, *files));
+  if (options.isTalkative) fprintf(stderr, "%s\n", describeWalls(walls).c_str());
+  proto::FrameReader reader(options.socket);
+  v1::Work work;
+  if (absl::Status status = reader.read(work); !status.ok()) return fail(status);
+  v1::Report end;
+  if (absl::Status status = applyLimits(work.limits()); !status.ok()) {
+    end.mutable_result()->set_outcome(v1::Result::DEFECT);
+    end.mutable_result()->set_sentence(std::string(status.message()));
+  } else {
+    // Who is gone is noticed when the result is sent.
+    *end.mutable_result() = doWork(work, kinds, [&options](const v1::Progress &progress) {
+      v1::Report report;
+      *report.mutable_progress() = progress;
+      proto::writeFrame(options.socket, report).IgnoreError();
+    });
+  }
+  return proto::writeFrame(options.socket, end).ok() ? 0 : kNobodyListens;
+}
+
+}  // namespace hone::worker

@@ -1,0 +1,26 @@
+// The child's life: confine itself, take one Work from a socket, answer with Reports, end. One thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "worker/child/work.h"
+
+namespace hone::worker {
+
+struct ChildOptions {
+  int socket = -1;
+  /// The files of the work arrive over the socket, before the Work: a message of one byte with their descriptors, which
+  /// get the numbers from kFirstFile on, in order. Else they were inherited.
+  bool receivesFiles = false;
+  std::string scratch;       ///< folder where it may write; empty: none
+  bool isTalkative = false;  ///< says on standard error what confines it
+};
+
+inline constexpr int kFirstFile = 4;
+inline constexpr int kMostFiles = 4;
+
+/// Returns the exit code: 0 once a Result was sent, 5 when nobody is there to take it.
+int serveOnce(const ChildOptions &options, const std::vector<Kind> &kinds);
+
+}  // namespace hone::worker
