@@ -6,13 +6,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/store/file_io.h"
 
 namespace hone::server::sqlite {
 namespace {
@@ -31,22 +31,14 @@ constexpr FileSystem kShared[] = {{0x6969, "nfs"},      {0x517b, "smb"},        
                                   {0x5346414f, "afs"},  {0x0bd00bd0, "lustre"}, {0x47504653, "gpfs"},
                                   {0x73757245, "coda"}, {0x01161970, "gfs2"},   {0x7461636f, "ocfs2"}};
 
-absl::Status failed(const fs::path &file, const char *what, int error) {
-  const std::string sentence = absl::StrCat("cannot ", what, " '", file.string(), "': ", std::strerror(error));
-  return error == ENOSPC || error == EDQUOT ? absl::ResourceExhaustedError(sentence) : absl::UnavailableError(sentence);
+absl::Status syncNamed(const fs::path &file) {
+  absl::StatusOr<Descriptor> opened = Descriptor::open(file, O_RDONLY);
+  return opened.ok() ? syncFile(*opened, file) : opened.status();
 }
 
-absl::Status syncFile(const fs::path &file) {
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return failed(file, "open", errno);
-  const int code = fsync(descriptor) == 0 ? 0 : errno;
-  close(descriptor);
-  return code == 0 ? absl::OkStatus() : failed(file, "sync", code);
-}
-
-absl::Status renameFile(const fs::path &from, const fs::path &to) {
-  if (rename(from.c_str(), to.c_str()) != 0) return failed(from, "rename", errno);
-  return syncFolder(to.parent_path());
+absl::Status renameDurably(const fs::path &from, const fs::path &to) {
+  absl::Status status = renameFile(from, to);
+  return status.ok() ? syncFolder(to.parent_path()) : status;
 }
 
 void removeDatabase(const fs::path &file) {
@@ -64,17 +56,16 @@ absl::Status createDatabase(const fs::path &file, Steps steps, absl::Duration bu
     if (!connection.ok()) return connection.status();
     if (absl::Status status = migrate(*connection, steps); !status.ok()) return status;
   }
-  if (absl::Status status = syncFile(draft); !status.ok()) return status;
-  return renameFile(draft, file);
+  if (absl::Status status = syncNamed(draft); !status.ok()) return status;
+  return renameDurably(draft, file);
 }
 
 absl::Status checkHeader(const fs::path &file) {
   constexpr std::string_view kMagic("SQLite format 3\0", 16);
   std::array<char, 100> header{};
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return failed(file, "open", errno);
-  const ssize_t count = read(descriptor, header.data(), header.size());
-  close(descriptor);
+  absl::StatusOr<Descriptor> opened = Descriptor::open(file, O_RDONLY);
+  if (!opened.ok()) return opened.status();
+  const ssize_t count = read(opened->number(), header.data(), header.size());
   if (count == static_cast<ssize_t>(header.size()) && std::string_view(header.data(), kMagic.size()) == kMagic) {
     return absl::OkStatus();
   }
@@ -83,14 +74,12 @@ absl::Status checkHeader(const fs::path &file) {
 }
 
 absl::Status checkFolder(const fs::path &folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return failed(folder, "make the folder", error.value());
+  if (absl::Status status = makeFolders(folder); !status.ok()) return status;
   struct statfs info{};
-  if (statfs(folder.c_str(), &info) != 0) return failed(folder, "look at the file system of", errno);
+  if (statfs(folder.c_str(), &info) != 0) return fileError("look at the file system of", folder, errno);
   // The magic numbers are 32 bits wide; f_type is wider and may carry their sign.
   if (absl::Status status = checkFileSystem(static_cast<uint32_t>(info.f_type), folder); !status.ok()) return status;
-  if (fs::exists(folder / kUnfinishedRestore, error)) {
+  if (std::error_code error; fs::exists(folder / kUnfinishedRestore, error)) {
     return absl::FailedPreconditionError(
         absl::StrCat("a restore into '", folder.string(),
                      "' was interrupted: do it again with 'hone-server restore --data ", folder.string(), " BACKUP'"));
@@ -113,8 +102,6 @@ absl::Status setUpWriter(Connection &connection, const SqliteOptions &options) {
 }
 
 }  // namespace
-
-absl::Status syncFolder(const fs::path &folder) { return syncFile(folder); }
 
 absl::Status checkFileSystem(int64_t type, const fs::path &folder) {
   for (const FileSystem &shared : kShared) {
@@ -175,8 +162,8 @@ absl::Status copyDatabase(Connection &source, const fs::path &file) {
     absl::StatusOr<std::string> mode = target->text("PRAGMA journal_mode=DELETE");
     if (!mode.ok()) return mode.status();
   }
-  if (absl::Status status = syncFile(draft); !status.ok()) return status;
-  return renameFile(draft, file);
+  if (absl::Status status = syncNamed(draft); !status.ok()) return status;
+  return renameDurably(draft, file);
 }
 
 absl::StatusOr<Connection> openDatabase(const SqliteOptions &options, Steps steps) {

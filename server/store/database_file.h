@@ -29,7 +29,4 @@ absl::StatusOr<Connection> openDatabase(const SqliteOptions &options, Steps step
 /// A consistent copy of \p source in a new file, synced; \p source may be written meanwhile.
 absl::Status copyDatabase(Connection &source, const std::filesystem::path &file);
 
-/// Makes what happened to names in \p folder durable.
-absl::Status syncFolder(const std::filesystem::path &folder);
-
 }  // namespace hone::server::sqlite

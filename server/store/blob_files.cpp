@@ -1,0 +1,165 @@
+#include "server/store/blob_files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace hone::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+// States of broken uploads are small; beyond these the bytes are hashed again.
+constexpr size_t kMostParts = 4096;
+
+}  // namespace
+
+absl::Status BlobFiles::makeAll() {
+  const fs::path top = root_ / "blobs" / "sha256";
+  for (const fs::path &folder : {top, uploads(), staging(), root_ / "quarantine"}) {
+    if (absl::Status status = makeFolders(folder); !status.ok()) return status;
+  }
+  for (int byte = 0; byte < 256; ++byte) {
+    if (absl::Status status = makeFolders(top / absl::StrFormat("%02x", byte)); !status.ok()) return status;
+  }
+  for (const fs::path &folder : {top, root_ / "blobs", root_}) {
+    if (absl::Status status = syncFolder(folder); !status.ok()) return status;
+  }
+  if (access(uploads().c_str(), W_OK) != 0) return fileError("write into", uploads(), errno);
+  return absl::OkStatus();
+}
+
+fs::path BlobFiles::blob(const std::string &sha256) const {
+  return root_ / "blobs" / "sha256" / sha256.substr(0, 2) / sha256;
+}
+
+absl::Status BlobFiles::checkSpace(int64_t bytes) const {
+  const int64_t free = freeBytes(root_);
+  if (free - reserveBytes_ >= bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("the server's disk has ", free, " bytes free, of which ",
+                                                   reserveBytes_, " are kept in reserve, and ", bytes,
+                                                   " are needed: free space in '", root_.string(), "'"));
+}
+
+absl::Status BlobFiles::publish(const Descriptor &file, const fs::path &from, const v1::Digest &digest) {
+  if (absl::Status status = syncFile(file, from); !status.ok()) return status;
+  const fs::path to = blob(digest.sha256());
+  failpoints_.pass("blob.rename.before");
+  if (absl::Status status = renameFile(from, to); !status.ok()) return status;
+  failpoints_.pass("blob.rename.after");
+  // Read-only: whoever is told the path must not write. Not before: an upload must be able to go on.
+  if (fchmod(file.number(), 0444) != 0) return fileError("protect", to, errno);
+  if (absl::Status status = syncFolder(to.parent_path()); !status.ok()) return status;
+  failpoints_.pass("blob.folder.synced");
+  remember(digest.sha256(), file);
+  return absl::OkStatus();
+}
+
+BlobFiles::Identity BlobFiles::identityOf(const struct stat &info) {
+  return {info.st_dev, info.st_ino, info.st_size, info.st_ctim.tv_sec, info.st_ctim.tv_nsec};
+}
+
+void BlobFiles::remember(const std::string &sha256, const Descriptor &file) {
+  struct stat info{};
+  if (fstat(file.number(), &info) != 0) return;
+  const std::lock_guard lock(mutex_);
+  whole_.insert_or_assign(sha256, identityOf(info));
+}
+
+absl::Status BlobFiles::verify(const v1::Digest &digest) {
+  const fs::path file = blob(digest.sha256());
+  absl::StatusOr<Descriptor> opened = Descriptor::open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (absl::IsNotFound(opened.status())) {
+    return absl::NotFoundError(absl::StrCat("there is no blob ", digest.sha256()));
+  }
+  if (!opened.ok()) return opened.status();
+  absl::StatusOr<struct stat> before = statusOf(*opened, file);
+  if (!before.ok()) return before.status();
+  if (!S_ISREG(before->st_mode)) return setAside(digest, "is no file");
+  const Identity identity = identityOf(*before);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = whole_.find(digest.sha256());
+    if (known != whole_.end() && known->second == identity) {
+      if (identity.bytes == digest.size_bytes()) return absl::OkStatus();
+      // The file is what its name says; the question is wrong.
+      return absl::NotFoundError(
+          absl::StrCat("there is no blob ", digest.sha256(), " of ", digest.size_bytes(), " bytes"));
+    }
+  }
+  Sha256 hash;
+  int64_t bytes = 0;
+  if (absl::Status status = hashRest(*opened, file, hash, bytes); !status.ok()) {
+    return setAside(digest, absl::StrCat("cannot be read (", status.message(), ")"));
+  }
+  if (toHex(hash.finish()) != digest.sha256()) {
+    return setAside(digest, absl::StrCat("has other bytes, ", bytes, " of them"));
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    whole_.insert_or_assign(digest.sha256(), identity);
+  }
+  if (bytes == digest.size_bytes()) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("there is no blob ", digest.sha256(), " of ", digest.size_bytes(), " bytes"));
+}
+
+absl::Status BlobFiles::setAside(const v1::Digest &digest, const std::string &why) {
+  const fs::path folder = root_ / "quarantine";
+  fs::path to = folder / digest.sha256();
+  std::error_code error;
+  for (int number = 2; fs::exists(to, error); ++number) to = folder / absl::StrCat(digest.sha256(), ".", number);
+  {
+    const std::lock_guard lock(mutex_);
+    whole_.erase(digest.sha256());
+  }
+  if (absl::Status status = renameFile(blob(digest.sha256()), to); !status.ok()) return status;
+  return absl::DataLossError(
+      absl::StrCat("the blob ", digest.sha256(), " ", why, "; it was moved to '", to.string(), "'"));
+}
+
+absl::Status BlobFiles::remove(const v1::Digest &digest) {
+  {
+    const std::lock_guard lock(mutex_);
+    whole_.erase(digest.sha256());
+  }
+  const fs::path file = blob(digest.sha256());
+  if (unlink(file.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  return fileError("remove", file, errno);
+}
+
+bool BlobFiles::take(const std::string &upload) {
+  const std::lock_guard lock(mutex_);
+  return taken_.insert(upload).second;
+}
+
+void BlobFiles::letGo(const std::string &upload, std::optional<HashedPart> part) {
+  const std::lock_guard lock(mutex_);
+  taken_.erase(upload);
+  if (part && parts_.size() < kMostParts) parts_.insert_or_assign(upload, *std::move(part));
+}
+
+std::optional<Sha256> BlobFiles::resume(const std::string &upload, int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto found = parts_.find(upload);
+  if (found == parts_.end()) return std::nullopt;
+  std::optional<Sha256> hash;
+  if (found->second.bytes == bytes) hash = std::move(found->second.hash);
+  parts_.erase(found);
+  return hash;
+}
+
+bool BlobFiles::isTaken(const std::string &upload) {
+  const std::lock_guard lock(mutex_);
+  return taken_.contains(upload);
+}
+
+void BlobFiles::forget(const std::string &upload) {
+  const std::lock_guard lock(mutex_);
+  parts_.erase(upload);
+}
+
+}  // namespace hone::server
