@@ -15,7 +15,7 @@ start=$SECONDS
 echo "hone: a compiler for neural networks. This installs packages, builds hone in $build, and tries it on photographs."
 step "install Debian packages" scripts/setup.sh
 step "configure" cmake --preset release -B "$build" -DHONE_BUILD_TESTS=OFF
-step "build hone" cmake --build "$build" --target hone hone-worker hone-run
+step "build hone" cmake --build "$build" --target hone hone-server hone-worker hone-run
 PATH="$PWD/$build/bin:$PATH"
 
 step "make a Python environment for the example" python_environment "$work/venv" "$example/requirements.txt"
@@ -39,4 +39,6 @@ done
 echo
 hone run --inputs "$work/input.npz" --print-time --warmup 10 --repeat 100 "$work/efficientnet-lite0.tar" ||
   die "could not time the network; the reason is above"
+# It would end by itself when nobody has used it for ten minutes.
+hone server stop >/dev/null || die "could not stop the private server; the reason is above"
 printf '\nDone in %d s. The programs are in %s/bin; README.md says what to do next.\n' $((SECONDS - start)) "$build"
