@@ -1,0 +1,225 @@
+#include "server/engine/clients.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/base/error_detail.h"
+#include "server/engine/cache_key.h"
+#include "server/engine/requests.h"
+
+namespace hone::server {
+namespace {
+
+constexpr int kMaxRecords = 1000;
+
+}  // namespace
+
+// -------------------------------------------------------------------------------------------------------------- submit
+
+absl::Status Clients::submit(const std::string &user, const v1::SubmitRequest &request, const Callback<v1::Job> &done) {
+  if (absl::Status status = checkSubmit(request); !status.ok()) {
+    state_.answer<v1::Job>(done, status);
+    return absl::OkStatus();
+  }
+  state_.group->after([observer = state_.parts.observer, spec = request.spec()] { observer->submitted(spec); });
+  if (absl::Status status = admit(user, request); !status.ok()) return refuse(user, request, status, done);
+  const std::string key = specificationKey(request.spec());
+  if (key.empty() || wantsFresh(key)) return put(user, request, std::nullopt, done);
+
+  absl::StatusOr<std::optional<KeptResult>> kept = kept_.find(key);
+  if (!kept.ok()) return kept.status();
+  if (!kept->has_value()) {
+    state_.group->after([observer = state_.parts.observer] { observer->cacheMiss(); });
+    return put(user, request, std::nullopt, done);
+  }
+  const v1::JobResult result = (*kept)->result;
+  const auto then = [this, user, request, result, done](const absl::Status &whole) {
+    // Meanwhile something may have changed.
+    if (absl::Status status = admit(user, request); !status.ok()) return refuse(user, request, status, done);
+    const std::vector<v1::Digest> blobs = blobsOf(result);
+    const bool isThere = whole.ok() && std::all_of(blobs.begin(), blobs.end(),
+                                                   [&](const v1::Digest &digest) { return admitBlob(digest).ok(); });
+    if (!isThere) state_.group->after([observer = state_.parts.observer] { observer->cacheMiss(); });
+    return put(user, request, isThere ? std::optional(result) : std::nullopt, done);
+  };
+  kept_.check(*std::move(*kept), then, done);
+  return absl::OkStatus();
+}
+
+absl::Status Clients::admit(const std::string &user, const v1::SubmitRequest &request) const {
+  if (request.spec().has_run()) {
+    if (absl::Status status = admitKey(request.spec().run().key()); !status.ok()) return status;
+  }
+  for (const v1::Digest &digest : blobsOf(request.spec())) {
+    if (absl::Status status = admitBlob(digest); !status.ok()) return status;
+  }
+  return state_.quotas.admit(user);
+}
+
+absl::Status Clients::admitKey(const std::string &key) const {
+  const int64_t since = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.keepKeys);
+  if (state_.fleet.knowsKey(key, since)) return absl::OkStatus();
+  const std::vector<std::string> known = state_.fleet.knownKeys(since);
+  const std::string names = absl::StrJoin(
+      known, ", ", [](std::string *out, const std::string &name) { absl::StrAppend(out, "'", name, "'"); });
+  const std::string remedy = known.empty()
+                                 ? "start a device with 'hone-worker --server ADDRESS --roles device --key KEY'"
+                                 : absl::StrCat("use one of the known keys: ", names);
+  return withDetail(absl::NotFoundError(absl::StrCat("no device has the key '", key, "'; ",
+                                                     known.empty() ? "no device has been attached yet"
+                                                                   : absl::StrCat("the known keys are ", names))),
+                    "UNKNOWN_KEY", remedy);
+}
+
+absl::Status Clients::admitBlob(const v1::Digest &digest) const {
+  if (retention_.isDoomed(digest)) {
+    return withDetail(absl::UnavailableError(absl::StrCat("blob ", digest.sha256(),
+                                                          " is being removed, since nobody has used it for long; "
+                                                          "upload it again in a second")),
+                      "BLOB_BEING_REMOVED", "upload the blob again in a second", absl::Seconds(1));
+  }
+  if (state_.parts.blobs->has(digest)) return absl::OkStatus();
+  return withDetail(absl::FailedPreconditionError(absl::StrCat("blob ", digest.sha256(), " of ", digest.size_bytes(),
+                                                               " bytes is not on the server; upload it first")),
+                    "MISSING_BLOB", "upload the blob first");
+}
+
+absl::Status Clients::refuse(const std::string &user, const v1::SubmitRequest &request, const absl::Status &refusal,
+                             const Callback<v1::Job> &done) {
+  // A repeated call gets the job of the first one, whatever has become of key, blobs and quota since.
+  state_.group->after([store = state_.parts.store, user, id = request.request_id(), refusal, done] {
+    const absl::StatusOr<v1::Job> first = store->jobOfRequest(user, id);
+    done(first.ok() ? first : absl::StatusOr<v1::Job>(refusal));
+  });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Clients::freshId() {
+  while (true) {
+    const std::string id = ids_.next(state_.nowMicros);
+    if (state_.tasks.find(id) != nullptr) continue;
+    const absl::StatusOr<v1::Job> other = state_.parts.store->job(id);
+    if (absl::IsNotFound(other.status())) return id;
+    if (!other.ok()) return other.status();
+  }
+}
+
+absl::Status Clients::putBlobs(const std::string &user, const v1::JobSpec &spec) {
+  for (const v1::Digest &digest : blobsOf(spec)) {
+    retention_.use(digest);
+    const BlobRow row{digest, user, state_.nowMicros, state_.nowMicros};
+    if (absl::Status status = state_.parts.store->putBlob(row); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Clients::put(const std::string &user, const v1::SubmitRequest &request,
+                          const std::optional<v1::JobResult> &known, const Callback<v1::Job> &done) {
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  const absl::StatusOr<std::string> id = freshId();
+  if (!id.ok()) return id.status();
+  const absl::Duration asked = absl::Seconds(request.deadline_seconds());
+  const absl::Duration duration =
+      request.deadline_seconds() == 0 ? state_.policy.maxJob : std::min(asked, state_.policy.maxJob);
+  const NewJob job{.id = *id,
+                   .user = user,
+                   .request = request,
+                   .cacheKey = specificationKey(request.spec()),
+                   .key = request.spec().has_run() ? request.spec().run().key() : std::string(),
+                   .deadlineMicros = state_.nowMicros + absl::ToInt64Microseconds(duration)};
+  if (absl::Status status = putBlobs(user, request.spec()); !status.ok()) return status;
+  absl::StatusOr<Store::PutJob> put = state_.parts.store->putJob(job, state_.nowMicros);
+  if (!put.ok()) return put.status();
+  if (!put->task) {
+    state_.answer<v1::Job>(done, std::move(put->job));
+    return absl::OkStatus();
+  }
+  const int64_t before = state_.queue.waiting(job.key);
+  LiveTask &live = transitions_.submitted(*put->task, state_.now + duration);
+  live.cacheAsked = state_.fleet.buildsGeneration();
+  if (!known) {
+    put->job.set_queue_position(static_cast<int32_t>(before));
+    state_.answer<v1::Job>(done, std::move(put->job));
+    return absl::OkStatus();
+  }
+  for (const v1::Digest &digest : blobsOf(*known)) retention_.use(digest);
+  if (absl::Status status = state_.parts.store->touchBlobs(blobsOf(*known), state_.nowMicros); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = transitions_.answer(live, *known); !status.ok()) return status;
+  state_.group->after([store = state_.parts.store, id = *id, done] { done(store->job(id)); });
+  return absl::OkStatus();
+}
+
+// ---------------------------------------------------------------------------------------------------------- the others
+
+absl::Status Clients::cancel(const std::string &user, const std::string &job, const Callback<v1::Job> &done) {
+  if (LiveTask *live = state_.tasks.find(job)) {
+    v1::JobResult result;
+    result.mutable_result()->set_outcome(v1::Result::WORK_FAILED);
+    result.mutable_result()->set_sentence(absl::StrCat("cancelled by ", user));
+    absl::Status status = transitions_.finish(*live, v1::JOB_CANCELLED, result, absl::StrCat("user:", user),
+                                              absl::StrCat("cancelled by ", user));
+    if (!status.ok()) return status;
+  }
+  state_.group->after([store = state_.parts.store, job, done] { done(store->job(job)); });
+  return absl::OkStatus();
+}
+
+absl::Status Clients::blobStored(const std::string &user, const v1::Digest &digest, const Callback<v1::Digest> &done) {
+  if (absl::Status status = admitBlob(digest); !status.ok()) {
+    state_.answer<v1::Digest>(done, withDetail(absl::UnavailableError(status.message()), "BLOB_BEING_REMOVED",
+                                               "upload the blob again in a second", absl::Seconds(1)));
+    return absl::OkStatus();
+  }
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  retention_.use(digest);
+  const BlobRow row{digest, user, state_.nowMicros, state_.nowMicros};
+  if (absl::Status status = state_.parts.store->putBlob(row); !status.ok()) return status;
+  state_.answer<v1::Digest>(done, digest);
+  return absl::OkStatus();
+}
+
+absl::Status Clients::blobsSeen(const std::vector<v1::Digest> &digests) {
+  for (const v1::Digest &digest : digests) retention_.use(digest);
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  return state_.parts.store->touchBlobs(digests, state_.nowMicros);
+}
+
+absl::Status Clients::blobDamaged(const v1::Digest &digest) {
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  return state_.parts.store->removeBlob(digest);
+}
+
+absl::Status Clients::importRecords(const v1::ImportRecordsRequest &request,
+                                    const Callback<v1::ImportRecordsResponse> &done) {
+  if (request.records_size() > kMaxRecords) {
+    state_.answer<v1::ImportRecordsResponse>(
+        done, absl::InvalidArgumentError(absl::StrCat("the request has ", request.records_size(),
+                                                      " records, and may have ", kMaxRecords, "; send them in parts")));
+    return absl::OkStatus();
+  }
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  const std::vector<v1::Record> records(request.records().begin(), request.records().end());
+  const absl::StatusOr<Store::AddedRecords> added = state_.parts.store->putRecords(records, state_.nowMicros);
+  if (!added.ok()) return added.status();
+  v1::ImportRecordsResponse response;
+  response.set_added(added->added);
+  response.set_known(added->known);
+  state_.answer<v1::ImportRecordsResponse>(done, std::move(response));
+  return absl::OkStatus();
+}
+
+absl::Status Clients::watch(const std::string &job, const std::shared_ptr<JobWatcher> &watcher) {
+  // What happened between the caller's last look and now is told at once.
+  state_.watchers.add(job, watcher);
+  state_.group->after([this, job, watcher] {
+    watcher->changed();
+    if (state_.tasks.find(job) == nullptr) state_.watchers.forget(job);
+  });
+  return absl::OkStatus();
+}
+
+}  // namespace hone::server

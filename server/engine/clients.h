@@ -1,0 +1,52 @@
+// What clients ask for: submit, cancel, blobs, records, watching. Each is applied within the group that is open; a
+// status that is not OK means that the store failed. Used by the engine's thread only.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "server/engine/job_ids.h"
+#include "server/engine/kept_results.h"
+#include "server/engine/retention.h"
+#include "server/engine/state.h"
+#include "server/engine/transitions.h"
+
+namespace hone::server {
+
+class Clients {
+ public:
+  Clients(State &state, Transitions &transitions, KeptResults &kept, Retention &retention)
+      : state_(state), transitions_(transitions), kept_(kept), retention_(retention), ids_(state.parts.seed) {}
+
+  absl::Status submit(const std::string &user, const v1::SubmitRequest &request, const Callback<v1::Job> &done);
+  absl::Status cancel(const std::string &user, const std::string &job, const Callback<v1::Job> &done);
+  absl::Status blobStored(const std::string &user, const v1::Digest &digest, const Callback<v1::Digest> &done);
+  absl::Status blobsSeen(const std::vector<v1::Digest> &digests);
+  absl::Status blobDamaged(const v1::Digest &digest);
+  absl::Status importRecords(const v1::ImportRecordsRequest &request, const Callback<v1::ImportRecordsResponse> &done);
+  absl::Status watch(const std::string &job, const std::shared_ptr<JobWatcher> &watcher);
+
+ private:
+  /// A refusal, by what there is now. OK: the job may be put.
+  absl::Status admit(const std::string &user, const v1::SubmitRequest &request) const;
+  absl::Status admitBlob(const v1::Digest &digest) const;
+  absl::Status admitKey(const std::string &key) const;
+  absl::Status refuse(const std::string &user, const v1::SubmitRequest &request, const absl::Status &refusal,
+                      const Callback<v1::Job> &done);
+  /// Makes the job durable; ended at once with the result of equal work, if there is one.
+  absl::Status put(const std::string &user, const v1::SubmitRequest &request, const std::optional<v1::JobResult> &known,
+                   const Callback<v1::Job> &done);
+  absl::Status putBlobs(const std::string &user, const v1::JobSpec &spec);
+  absl::StatusOr<std::string> freshId();
+
+  State &state_;
+  Transitions &transitions_;
+  KeptResults &kept_;
+  Retention &retention_;
+  JobIds ids_;
+};
+
+}  // namespace hone::server

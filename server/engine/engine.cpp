@@ -1,0 +1,349 @@
+// The engine's thread: takes commands, groups them, commits, answers. What the commands decide is elsewhere.
+#include "server/engine/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/base/error_detail.h"
+#include "server/engine/background.h"
+#include "server/engine/clients.h"
+#include "server/engine/kept_results.h"
+#include "server/engine/retention.h"
+#include "server/engine/scheduler.h"
+#include "server/engine/state.h"
+#include "server/engine/timekeeper.h"
+#include "server/engine/transitions.h"
+#include "server/engine/workers.h"
+
+namespace hone::server {
+namespace {
+
+constexpr size_t kCommandsPerGroup = 512;
+constexpr int kLeasesPerGroup = 256;
+/// A group that follows another at once waits this long for more to join it: commits get fewer, answers hardly later.
+constexpr absl::Duration kWindow = absl::Milliseconds(2);
+constexpr absl::Duration kLongestWait = absl::Seconds(1);
+/// After a failed commit nothing is tried for this long that nobody asked for.
+constexpr absl::Duration kPause = absl::Milliseconds(500);
+
+/// What everybody of a group is told whose commit failed with \p status.
+absl::Status notDurable(const absl::Status &status) {
+  const bool isFull = absl::IsResourceExhausted(status);
+  const absl::StatusCode code = isFull ? status.code() : absl::StatusCode::kUnavailable;
+  const char *remedy = isFull ? "free space on the disk of the server's data folder, then repeat the call"
+                              : "repeat the call; if it fails again, see the server's log";
+  return withDetail(
+      absl::Status(code, absl::StrCat("the change could not be made durable: ", status.message(), "; ", remedy)),
+      isFull ? "DISK_FULL" : "STORE_FAILED", remedy, absl::Seconds(isFull ? 10 : 1));
+}
+
+class EngineThread final : public Engine {
+ public:
+  EngineThread(const Parts &parts, const Policy &policy)
+      : state_(parts, policy),
+        transitions_(state_),
+        kept_(state_, checks_),
+        retention_(state_, files_),
+        scheduler_(state_, transitions_, kept_),
+        clients_(state_, transitions_, kept_, retention_),
+        workers_(state_, transitions_, retention_),
+        timekeeper_(state_, transitions_, workers_, retention_) {
+    state_.post = [this](Command command) { post(std::move(command)); };
+  }
+
+  absl::Status begin() {
+    state_.readClocks();
+    if (absl::Status status = transitions_.rebuild(); !status.ok()) return status;
+    publish(absl::OkStatus());
+    thread_ = std::thread([this] { loop(); });
+    return absl::OkStatus();
+  }
+
+  ~EngineThread() override {
+    checks_.stop();
+    files_.stop();
+    {
+      const std::lock_guard lock(mutex_);
+      isStopping_ = true;
+      wake_.notify_one();
+    }
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // ------------------------------------------------------------------------------------------------------ clients
+  void submit(std::string user, v1::SubmitRequest request, Callback<v1::Job> done) override {
+    post({.apply = [this, user = std::move(user), request = std::move(request),
+                    done] { return clients_.submit(user, request, done); },
+          .undone = done});
+  }
+  void cancel(std::string user, std::string job, Callback<v1::Job> done) override {
+    post({.apply = [this, user = std::move(user), job = std::move(job),
+                    done] { return clients_.cancel(user, job, done); },
+          .undone = done});
+  }
+  void blobStored(std::string user, v1::Digest digest, Callback<v1::Digest> done) override {
+    post({.apply = [this, user = std::move(user), digest = std::move(digest),
+                    done] { return clients_.blobStored(user, digest, done); },
+          .undone = done});
+  }
+  void blobsSeen(std::vector<v1::Digest> digests) override {
+    post({.apply = [this, digests = std::move(digests)] { return clients_.blobsSeen(digests); }});
+  }
+  void blobDamaged(v1::Digest digest) override {
+    post({.apply = [this, digest = std::move(digest)] { return clients_.blobDamaged(digest); }, .isRepeated = true});
+  }
+  void importRecords(v1::ImportRecordsRequest request, Callback<v1::ImportRecordsResponse> done) override {
+    post({.apply = [this, request = std::move(request), done] { return clients_.importRecords(request, done); },
+          .undone = done});
+  }
+  void watch(const std::string &job, std::shared_ptr<JobWatcher> watcher) override {
+    post({.apply = [this, job, watcher = std::move(watcher)] { return clients_.watch(job, watcher); },
+          .isRepeated = true});
+  }
+  void unwatch(const std::string &job, const JobWatcher *watcher) override {
+    post({.apply =
+              [this, job, watcher] {
+                state_.watchers.remove(job, watcher);
+                return absl::OkStatus();
+              },
+          .isRepeated = true});
+  }
+
+  // ------------------------------------------------------------------------------------------------------ workers
+  SessionId attach(v1::Hello hello, std::string peer, std::shared_ptr<WorkerLink> link) override {
+    auto arrival = std::make_shared<Workers::Arrival>();
+    arrival->id = ++lastSession_;
+    arrival->hello = std::move(hello);
+    arrival->peer = std::move(peer);
+    arrival->link = std::move(link);
+    const SessionId id = arrival->id;
+    post({.apply = [this, arrival] { return workers_.attach(arrival); }, .isRepeated = true});
+    return id;
+  }
+  void receive(SessionId session, v1::WorkerMessage message) override {
+    // A result stays with us until it is durable: the worker sends it only once in a connection.
+    post({.apply = [this, session, message = std::move(message)] { return workers_.receive(session, message); },
+          .isRepeated = message.has_result()});
+  }
+  void detach(SessionId session) override {
+    post({.apply = [this, session] { return workers_.detach(session, ""); }, .isRepeated = true});
+  }
+  void listWorkers(v1::ListWorkersRequest request, Callback<v1::ListWorkersResponse> done) override {
+    post(
+        {.apply = [this, request = std::move(request), done] { return workers_.list(request, done); }, .undone = done});
+  }
+  void drainWorker(v1::DrainRequest request, Callback<v1::Worker> done) override {
+    post({.apply = [this, request = std::move(request), done] { return workers_.drain(request, done); },
+          .undone = done});
+  }
+
+  // ------------------------------------------------------------------------------------------------------- itself
+  void drain(std::function<void()> idle) override {
+    post({.apply =
+              [this, idle = std::move(idle)] {
+                state_.isDraining = true;
+                state_.group->after([this, idle] { whenIdle_.push_back(idle); });
+                return absl::OkStatus();
+              },
+          .isRepeated = true});
+  }
+  void tick() override {
+    post({.apply = [this] {
+      timekeeper_.hurry();
+      return absl::OkStatus();
+    }});
+  }
+  EngineState state() const override {
+    const std::lock_guard lock(mutex_);
+    return published_;
+  }
+
+ private:
+  void post(Command command) {
+    const std::lock_guard lock(mutex_);
+    commands_.push_back(std::move(command));
+    if (wakeAt_ > 0 && commands_.size() >= wakeAt_) wake_.notify_one();
+  }
+
+  void loop();
+  std::deque<Command> take();
+  void runGroup(std::deque<Command> commands);
+  absl::Status decide(std::deque<Command> &commands, size_t &applied);
+  void finishGroup(absl::Duration began);
+  void undo(const absl::Status &status, std::deque<Command> &applied);
+  void publish(const absl::Status &lastCommit);
+  void tellIdle();
+
+  Background checks_, files_;
+  State state_;
+  Transitions transitions_;
+  KeptResults kept_;
+  Retention retention_;
+  Scheduler scheduler_;
+  Clients clients_;
+  Workers workers_;
+  Timekeeper timekeeper_;
+  std::vector<std::function<void()>> whenIdle_;
+  bool isMirrorTrue_ = true;  // false: it holds what was undone, and reading the store failed
+  bool hasMore_ = false;      // to be done without waiting
+  absl::Duration lastCommit_ = -absl::InfiniteDuration();
+  absl::Duration pausedUntil_ = -absl::InfiniteDuration();
+  std::deque<Command> repeated_;  // of groups that were undone
+  std::atomic<SessionId> lastSession_{0};
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Command> commands_;
+  size_t wakeAt_ = 0;  // the thread waits for that many commands; 0: it does not wait
+  bool isStopping_ = false;
+  EngineState published_;
+  std::thread thread_;
+};
+
+void EngineThread::loop() {
+  while (true) {
+    std::deque<Command> commands = take();
+    {
+      const std::lock_guard lock(mutex_);
+      if (isStopping_ && commands.empty() && commands_.empty()) return;
+    }
+    runGroup(std::move(commands));
+  }
+}
+
+std::deque<Command> EngineThread::take() {
+  std::deque<Command> taken;
+  std::unique_lock lock(mutex_);
+  const auto wait = [&](absl::Duration most, size_t enough) {
+    wakeAt_ = enough;
+    wake_.wait_for(lock, absl::ToChronoMicroseconds(most), [&] { return isStopping_ || commands_.size() >= enough; });
+    wakeAt_ = 0;
+  };
+  const absl::Duration now = state_.parts.clock->monotonic();
+  const bool isPaused = now < pausedUntil_;
+  if (!hasMore_ || isPaused) {
+    const absl::Duration due = isPaused ? pausedUntil_ : timekeeper_.next();
+    wait(std::clamp(due - now, absl::Milliseconds(1), kLongestWait), 1);
+  }
+  const absl::Duration sinceCommit = state_.parts.clock->monotonic() - lastCommit_;
+  if (!hasMore_ && !commands_.empty() && sinceCommit >= absl::ZeroDuration() && sinceCommit < kWindow) {
+    wait(kWindow - sinceCommit, kCommandsPerGroup);
+  }
+  if (!isPaused && !isStopping_) taken.swap(repeated_);
+  while (!commands_.empty() && taken.size() < kCommandsPerGroup) {
+    taken.push_back(std::move(commands_.front()));
+    commands_.pop_front();
+  }
+  return taken;
+}
+
+void EngineThread::runGroup(std::deque<Command> commands) {
+  while (true) {
+    state_.readClocks();
+    state_.group.emplace(state_.parts.store);
+    size_t applied = 0;
+    absl::Status status = decide(commands, applied);
+    const absl::Duration began = state_.parts.clock->monotonic();
+    if (status.ok()) status = state_.group->commit();
+    if (status.ok()) {
+      finishGroup(began);
+      return;
+    }
+    std::deque<Command> undone;
+    for (; applied > 0; --applied) {
+      undone.push_back(std::move(commands.front()));
+      commands.pop_front();
+    }
+    undo(status, undone);
+    if (commands.empty()) return;  // else: those that had not been applied yet
+  }
+}
+
+absl::Status EngineThread::decide(std::deque<Command> &commands, size_t &applied) {
+  if (!isMirrorTrue_) {
+    applied = commands.size();
+    if (absl::Status status = transitions_.rebuild(); !status.ok()) return status;
+    isMirrorTrue_ = true;
+    applied = 0;
+  }
+  for (const Command &command : commands) {
+    ++applied;
+    if (absl::Status status = command.apply(); !status.ok()) return status;
+  }
+  hasMore_ = false;
+  if (state_.now < pausedUntil_) return absl::OkStatus();
+  const absl::StatusOr<bool> moreDue = timekeeper_.pass();
+  if (!moreDue.ok()) return moreDue.status();
+  const absl::StatusOr<bool> moreToGrant = scheduler_.schedule(kLeasesPerGroup);
+  if (!moreToGrant.ok()) return moreToGrant.status();
+  hasMore_ = *moreDue || *moreToGrant;
+  return absl::OkStatus();
+}
+
+void EngineThread::finishGroup(absl::Duration began) {
+  Group group = std::move(*state_.group);
+  if (group.changes() > 0) {
+    lastCommit_ = state_.parts.clock->monotonic();
+    state_.parts.observer->committed(lastCommit_ - began, group.changes());
+    state_.parts.failpoints->pass("engine.reply.before");
+    publish(absl::OkStatus());
+  } else {
+    publish(state().lastCommit);
+  }
+  group.say();
+  for (const std::string &job : group.touched()) {
+    state_.watchers.tell(job, [](JobWatcher &watcher) { watcher.changed(); });
+    if (state_.tasks.find(job) == nullptr) state_.watchers.forget(job);
+  }
+  tellIdle();
+}
+
+void EngineThread::undo(const absl::Status &status, std::deque<Command> &applied) {
+  state_.group->rollback();
+  state_.group.reset();
+  state_.parts.observer->commitFailed();
+  state_.readClocks();
+  pausedUntil_ = state_.now + kPause;
+  hasMore_ = false;
+  isMirrorTrue_ = transitions_.rebuild().ok();  // else with the next group
+  publish(status);
+  const absl::Status answer = notDurable(status);
+  for (Command &command : applied) {
+    if (command.isRepeated) {
+      repeated_.push_back(std::move(command));
+    } else if (command.undone) {
+      command.undone(answer);
+    }
+  }
+}
+
+void EngineThread::publish(const absl::Status &lastCommit) {
+  const std::lock_guard lock(mutex_);
+  published_.leased = state_.leases.size();
+  published_.pending = state_.tasks.size() - published_.leased;
+  published_.sessions = state_.fleet.size();
+  published_.isDraining = state_.isDraining;
+  published_.lastCommit = lastCommit;
+}
+
+void EngineThread::tellIdle() {
+  if (whenIdle_.empty() || state_.leases.size() > 0) return;
+  for (const std::function<void()> &idle : std::exchange(whenIdle_, {})) idle();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::start(Parts parts, Policy policy) {
+  auto engine = std::make_unique<EngineThread>(parts, policy);
+  if (absl::Status status = engine->begin(); !status.ok()) return status;
+  return engine;
+}
+
+}  // namespace hone::server

@@ -1,0 +1,77 @@
+#include "server/engine/retention.h"
+
+#include <utility>
+
+namespace hone::server {
+namespace {
+
+constexpr int64_t kJobsPerStep = 200;
+constexpr int64_t kBlobsPerScan = 500;
+
+}  // namespace
+
+absl::StatusOr<bool> Retention::removeOldJobs() {
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  const int64_t before = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.keepJobs);
+  const absl::StatusOr<int64_t> removed = state_.parts.store->removeEndedJobs(before, kJobsPerStep);
+  if (!removed.ok()) return removed.status();
+  return *removed == kJobsPerStep;
+}
+
+void Retention::collectBlobs() {
+  if (isScanning_) return;
+  isScanning_ = true;
+  used_.clear();
+  const int64_t before = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.blobGrace);
+  files_.run([this, before] {
+    absl::StatusOr<std::vector<v1::Digest>> found = state_.parts.store->unreferencedBlobs(before, kBlobsPerScan);
+    if (!found.ok()) found = std::vector<v1::Digest>();  // the next scan tries again
+    state_.post({.apply = [this, found = *std::move(found)] {
+      removeFiles(found);
+      return absl::OkStatus();
+    }});
+  });
+}
+
+void Retention::removeFiles(const std::vector<v1::Digest> &found) {
+  std::vector<v1::Digest> garbage;
+  for (const v1::Digest &digest : found) {
+    if (used_.contains(digest.sha256())) continue;
+    garbage.push_back(digest);
+    doomed_.insert(digest.sha256());
+  }
+  isScanning_ = !garbage.empty();
+  used_.clear();
+  if (garbage.empty()) return;
+  const bool wasMany = static_cast<int64_t>(found.size()) == kBlobsPerScan;
+  files_.run([this, garbage = std::move(garbage), wasMany] {
+    std::vector<v1::Digest> removed;
+    for (const v1::Digest &digest : garbage) {
+      const absl::Status status = state_.parts.blobs->remove(digest);
+      if (status.ok() || absl::IsNotFound(status)) removed.push_back(digest);
+    }
+    state_.post({.apply = [this, removed, wasMany] { return removeRows(removed, wasMany); }, .isRepeated = true});
+  });
+}
+
+absl::Status Retention::removeRows(const std::vector<v1::Digest> &removed, bool wasMany) {
+  if (!removed.empty()) {
+    if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  }
+  for (const v1::Digest &digest : removed) {
+    if (absl::Status status = state_.parts.store->removeBlob(digest); !status.ok()) return status;
+  }
+  state_.group->after([this, wasMany] {
+    doomed_.clear();
+    isScanning_ = false;
+    if (wasMany) collectBlobs();
+  });
+  return absl::OkStatus();
+}
+
+void Retention::sweepUploads() {
+  const int64_t seconds = absl::ToInt64Seconds(state_.policy.blobGrace);
+  files_.run([blobs = state_.parts.blobs, seconds] { blobs->sweepUploads(seconds); });
+}
+
+}  // namespace hone::server

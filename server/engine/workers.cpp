@@ -1,0 +1,224 @@
+#include "server/engine/workers.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/engine/kept_results.h"
+
+namespace hone::server {
+namespace {
+
+constexpr size_t kMaxLog = 64 << 10;
+
+v1::CoordinatorMessage farewell(const std::string &reason, bool comeBack) {
+  v1::CoordinatorMessage message;
+  message.mutable_farewell()->set_reason(reason);
+  message.mutable_farewell()->set_come_back(comeBack);
+  return message;
+}
+
+std::string tail(const std::string &log) { return log.size() <= kMaxLog ? log : log.substr(log.size() - kMaxLog); }
+
+}  // namespace
+
+// -------------------------------------------------------------------------------------------------------- coming,
+// going
+
+absl::Status Workers::attach(const std::shared_ptr<Arrival> &arrival) {
+  if (!arrival->hasBegun) {
+    arrival->hasBegun = true;
+    if (absl::Status status = checkHello(arrival->hello); !status.ok()) {
+      arrival->link->send(farewell(std::string(status.message()), false));
+      arrival->link->close();
+      return absl::OkStatus();
+    }
+    if (const Session *older = state_.fleet.find(arrival->hello.name())) replace(*older);
+    state_.fleet.introduce(arrival->hello, state_.nowMicros);
+    state_.fleet.attach({.id = arrival->id,
+                         .hello = arrival->hello,
+                         .peer = arrival->peer,
+                         .link = arrival->link,
+                         .heard = state_.now,
+                         .attachedMicros = state_.nowMicros},
+                        state_.now);
+    for (const Lease &lease : state_.leases.of(arrival->hello.name())) state_.fleet.occupy(lease.worker, lease.key);
+  }
+  const Session *session = state_.fleet.find(arrival->id);
+  if (session == nullptr) return absl::OkStatus();  // refused, or gone again
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  const WorkerRow &row = state_.fleet.introduce(session->hello, state_.nowMicros);
+  if (absl::Status status = state_.parts.store->putWorker(row); !status.ok()) return status;
+  state_.unwrittenWorkers.erase(row.name);
+  state_.fleet.standingChanged(row.name);
+  return welcome(*session);
+}
+
+void Workers::replace(const Session &older) {
+  const std::shared_ptr<WorkerLink> link = older.link;
+  state_.fleet.detach(older.id);
+  link->send(farewell("another connection has the same worker's name; give each worker a name of its own", false));
+  link->close();
+}
+
+absl::StatusOr<std::vector<v1::HeldLease>> Workers::reconcile(const Session &session) {
+  std::set<std::pair<int64_t, int64_t>> held;
+  std::vector<v1::HeldLease> dropped;
+  for (const v1::HeldLease &lease : session.hello.held()) {
+    if (state_.leases.renew(session.name(), lease.task(), lease.epoch(), state_.now + state_.policy.lease)) {
+      held.insert({lease.task(), lease.epoch()});
+    } else {
+      dropped.push_back(lease);
+    }
+  }
+  for (const Lease &lease : state_.leases.of(session.name())) {
+    if (held.contains({lease.task, lease.epoch})) continue;
+    // A lease from before a restart may never have been sent: nobody's fault.
+    absl::Status status = transitions_.giveBack(*state_.tasks.find(lease.task),
+                                                lease.isInherited ? AttemptEnd::Lost : AttemptEnd::Returned,
+                                                absl::StrCat("worker ", session.name(), " came back without it"));
+    if (!status.ok()) return status;
+  }
+  return dropped;
+}
+
+absl::Status Workers::welcome(const Session &session) {
+  absl::StatusOr<std::vector<v1::HeldLease>> dropped = reconcile(session);
+  if (!dropped.ok()) return dropped.status();
+  v1::CoordinatorMessage message;
+  v1::Welcome &welcome = *message.mutable_welcome();
+  welcome.set_session(absl::StrCat(session.id));
+  welcome.set_heartbeat_seconds(absl::ToDoubleSeconds(state_.policy.heartbeat));
+  welcome.set_silence_seconds(absl::ToDoubleSeconds(state_.policy.silence));
+  for (v1::HeldLease &lease : *dropped) *welcome.add_dropped() = std::move(lease);
+  state_.group->after([link = session.link, message = std::move(message)] { link->send(message); });
+  return absl::OkStatus();
+}
+
+absl::Status Workers::detach(SessionId id, const std::string &reason) {
+  const std::optional<Session> session = state_.fleet.detach(id);
+  if (!session) return absl::OkStatus();
+  if (!reason.empty()) session->link->send(farewell(reason, true));
+  session->link->close();
+  if (WorkerRow *row = state_.fleet.row(session->name())) {
+    row->seenMicros = state_.nowMicros;
+    state_.unwrittenWorkers.insert(row->name);
+  }
+  return absl::OkStatus();
+}
+
+// --------------------------------------------------------------------------------------------------------- messages
+
+absl::Status Workers::receive(SessionId id, const v1::WorkerMessage &message) {
+  Session *session = state_.fleet.find(id);
+  if (session == nullptr) return absl::OkStatus();  // it is gone; what it holds comes back with its next connection
+  session->heard = state_.now;
+  switch (message.kind_case()) {
+    case v1::WorkerMessage::kHeartbeat:
+      heartbeat(*session, message.heartbeat());
+      return absl::OkStatus();
+    case v1::WorkerMessage::kProgress:
+      progress(*session, message.progress());
+      return absl::OkStatus();
+    case v1::WorkerMessage::kResult:
+      return result(*session, message.result());
+    case v1::WorkerMessage::kGoodbye:
+      session->isLeaving = true;
+      state_.fleet.standingChanged(session->name());
+      return absl::OkStatus();
+    case v1::WorkerMessage::kHello:
+      return detach(id, "a worker says hello once in a connection");
+    case v1::WorkerMessage::KIND_NOT_SET:
+      return absl::OkStatus();  // of a newer worker
+  }
+  return absl::OkStatus();
+}
+
+void Workers::heartbeat(const Session &session, const v1::Heartbeat &heartbeat) {
+  v1::CoordinatorMessage message;
+  v1::HeartbeatReply &reply = *message.mutable_heartbeat();
+  for (const v1::HeldLease &lease : heartbeat.held()) {
+    if (!state_.leases.renew(session.name(), lease.task(), lease.epoch(), state_.now + state_.policy.lease)) {
+      *reply.add_dropped() = lease;
+    }
+  }
+  const WorkerRow *row = state_.fleet.row(session.name());
+  reply.set_draining(row != nullptr && row->isDraining);
+  state_.group->after([link = session.link, message = std::move(message)] { link->send(message); });
+}
+
+void Workers::progress(const Session &session, const v1::LeaseProgress &progress) {
+  if (!state_.leases.renew(session.name(), progress.task(), progress.epoch(), state_.now + state_.policy.lease)) return;
+  const LiveTask *live = state_.tasks.find(progress.task());
+  if (live == nullptr) return;
+  state_.watchers.tell(live->task.job, [&](JobWatcher &watcher) { watcher.progress(progress.progress()); });
+}
+
+void Workers::acknowledge(const Session &session, const v1::LeaseResult &result, bool isAccepted) {
+  v1::CoordinatorMessage message;
+  message.mutable_ack()->set_task(result.task());
+  message.mutable_ack()->set_epoch(result.epoch());
+  message.mutable_ack()->set_accepted(isAccepted);
+  state_.group->after([parts = &state_.parts, link = session.link, message = std::move(message)] {
+    link->send(message);
+    parts->failpoints->pass("fleet.ack.sent");
+  });
+}
+
+absl::Status Workers::result(const Session &session, const v1::LeaseResult &result) {
+  const Lease *lease = state_.leases.find(result.task());
+  LiveTask *live = state_.tasks.find(result.task());
+  const bool isHeld =
+      lease != nullptr && live != nullptr && lease->epoch == result.epoch() && lease->worker == session.name();
+  if (isHeld) return accept(session, *live, result);
+  state_.group->after([observer = state_.parts.observer] { observer->stale(); });
+  acknowledge(session, result, false);
+  return absl::OkStatus();
+}
+
+std::string Workers::faultOf(const LiveTask &live, const v1::LeaseResult &result) const {
+  if (result.is_workers_fault()) {
+    return absl::StrCat("the worker could not do it: ", result.result().sentence());
+  }
+  const bool isDone = result.result().outcome() == v1::Result::DONE;
+  if (isDone && !live.task.cacheKey.empty() && result.artifact().sha256().empty()) {
+    return "the worker's result names no artifact";
+  }
+  for (const v1::Digest *digest : {&result.artifact(), &result.outputs()}) {
+    if (digest->sha256().empty()) continue;
+    if (!checkDigest(*digest).ok()) return "the worker's result names a blob by something that is no digest";
+    if (retention_.isDoomed(*digest) || !state_.parts.blobs->has(*digest)) {
+      return absl::StrCat("the worker's result names blob ", digest->sha256(), ", which it has not uploaded");
+    }
+  }
+  return "";
+}
+
+absl::Status Workers::accept(const Session &session, LiveTask &live, const v1::LeaseResult &result) {
+  if (const std::string fault = faultOf(live, result); !fault.empty()) {
+    if (absl::Status status = transitions_.giveBack(live, AttemptEnd::Returned, fault); !status.ok()) return status;
+    acknowledge(session, result, result.is_workers_fault());
+    return absl::OkStatus();
+  }
+  v1::JobResult jobResult;
+  *jobResult.mutable_result() = result.result();
+  if (!v1::Result::Outcome_IsValid(result.result().outcome())) {
+    jobResult.mutable_result()->set_outcome(v1::Result::DEFECT);
+  }
+  if (!result.artifact().sha256().empty()) *jobResult.mutable_artifact() = result.artifact();
+  if (!result.outputs().sha256().empty()) *jobResult.mutable_outputs() = result.outputs();
+  for (const v1::Digest &digest : blobsOf(jobResult)) retention_.use(digest);
+  const absl::StatusOr<bool> accepted =
+      transitions_.complete(live, result.epoch(), jobResult, tail(result.log()), session.hello.build_id());
+  if (!accepted.ok()) return accepted.status();
+  if (!*accepted) {
+    return absl::InternalError(
+        absl::StrCat("lease ", result.epoch(), " of task ", result.task(), " stands here and not in the store"));
+  }
+  acknowledge(session, result, true);
+  return absl::OkStatus();
+}
+
+}  // namespace hone::server
