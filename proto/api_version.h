@@ -5,5 +5,7 @@
 namespace hone::proto {
 
 inline constexpr int kApiVersion = 1;
+/// The oldest that a coordinator of this build still understands.
+inline constexpr int kOldestApiVersion = 1;
 
 }  // namespace hone::proto

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "proto/version.h"
+#include "proto/api_version.h"
 #include "server/base/error_detail.h"
 #include "server/rpc/unary.h"
 
