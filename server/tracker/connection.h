@@ -19,12 +19,12 @@
 namespace hone::server {
 
 /// A descriptor that closes itself.
-class Descriptor {
+class SocketDescriptor {
  public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  Descriptor(Descriptor &&other) noexcept : number_(other.number_) { other.number_ = -1; }
-  Descriptor &operator=(Descriptor &&) = delete;
-  ~Descriptor();
+  explicit SocketDescriptor(int number = -1) : number_(number) {}
+  SocketDescriptor(SocketDescriptor &&other) noexcept : number_(other.number_) { other.number_ = -1; }
+  SocketDescriptor &operator=(SocketDescriptor &&) = delete;
+  ~SocketDescriptor();
   int number() const { return number_; }
 
  private:
@@ -34,7 +34,7 @@ class Descriptor {
 class Connection {
  public:
   /// \p socket does not block. The greeting must have come at \p now + \p messageTime.
-  Connection(Descriptor socket, std::string peer, absl::Duration messageTime, absl::Duration now);
+  Connection(SocketDescriptor socket, std::string peer, absl::Duration messageTime, absl::Duration now);
 
   int descriptor() const { return socket_.number(); }
   const std::string &peer() const { return peer_; }  ///< its address, without the port
@@ -64,7 +64,7 @@ class Connection {
  private:
   void expectInput(absl::Duration now);
 
-  Descriptor socket_;
+  SocketDescriptor socket_;
   std::string peer_;
   absl::Duration messageTime_;
   std::string input_, output_;

@@ -20,7 +20,7 @@ constexpr int kMostPages = 100;  // a fleet that never ends is a defect of the r
 }  // namespace
 
 struct FleetReads::Mailbox {
-  Descriptor event{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  SocketDescriptor event{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
   absl::Mutex mutex;
   std::vector<Answer> answers ABSL_GUARDED_BY(mutex);
 

@@ -47,7 +47,8 @@ bool isDevice(const v1::Worker &worker) {
 
 }  // namespace
 
-TrackerLoop::TrackerLoop(Descriptor listener, Descriptor epoll, TvmTracker::Options options, TvmTracker::Parts parts)
+TrackerLoop::TrackerLoop(SocketDescriptor listener, SocketDescriptor epoll, TvmTracker::Options options,
+                         TvmTracker::Parts parts)
     : listener_(std::move(listener)),
       epoll_(std::move(epoll)),
       options_(std::move(options)),
@@ -102,7 +103,7 @@ int TrackerLoop::millisecondsToWait() const {
 void TrackerLoop::accept() {
   sockaddr_in address{};
   socklen_t length = sizeof address;
-  Descriptor socket(
+  SocketDescriptor socket(
       accept4(listener_.number(), reinterpret_cast<sockaddr *>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (socket.number() < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

@@ -61,8 +61,8 @@ absl::StatusOr<sockaddr_in> loopbackAddress(const TvmTracker::Options &options) 
 absl::StatusOr<std::unique_ptr<TvmTracker>> TvmTracker::start(Options options, Parts parts) {
   absl::StatusOr<sockaddr_in> address = loopbackAddress(options);
   if (!address.ok()) return address.status();
-  Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  Descriptor epoll(epoll_create1(EPOLL_CLOEXEC));
+  SocketDescriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  SocketDescriptor epoll(epoll_create1(EPOLL_CLOEXEC));
   const int yes = 1;
   setsockopt(listener.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   socklen_t length = sizeof(sockaddr_in);
