@@ -90,6 +90,12 @@ absl::StatusOr<Unfinished> Reader::unfinished() {
   absl::StatusOr<std::vector<Task>> tasks = collect<Task>(use, taskFromRow);
   if (!tasks.ok()) return tasks.status();
   unfinished.tasks = *std::move(tasks);
+  Use grants(lastGrants_);
+  absl::StatusOr<std::vector<Unfinished::LastGrant>> last = collect<Unfinished::LastGrant>(grants, [](const Use &row) {
+    return absl::StatusOr<Unfinished::LastGrant>({row.text(0), row.text(1), row.integer(2)});
+  });
+  if (!last.ok()) return last.status();
+  unfinished.lastGrants = *std::move(last);
   return unfinished;
 }
 

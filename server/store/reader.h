@@ -46,6 +46,9 @@ class Reader {
                         "SELECT task.id, job.id, user, device_key, cache_key, priority, task.state = 'leased', epoch, "
                         "task.worker, task.attempts, submitted, deadline, grant_sequence FROM task "
                         "JOIN job ON job.number = task.job WHERE task.state IN ('pending', 'leased') ORDER BY task.id"};
+  Statement lastGrants_{connection_,
+                        "SELECT user, device_key, max(grant_sequence) FROM task JOIN job ON job.number = task.job "
+                        "WHERE grant_sequence > 0 GROUP BY user, device_key ORDER BY user, device_key"};
   Statement job_{connection_,
                  "SELECT " HONE_JOB_COLUMNS " FROM job JOIN request ON request.job = job.number WHERE id = ?"};
   Statement jobOfRequest_{connection_, "SELECT " HONE_JOB_COLUMNS

@@ -248,6 +248,23 @@ TEST_P(StoreContract, grantsAreCountedOverRestartsAndRemovals) {
   EXPECT_EQ(store().unfinished()->tasks.at(0).grantSequence, 2);
 }
 
+TEST_P(StoreContract, theLastGrantOfEachUserOutlivesItsTask) {
+  const Task first = submit("j-a", "ada");
+  const Task second = submit("j-b", "bob");
+  submit("j-c", "cyd");
+  const int64_t epoch = claim(first.id);
+  claim(second.id);
+  begin();
+  ASSERT_TRUE(*store().complete(first.id, epoch, AttemptEnd::Done, resultOf(v1::Result::DONE, ""), "", "", 90));
+  commit();
+  const std::vector<Unfinished::LastGrant> grants = store().unfinished()->lastGrants;
+  ASSERT_EQ(grants.size(), 2U) << "cyd was granted nothing";
+  EXPECT_EQ(grants[0].user, "ada");
+  EXPECT_EQ(grants[0].grantSequence, 1);
+  EXPECT_EQ(grants[1].user, "bob");
+  EXPECT_EQ(grants[1].grantSequence, 2);
+}
+
 TEST_P(StoreContract, retentionRemovesOnlyEndedJobsTheOldestFirst) {
   std::vector<Task> tasks;
   for (const char *id : {"j-a", "j-b", "j-c", "j-d"}) tasks.push_back(submit(id));
