@@ -1,0 +1,337 @@
+// The agent against a coordinator that does what it should not, or nothing, or dies.
+#include <signal.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tests/worker/agent_fixture.h"
+
+namespace hone::test {
+namespace {
+
+constexpr double kSoon = 0.4;
+
+TEST_F(AgentTest, RunsALeaseAndSaysWhoItIs) {
+  startBoth();
+  const v1::Hello hello = coordinator_->hello(1);
+  EXPECT_EQ(hello.name(), "tested");
+  EXPECT_EQ(hello.key(), "test");
+  EXPECT_EQ(hello.roles_size(), 1);
+  EXPECT_EQ(hello.builder_slots(), 0);
+  EXPECT_EQ(hello.build_id(), "");
+  EXPECT_GT(hello.memory_bytes(), 0);
+  EXPECT_EQ(hello.api_version(), 1);
+  EXPECT_EQ(hello.abi_version(), 1);
+  EXPECT_FALSE(hello.target().triple().empty());
+  EXPECT_GT(hello.target().cores(), 0);
+  v1::JobSpec spec = runOf(sampleTar());
+  spec.mutable_run()->mutable_options()->set_print_time(true);
+  spec.mutable_run()->mutable_options()->set_repeat(3);
+  spec.mutable_run()->mutable_options()->set_print_top(2);
+  spec.mutable_run()->mutable_options()->set_fill_mode(v1::Run::ZEROS);
+  coordinator_->grant(7, 3, spec);
+  const auto result = coordinator_->result(7);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->epoch(), 3);
+  EXPECT_EQ(result->result().outcome(), v1::Result::DONE) << result->result().sentence();
+  EXPECT_EQ(result->result().sample_seconds_size(), 3);
+  // As the sample's kernels compute it: total of 1000 rows of 0 to 15.
+  EXPECT_NE(result->result().printed().find("120000"), std::string::npos) << result->result().printed();
+  EXPECT_EQ(coordinator_->blob(result->outputs()).substr(0, 2), "PK");
+  // Again: the artifact is not fetched a second time.
+  coordinator_->grant(8, 1, spec);
+  EXPECT_TRUE(coordinator_->result(8).has_value());
+  EXPECT_EQ(coordinator_->downloads(), 1);
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, KeepsAResultUntilItsAckOverNewConnections) {
+  startBoth({.acknowledges = false});
+  coordinator_->grant(1, 1, runOf(sampleTar()));
+  EXPECT_TRUE(coordinator_->result(1).has_value());
+  for (size_t attempt = 2; attempt <= 3; ++attempt) {
+    coordinator_->cut();
+    const v1::Hello hello = coordinator_->hello(attempt);
+    ASSERT_EQ(hello.held_size(), 1);
+    EXPECT_EQ(hello.held(0).task(), 1);
+    EXPECT_EQ(hello.held(0).epoch(), 1);
+    EXPECT_TRUE(coordinator_->result(1).has_value());
+  }
+  // It is named in heartbeats until the Ack, and forgotten then.
+  EXPECT_TRUE(
+      coordinator_->await([](const auto &one) { return one.has_heartbeat() && one.heartbeat().held_size() == 1; }));
+  coordinator_->acknowledge(1, 1);
+  EXPECT_TRUE(
+      coordinator_->await([](const auto &one) { return one.has_heartbeat() && one.heartbeat().held_size() == 0; }));
+  coordinator_->cut();
+  EXPECT_EQ(coordinator_->hello(4).held_size(), 0);
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, GoesOnWithItsWorkWhileTheConnectionIsBroken) {
+  startBoth();
+  v1::JobSpec spec = runOf(sampleTar());
+  spec.mutable_run()->mutable_options()->set_print_time(true);
+  spec.mutable_run()->mutable_options()->set_number(100000000);
+  coordinator_->grant(1, 1, spec, 60, 3);  // ends by its deadline
+  awaitBusy(1);
+  coordinator_->cut();
+  const v1::Hello hello = coordinator_->hello(2);
+  ASSERT_EQ(hello.held_size(), 1);
+  const auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::WORK_FAILED);
+  EXPECT_NE(result->result().sentence().find("deadline of 3 seconds"), std::string::npos);
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, DropsWhatTheCoordinatorNoLongerKnowsAsItsOwn) {
+  startBoth();
+  coordinator_->grant(1, 1, runOf(hostileTar("loop")));
+  awaitBusy(1);
+  coordinator_->setDropped({heldLease(1, 1)});
+  coordinator_->cut();
+  coordinator_->hello(2);
+  // The device is free again, and the old work's end is nobody's business.
+  coordinator_->grant(2, 1, runOf(sampleTar()));
+  EXPECT_TRUE(coordinator_->result(2).has_value());
+  EXPECT_FALSE(coordinator_->hasResult(1));
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, ARevokedLeaseEndsWithoutAResult) {
+  startBoth();
+  coordinator_->grant(1, 1, runOf(hostileTar("loop")));
+  awaitBusy(1);
+  coordinator_->revoke(1, 1);
+  // Also one that waits for the slot, and one that is not there.
+  coordinator_->grant(2, 1, runOf(hostileTar("loop")));
+  coordinator_->grant(3, 1, runOf(hostileTar("loop")));
+  coordinator_->revoke(3, 1);
+  coordinator_->revoke(2, 1);
+  coordinator_->revoke(99, 1);
+  coordinator_->grant(4, 1, runOf(sampleTar()));
+  EXPECT_TRUE(coordinator_->result(4).has_value());
+  for (const int64_t task : {1, 2, 3}) EXPECT_FALSE(coordinator_->hasResult(task));
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, ANewerEpochOfATaskEndsTheOlder) {
+  startBoth();
+  coordinator_->grant(1, 1, runOf(hostileTar("loop")));
+  awaitBusy(1);
+  coordinator_->grant(1, 2, runOf(sampleTar()));
+  const auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->epoch(), 2);
+  // The same message a second time is the same lease: nothing happens.
+  coordinator_->grant(2, 1, runOf(sampleTar()));
+  coordinator_->grant(2, 1, runOf(sampleTar()));
+  EXPECT_TRUE(coordinator_->result(2).has_value());
+  coordinator_->grant(3, 1, runOf(sampleTar()));
+  EXPECT_TRUE(coordinator_->result(3).has_value());
+  EXPECT_FALSE(coordinator_->hasResult(2));
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, StopsItsWorkWhenTheCoordinatorIsOutOfReachForLongerThanTheLease) {
+  startBoth();
+  coordinator_->grant(1, 1, runOf(hostileTar("loop")), 1.0);
+  awaitBusy(1);
+  coordinator_->stop();
+  EXPECT_TRUE(eventually([&] { return worker_->log().find("out of reach") != std::string::npos; }));
+  coordinator_->start();
+  EXPECT_EQ(coordinator_->hello(2).held_size(), 0);
+  coordinator_->grant(2, 1, runOf(sampleTar()));
+  EXPECT_TRUE(coordinator_->result(2).has_value());
+  EXPECT_FALSE(coordinator_->hasResult(1));
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, AnsweredHeartbeatsKeepALeaseAndUnansweredOnesDoNot) {
+  startBoth();
+  coordinator_->grant(1, 1, runOf(hostileTar("loop")), 1.0);
+  awaitBusy(1);
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  EXPECT_EQ(worker_->log().find("out of reach"), std::string::npos);
+  coordinator_->setAnswersHeartbeats(false);
+  EXPECT_TRUE(eventually([&] { return worker_->log().find("out of reach") != std::string::npos; }));
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, DialsAgainWhenTheCoordinatorIsSilent) {
+  startBoth({.silenceSeconds = kSoon, .answersHeartbeats = false});
+  EXPECT_NO_THROW(coordinator_->hello(3));
+  EXPECT_NE(worker_->log().find("silent"), std::string::npos);
+  coordinator_->setAnswersHeartbeats(true);
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, WaitsForACoordinatorThatIsNotThereYet) {
+  startCoordinator();
+  coordinator_->stop();
+  worker_ = std::make_unique<WorkerProgram>(folder_, coordinator_->address(),
+                                            std::vector<std::string>{"--roles", "device", "--key", "k"});
+  EXPECT_TRUE(eventually([&] { return worker_->log().find("not attached") != std::string::npos; }));
+  coordinator_->start();
+  EXPECT_NO_THROW(coordinator_->hello(1));
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, AFarewellForGoodEndsIt) {
+  startBoth();
+  v1::CoordinatorMessage message;
+  message.mutable_farewell()->set_reason("your version is too old");
+  coordinator_->send(message);
+  EXPECT_EQ(worker_->wait(), 6);
+  EXPECT_NE(worker_->log().find("your version is too old"), std::string::npos);
+}
+
+TEST_F(AgentTest, DrainsOnTheFirstSignal) {
+  startBoth({.acknowledges = false});
+  v1::JobSpec spec = runOf(sampleTar());
+  spec.mutable_run()->mutable_options()->set_print_time(true);
+  spec.mutable_run()->mutable_options()->set_number(100000000);
+  coordinator_->grant(1, 1, spec, 60, 2);
+  awaitBusy(1);
+  worker_->signal(SIGTERM);
+  EXPECT_TRUE(coordinator_->await([](const auto &one) { return one.has_goodbye(); }).has_value());
+  // What it holds is finished, and its result brought home, also over a break.
+  EXPECT_TRUE(coordinator_->result(1).has_value());
+  coordinator_->cut();
+  EXPECT_EQ(coordinator_->hello(2).held_size(), 1);
+  EXPECT_TRUE(coordinator_->await([](const auto &one) { return one.has_goodbye(); }).has_value());
+  EXPECT_TRUE(coordinator_->result(1).has_value());
+  EXPECT_EQ(worker_->wait(0.3), std::nullopt) << "it left before its result was acknowledged";
+  coordinator_->acknowledge(1, 1);
+  EXPECT_EQ(worker_->wait(), 0);
+  EXPECT_EQ(worker_->litter(), std::vector<std::string>());
+}
+
+TEST_F(AgentTest, StopsAtOnceOnTheSecondSignal) {
+  startBoth();
+  coordinator_->grant(1, 1, runOf(hostileTar("loop")));
+  awaitBusy(1);
+  const std::vector<pid_t> children = worker_->children();
+  EXPECT_FALSE(children.empty());
+  worker_->signal(SIGTERM);
+  EXPECT_TRUE(coordinator_->await([](const auto &one) { return one.has_goodbye(); }).has_value());
+  worker_->signal(SIGTERM);
+  EXPECT_EQ(worker_->wait(), 130);
+  EXPECT_EQ(worker_->litter(), std::vector<std::string>());
+  for (const pid_t child : children) EXPECT_NE(kill(child, 0), 0) << "a child lives on";
+}
+
+TEST_F(AgentTest, KilledItTakesItsChildrenAlongAndTheNextOneCleansUp) {
+  startBoth();
+  coordinator_->grant(1, 1, runOf(hostileTar("loop")));
+  awaitBusy(1);
+  const std::vector<pid_t> children = worker_->children();
+  worker_->signal(SIGKILL);
+  EXPECT_EQ(worker_->wait(), 1000 + SIGKILL);
+  for (const pid_t child : children)
+    EXPECT_TRUE(eventually([child] { return kill(child, 0) != 0; })) << "a child lives on";
+  EXPECT_FALSE(worker_->litter().empty());
+  startWorker();
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, GoesOnWithBrokenTransfersAndRepeatsDamagedOnes) {
+  startBoth();
+  const std::string tar = sampleTar();
+  const v1::JobSpec spec = runOf(tar);
+  coordinator_->setNextTransfersBroken();
+  coordinator_->grant(1, 1, spec);
+  auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::DONE) << result->result().sentence();
+  EXPECT_EQ(coordinator_->blob(result->outputs()).size(), static_cast<size_t>(result->outputs().size_bytes()));
+  EXPECT_EQ(coordinator_->downloads(), 2);
+  // Another artifact: fetched damaged, then whole.
+  coordinator_->setNextDownloadDamaged();
+  coordinator_->grant(2, 1, runOf(tar + std::string(512, '\0')));
+  result = coordinator_->result(2);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(coordinator_->downloads(), 4);
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, AMissingBlobIsSaid) {
+  startBoth();
+  v1::JobSpec spec = runOf(sampleTar());
+  spec.mutable_run()->mutable_artifact()->set_sha256(std::string(64, 'a'));
+  coordinator_->grant(1, 1, spec);
+  const auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::UNAVAILABLE);
+  EXPECT_EQ(result->result().sentence(), "there is no such blob");
+  EXPECT_FALSE(result->is_workers_fault());
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, OnThePrivateCoordinatorFilesTravelByPath) {
+  startBoth({.privateFolder = folder_ + "/private"});
+  coordinator_->grant(1, 1, runOf(sampleTar()));
+  auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::DONE) << result->result().sentence();
+  EXPECT_EQ(coordinator_->blob(result->outputs()).substr(0, 2), "PK");
+  EXPECT_EQ(coordinator_->downloads(), 0);
+  // The answer to an import is lost.
+  coordinator_->setNextTransfersBroken();
+  coordinator_->grant(2, 1, runOf(sampleTar()));
+  result = coordinator_->result(2);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::DONE) << result->result().sentence();
+  expectCleanEnd();
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/private/staging"));
+}
+
+TEST_F(AgentTest, AWorkOfAnotherRoleIsTheWorkersFault) {
+  startBoth();
+  v1::JobSpec spec;
+  *spec.mutable_compile()->mutable_model() = coordinator_->putBlob("model");
+  coordinator_->grant(1, 1, spec);
+  const auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_TRUE(result->is_workers_fault());
+  EXPECT_EQ(result->result().sentence(), "this worker is no builder");
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, TwoWorkersDoNotShareAFolder) {
+  startBoth();
+  const auto [code, text] = runProgram(
+      {HONE_TEST_LIGHT_WORKER, "--server", coordinator_->address(), "--key", "k", "--data", folder_ + "/data"});
+  EXPECT_EQ(code, 5);
+  EXPECT_NE(text.find("another hone-worker has it; give another one with --data"), std::string::npos) << text;
+  expectCleanEnd();
+}
+
+TEST(Options, AreRefusedWithASentence) {
+  const auto complaint = [](std::vector<std::string> words, const char *program = HONE_TEST_LIGHT_WORKER) {
+    words.insert(words.begin(), program);
+    const auto [code, text] = runProgram(words);
+    EXPECT_EQ(code, 2) << text;
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+    return text;
+  };
+  const std::string local = "127.0.0.1:9190";
+  EXPECT_EQ(complaint({}), "error: expected --server ADDRESS (or HONE_SERVER), the coordinator to work for\n");
+  EXPECT_EQ(complaint({"--server", local, "--roles", "builder"}),
+            "error: this hone-worker was built without the compiler and cannot be a builder; give --roles device\n");
+  EXPECT_EQ(complaint({"--server", local, "--roles", "cook"}),
+            "error: unknown role 'cook'; roles are builder, device\n");
+  EXPECT_NE(complaint({"--server", local}).find("a device needs --key KEY"), std::string::npos);
+  EXPECT_NE(complaint({"--server", local, "--key", "a b"}).find("--key 'a b' is not"), std::string::npos);
+  EXPECT_NE(complaint({"--server", "farm:9190", "--key", "k"}).find("ssh -L 9190:127.0.0.1:9190 farm"),
+            std::string::npos);
+  EXPECT_NE(complaint({"--server", "farm", "--key", "k"}).find("is no address"), std::string::npos);
+  EXPECT_NE(complaint({"--server", "unix:/" + std::string(200, 'a'), "--key", "k"}).find("is no address"),
+            std::string::npos);
+  complaint({"--server", local, "--key", "k", "--slots", "0"});
+  complaint({"--bogus"});
+}
+
+}  // namespace
+}  // namespace hone::test

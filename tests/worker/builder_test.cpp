@@ -1,0 +1,121 @@
+// Builders: a lease gives the bytes that a local compile gives; targets are described alike with and without LLVM.
+#include <fstream>
+
+#include "tests/worker/agent_fixture.h"
+#include "tests/worker/child_process.h"
+
+namespace hone::test {
+namespace {
+
+v1::TargetDescription describe(const std::string &program, const std::string &text) {
+  v1::Work work;
+  work.mutable_describe_target()->set_target(text);
+  const OnceResult end = once(program, work, "");
+  EXPECT_EQ(end.result.outcome(), v1::Result::DONE) << end.result.sentence();
+  return end.result.target_description();
+}
+
+/// The smallest of the sample networks, from the program itself.
+std::string sampleModel() {
+  v1::Work work;
+  work.mutable_sample()->set_name("mobilenet-v2");
+  work.mutable_sample()->set_model_descriptor(kOnceOutput);
+  const OnceResult end = once(HONE_TEST_WORKER, work, "");
+  EXPECT_EQ(end.result.outcome(), v1::Result::DONE) << end.result.sentence();
+  return end.output;
+}
+
+v1::Work localCompile() {
+  v1::Work work;
+  work.mutable_compile()->set_model_descriptor(kOnceInput);
+  work.mutable_compile()->set_artifact_descriptor(kOnceOutput);
+  work.mutable_compile()->set_opt_level(3);
+  return work;
+}
+
+TEST(Describe, TheLightWorkerSeesTheMachineThatLlvmSees) {
+  const v1::TargetDescription full = describe(HONE_TEST_WORKER, "llvm");
+  v1::TargetDescription light = describe(HONE_TEST_LIGHT_WORKER, "llvm");
+  // It cannot know the CPU's name.
+  light.set_cpu(full.cpu());
+  EXPECT_EQ(full.DebugString(), light.DebugString());
+}
+
+TEST(Describe, AWrongTargetIsWrongUsage) {
+  v1::Work work;
+  work.mutable_describe_target()->set_target("llvm -mcpu=nonsense");
+  EXPECT_EQ(once(HONE_TEST_WORKER, work, "").result.outcome(), v1::Result::WRONG_USAGE);
+  EXPECT_EQ(once(HONE_TEST_LIGHT_WORKER, work, "").result.outcome(), v1::Result::WRONG_USAGE);
+}
+
+TEST(Describe, ADescriptionThatCannotBeIsRefused) {
+  v1::Work work = localCompile();
+  v1::TargetDescription target = describe(HONE_TEST_WORKER, "llvm");
+  target.set_vector_bytes(-1);
+  *work.mutable_compile()->mutable_target_description() = target;
+  EXPECT_EQ(once(HONE_TEST_WORKER, work, "").result.outcome(), v1::Result::WRONG_USAGE);
+}
+
+class BuilderTest : public AgentTest {
+ protected:
+  void startBuilder() {
+    startCoordinator();
+    startWorker({"--roles", "builder", "--slots", "2"}, false);
+  }
+  v1::JobSpec compileOf(const std::string &model, const std::string &target) {
+    v1::JobSpec spec;
+    *spec.mutable_compile()->mutable_model() = coordinator_->putBlob(model);
+    spec.mutable_compile()->mutable_options()->set_opt_level(3);
+    *spec.mutable_compile()->mutable_options()->mutable_target_description() = describe(HONE_TEST_WORKER, target);
+    return spec;
+  }
+};
+
+TEST_F(BuilderTest, ALeaseGivesTheBytesOfALocalCompile) {
+  startBuilder();
+  EXPECT_EQ(coordinator_->hello(1).build_id().size(), 16u);
+  EXPECT_EQ(coordinator_->hello(1).builder_slots(), 2);
+  EXPECT_EQ(coordinator_->hello(1).target().DebugString(), describe(HONE_TEST_WORKER, "llvm").DebugString());
+  const std::string model = sampleModel();
+  int64_t task = 0;
+  for (const std::string target : {"llvm", "llvm -mcpu=x86-64-v3 -num-cores=3"}) {
+    v1::Work work = localCompile();
+    work.mutable_compile()->set_target(target);
+    const OnceResult local = once(HONE_TEST_WORKER, work, model);
+    ASSERT_EQ(local.result.outcome(), v1::Result::DONE) << local.result.sentence();
+    coordinator_->grant(++task, 1, compileOf(model, target));
+    const auto leased = coordinator_->result(task, 300);
+    ASSERT_TRUE(leased.has_value());
+    ASSERT_EQ(leased->result().outcome(), v1::Result::DONE) << leased->result().sentence();
+    EXPECT_EQ(coordinator_->blob(leased->artifact()), local.output);
+    EXPECT_GT(leased->result().timings_size(), 0);
+  }
+  expectCleanEnd();
+}
+
+TEST_F(BuilderTest, AGarbageModelIsRefused) {
+  startBuilder();
+  coordinator_->grant(1, 1, compileOf("this is no model", "llvm"));
+  const auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::INPUT_REFUSED);
+  EXPECT_FALSE(result->is_workers_fault());
+  EXPECT_FALSE(result->has_artifact());
+  expectCleanEnd();
+}
+
+TEST_F(BuilderTest, TextInsteadOfAnArtifact) {
+  startBuilder();
+  v1::JobSpec spec = compileOf(sampleModel(), "llvm");
+  spec.mutable_compile()->mutable_options()->set_stop_after("graph");
+  coordinator_->grant(1, 1, spec);
+  const auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::DONE) << result->result().sentence();
+  EXPECT_FALSE(result->has_artifact());
+  EXPECT_FALSE(result->result().printed().empty());
+  expectCleanEnd();
+}
+
+}  // namespace
+}  // namespace hone::test
