@@ -56,7 +56,7 @@ absl::StatusOr<History> load(Connection &connection, const std::string &id) {
 Json toJson(const History &history) {
   Json json = jobJson(history.job);
   std::string spec;
-  google::protobuf::util::MessageToJsonString(history.job.spec(), &spec).IgnoreError();
+  if (!google::protobuf::util::MessageToJsonString(history.job.spec(), &spec).ok()) spec.clear();
   json["spec"] = Json::parse(spec, nullptr, /*allow_exceptions=*/false);
   json["events"] = Json::array();
   for (const v1::JobEvent &event : history.events)

@@ -4,9 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -24,6 +27,14 @@ absl::StatusOr<fs::path> folder(const char *variable, const char *fallback) {
   if (const passwd *entry = getpwuid(getuid()); entry != nullptr && *entry->pw_dir == '/')
     return fs::path(entry->pw_dir) / fallback / "hone";
   return absl::NotFoundError(absl::StrCat("there is no home folder; set HOME or ", variable, " to a folder of yours"));
+}
+
+// What travels as metadata: some directories have names with blanks and more.
+bool isName(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("-_.@+").find(c) != std::string_view::npos;
+  });
 }
 
 }  // namespace
@@ -44,7 +55,9 @@ absl::Status makeFolder(const fs::path &folder) {
 }
 
 std::string loginName() {
-  if (const passwd *entry = getpwuid(getuid()); entry != nullptr && *entry->pw_name != '\0') return entry->pw_name;
+  for (const char *variable : {"LOGNAME", "USER"})
+    if (const char *name = getenv(variable); name != nullptr && isName(name)) return name;
+  if (const passwd *entry = getpwuid(getuid()); entry != nullptr && isName(entry->pw_name)) return entry->pw_name;
   return absl::StrCat("uid-", getuid());
 }
 

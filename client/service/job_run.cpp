@@ -20,10 +20,10 @@ v1::SubmitRequest requestFor(v1::JobSpec &&spec, const JobFlags &flags) {
   return request;
 }
 
-// A blob that the server had a moment ago and has no longer: the same again brings or makes it.
+// A blob that the server had a moment ago and has no longer, or only damaged: the same again brings or makes it.
 bool isBlobGone(const absl::Status &status) {
   const std::string reason = reasonOf(status);
-  return reason == "MISSING_BLOB" || reason == "DAMAGED_BLOB" || reason == "UNKNOWN_BLOB";
+  return reason == "MISSING_BLOB" || reason == "NOT_FOUND" || reason == "DATA_LOSS";
 }
 
 absl::Status beforeSubmission(const absl::Status &status) {
@@ -53,7 +53,7 @@ absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags 
     v1::SubmitRequest request = requestFor(*std::move(spec), flags);
     PendingRequest pending = PendingRequest::find(request, connection.endpoint());
     auto job = submit(connection, std::move(request), pending);
-    if (!job.ok() && isBlobGone(job.status()) && !isSecond) continue;
+    if (!job.ok() && reasonOf(job.status()) == "MISSING_BLOB" && !isSecond) continue;
     if (!job.ok()) return beforeSubmission(job.status());
     if (flags.detach) {
       pending.forget();

@@ -139,6 +139,13 @@ absl::StatusOr<bool> waitUntilReady(int pipe, Interrupts &interrupts) {
       absl::StrCat("hone-server did not begin to serve within ", kStartTime.count(), " seconds"));
 }
 
+// Whether no coordinator has the data folder, by the lock that it would hold.
+absl::StatusOr<bool> isDataFree(const fs::path &data) {
+  auto lock = FileLock::attempt(data / "lock");
+  if (!lock.ok()) return lock.status();
+  return lock->has_value();
+}
+
 absl::Status cannotStart(const PrivatePaths &paths, std::string_view why) {
   return absl::UnavailableError(
       absl::StrCat("the private server cannot start: ", std::string(why), " (log: ", paths.log.string(), ")"));
@@ -205,17 +212,20 @@ absl::Status ensurePrivateServer(const PrivatePaths &paths, Interrupts &interrup
         absl::StrCat(made.message(), "; set XDG_DATA_HOME to a folder that can be written, or name a --server"));
   // Of several that find none, one starts it and the others wait for that.
   const auto end = steady_clock::now() + kStartTime;
-  absl::Status last = absl::UnavailableError("the private server is being started by somebody else");
   while (steady_clock::now() < end) {
     auto lock = FileLock::attempt(paths.data / "start.lock");
     if (!lock.ok())
       return absl::UnavailableError(
           absl::StrCat(lock.status().message(), "; set XDG_DATA_HOME to a folder that can be written"));
     if (isAnswering(paths.socket)) return absl::OkStatus();
-    if (lock->has_value()) return start(paths, interrupts);
+    // Who holds the data is ending (its socket is gone already), or about to answer.
+    auto isFree = lock->has_value() ? isDataFree(paths.data) : absl::StatusOr<bool>(false);
+    if (!isFree.ok()) return isFree.status();
+    if (*isFree) return start(paths, interrupts);
     if (!interrupts.sleep(kPause)) return interrupted();
   }
-  return last;
+  return absl::UnavailableError(absl::StrCat("the private server neither answers at '", paths.socket.string(),
+                                             "' nor ends; see ", paths.log.string()));
 }
 
 absl::Status waitForEnd(const PrivatePaths &paths, Interrupts &interrupts) {

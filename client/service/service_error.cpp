@@ -70,6 +70,11 @@ std::string reasonOf(const absl::Status &status) {
   return reason.has_value() ? std::string(*reason) : std::string();
 }
 
-bool isPassing(const grpc::Status &status) { return status.error_code() == grpc::StatusCode::UNAVAILABLE; }
+bool isPassing(const grpc::Status &status) {
+  v1::ErrorDetail detail;
+  if (!status.error_details().empty() && detail.ParseFromString(status.error_details()))
+    return detail.retry_seconds() > 0;
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE;
+}
 
 }  // namespace hone::client

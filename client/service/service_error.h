@@ -16,7 +16,7 @@ absl::Status fromService(const grpc::Status &status, const Endpoint &endpoint);
 /// ErrorDetail.reason of what fromService() gave ("MISSING_BLOB"); empty when there was none.
 std::string reasonOf(const absl::Status &status);
 
-/// Whether the same call may succeed a little later: nobody answered, or somebody between us failed.
+/// Whether the same call may succeed a little later: nobody answered, or the answer says so.
 bool isPassing(const grpc::Status &status);
 
 }  // namespace hone::client

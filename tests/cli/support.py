@@ -1,14 +1,21 @@
 """What the tests of the command line share: starting the programs, small models, npz files without numpy."""
 import ast
+import contextlib
 import math
 import os
+import shutil
+import signal
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 import zipfile
 
 HONE = os.environ["HONE"]
+WORKER = os.environ["HONE_WORKER"]
+SERVER = os.environ["HONE_SERVER_PROGRAM"]
+PATIENCE = 120  # seconds; only a broken program needs them
 SIZES = {"<f4": ("f", 4), "<f8": ("d", 8), "<i8": ("q", 8)}
 
 
@@ -38,18 +45,70 @@ def read_npz(path):
     return arrays
 
 
+def wait_until(condition, what, seconds=PATIENCE):
+    """The first true value of condition()."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"waited {seconds} s in vain for {what}")
+
+
+def processes():
+    """pid -> command line, of every process that still lives."""
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                if line := file.read():
+                    found[int(name)] = line.decode(errors="replace").split("\0")[:-1]
+    return found
+
+
+def children(pid):
+    found = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="utf-8") as file:
+                found += [int(child) for child in file.read().split()]
+    return found
+
+
+def descendants(pid):
+    found = children(pid)
+    for child in found:
+        found += children(child)
+    return found
+
+
 class CliTest(unittest.TestCase):
-    """Each test class has a folder with the small models; each test starts programs in it."""
+    """Each test class has a folder with the small models, and the folders of a user in it, with a private coordinator of
+    its own; each test starts programs there."""
 
     @classmethod
     def setUpClass(cls):
-        cls._folder = tempfile.TemporaryDirectory()
-        cls.folder = cls._folder.name
+        cls.folder = tempfile.mkdtemp(prefix="hone-cli-")
+        os.makedirs(os.path.join(cls.folder, "run"), mode=0o700)
         subprocess.run([os.environ["MAKE_MODELS"], cls.folder], check=True)
 
     @classmethod
     def tearDownClass(cls):
-        cls._folder.cleanup()
+        cls.kill_private()
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    @classmethod
+    def private_servers(cls):
+        data = os.path.join(cls.folder, "data/hone")
+        return [pid for pid, line in processes().items() if "--private" in line and data in line]
+
+    @classmethod
+    def kill_private(cls):
+        """kill -9 of the private coordinator; whoever it had started must end by itself."""
+        started = [child for pid in cls.private_servers() for child in [pid, *descendants(pid)]]
+        for pid in cls.private_servers():
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(pid in processes() for pid in started), f"the end of {started}")
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -63,13 +122,22 @@ class CliTest(unittest.TestCase):
         with open(self.path(name), "rb") as file:
             return file.read()
 
-    def environment(self):
-        return dict(os.environ, XDG_STATE_HOME=self.path("state"))
+    @staticmethod
+    def user_environment(folder):
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "HONE_"))}
+        # Nothing may outlive for long a test that is killed.
+        return dict(inherited, HONE_SERVER_IDLE="120s", **{
+            f"XDG_{name}": os.path.join(folder, place)
+            for name, place in (("STATE_HOME", "state"), ("DATA_HOME", "data"), ("CACHE_HOME", "cache"),
+                                ("CONFIG_HOME", "config"), ("RUNTIME_DIR", "run"))})
 
-    def hone(self, *arguments, code=0):
+    def environment(self, **more):
+        return {**self.user_environment(self.folder), **more}
+
+    def hone(self, *arguments, code=0, environment=None):
         """Runs hone, expects the exit code and, for errors, exactly one sentence. Returns (stdout, stderr)."""
-        done = subprocess.run([HONE, *arguments], cwd=self.folder, env=self.environment(), capture_output=True,
-                              text=True, timeout=600, check=False)
+        done = subprocess.run([HONE, *map(str, arguments)], cwd=self.folder, env=self.environment(**(environment or {})),
+                              capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual(done.returncode, code, f"hone {' '.join(arguments)}\n{done.stdout}{done.stderr}")
         if code == 0:
             self.assertEqual(done.stderr, "")
@@ -77,9 +145,9 @@ class CliTest(unittest.TestCase):
             self.assert_one_sentence(done.stderr)
         return done.stdout, done.stderr
 
-    def refused(self, *arguments, code, words=()):
+    def refused(self, *arguments, code, words=(), environment=None):
         """Runs hone, expects it to fail with a sentence that holds the words."""
-        sentence = self.hone(*arguments, code=code)[1]
+        sentence = self.hone(*arguments, code=code, environment=environment)[1]
         for word in words:
             self.assertIn(word, sentence)
         return sentence

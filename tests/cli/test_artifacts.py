@@ -54,7 +54,7 @@ class Artifacts(CliTest):
 
     def test_the_tar_holds_three_files_and_the_same_bytes_every_time(self):
         first = self.read(self.compile(output="a.tar"))
-        for more in ((), ("--threads", "1"), ("--threads", "2")):
+        for more in (("--no-cache",), ("--no-cache", "--threads", "1"), ("--no-cache", "--threads", "2"), ()):
             self.assertEqual(first, self.read(self.compile("classifier.onnx", "b.tar", *more)))
         with tarfile.open(fileobj=io.BytesIO(first)) as archive:
             self.assertEqual(archive.getnames(), ["mod.so", "mod.json", "mod.params"])

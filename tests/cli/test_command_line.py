@@ -62,12 +62,27 @@ class CommandLine(CliTest):
         self.refused("sample", "nosuchnet", "-o", "x.onnx", code=2, words=["nosuchnet", "resnet50-v2"])
         self.refused("run", "--nonsense", "x.tar", code=2, words=["nonsense"])
         self.refused("run", "--device", "cuda", "x.tar", code=2, words=["not supported by hone"])
-        self.refused("run", "--rpc-key", "k", "x.tar", code=2, words=["not supported by hone"])
+        self.refused("run", "--rpc-key", "k", "x.tar", code=2, words=["--rpc-tracker", "HONE_SERVER", "hone context use"])
+        self.refused("run", "--rpc-tracker", "localhost", "x.tar", code=2, words=["--rpc-key", "hone devices list"])
+        self.refused("run", "--rpc-tracker", code=2, words=["--rpc-tracker", "value"])
+        self.refused("run", "--rpc-tracker", "h", "--rpc-key", "k", "--priority", "101", "x.tar", code=2, words=["101"])
+        self.refused("compile", "--rpc-key", "k", "--target", "llvm -mcpu=haswell", "classifier.onnx", code=2,
+                     words=["--target", "--rpc-key"])
+        for command in ("jobs", "devices", "context", "server"):
+            self.refused(command, code=2, words=["needs one of"])
+            self.refused(command, "frobnicate", code=2, words=["frobnicate", command])
+
+    def test_a_mistyped_word_is_answered_with_the_nearest(self):
+        for arguments, word in ((["complie"], "compile"), (["job"], "jobs"), (["jobs", "lst"], "list"),
+                                (["devices", "undrian"], "undrain"), (["compile", "--optlevel", "1"], "--opt-level")):
+            self.refused(*arguments, code=2, words=[f"the nearest is {word}"])
+        self.assertNotIn("nearest", self.refused("xyzzy", code=2))
 
     def test_help_and_version(self):
         self.assertRegex(self.hone("--version")[0], r"^hone \d+\.\d+\.\d+\n$")
         self.assertIn("exit codes", self.hone("--help")[0])
-        for command in ("compile", "run", "inspect", "sample"):
+        for command in ("compile", "run", "inspect", "sample", "jobs", "devices", "context", "server", "doctor"):
+            self.assertIn(f"  {command} ", self.hone("--help")[0])
             out, _ = self.hone(command, "--help")
             self.assertIn("--", out)
             self.assertIn(command, out)

@@ -1,0 +1,128 @@
+"""The private coordinator: started by whoever comes first, shared, killed, stopped, too old, unable."""
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+
+from support import HONE, SERVER, WORKER, CliTest, processes, wait_until
+
+
+class Private(CliTest):
+    def setUp(self):
+        self.kill_private()
+
+    def status(self):
+        return json.loads(self.hone("server", "status", "--output-format", "json")[0])
+
+    def start(self, *arguments, program=HONE, **more):
+        return subprocess.Popen([program, *arguments], cwd=self.folder, env=self.environment(**more),
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def test_asking_for_its_state_does_not_start_it(self):
+        self.assertFalse(self.status()["running"])
+        self.assertIn("not running", self.hone("server", "stop")[0])
+        self.assertEqual(self.private_servers(), [])
+
+    def test_it_starts_once_and_stops(self):
+        self.compile(output="a.tar")
+        first, = self.private_servers()
+        self.compile(output="b.tar")
+        self.assertEqual(self.private_servers(), [first])
+        status = self.status()
+        self.assertTrue(status["running"])
+        self.assertEqual(status["socket"], self.path("run/hone.sock"))
+        self.assertEqual(stat.S_IMODE(os.stat(status["data"]).st_mode) & 0o077, 0)
+        # Detached: of a session of its own, and in no folder of ours.
+        self.assertEqual(os.getsid(first), first)
+        self.assertEqual(os.readlink(f"/proc/{first}/cwd"), "/")
+        self.assertIn("stopped", self.hone("server", "stop")[0])
+        wait_until(lambda: first not in processes(), "its end")
+        self.compile(output="c.tar")
+        self.assertEqual(self.read("a.tar"), self.read("c.tar"))
+
+    def test_five_at_once_share_one(self):
+        started = [self.start("compile", "classifier.onnx", "-o", f"at-once-{number}.tar") for number in range(5)]
+        for process in started:
+            out, errors = process.communicate(timeout=300)
+            self.assertEqual((process.returncode, errors), (0, ""), out)
+        self.assertEqual(len(self.private_servers()), 1)
+        self.assertEqual(len({self.read(f"at-once-{number}.tar") for number in range(5)}), 1)
+
+    def test_killed_it_leaves_nothing_locked(self):
+        self.compile(output="before.tar")
+        for _ in range(3):
+            old, = self.private_servers()
+            self.kill_private()
+            self.compile("classifier.onnx", "after.tar")
+            self.assertNotEqual(self.private_servers(), [old])
+            self.assertEqual(self.read("before.tar"), self.read("after.tar"))
+
+    def test_a_job_survives_a_kill_while_it_is_watched(self):
+        self.hone("sample", "resnet50-v2", "-o", "big.onnx")
+        hone = self.start("compile", "--no-cache", "big.onnx", "-o", "big.tar")
+        def is_running():
+            return hone.poll() is None and self.private_servers() and "running" in self.hone("jobs", "list")[0]
+        wait_until(is_running, "a running job")
+        os.kill(self.private_servers()[0], signal.SIGKILL)
+        _, errors = hone.communicate(timeout=600)
+        self.assertEqual((hone.returncode, errors), (0, ""))
+        self.hone("inspect", "big.tar")
+
+    def test_it_ends_when_idle(self):
+        done = self.start("compile", "classifier.onnx", "-o", "idle.tar", HONE_SERVER_IDLE="300ms")
+        self.assertEqual(done.communicate(timeout=300), ("", ""))
+        wait_until(lambda: not self.private_servers(), "its end")
+        self.assertFalse(self.status()["running"])
+
+    def test_one_of_another_version_gives_way(self):
+        old = self.path("old")
+        os.makedirs(old)
+        # The same program, which says that it is another version: as long as the version's text.
+        with open(HONE, "rb") as file:
+            program = file.read()
+        version = self.hone("--version")[0].split()[1].encode()
+        for name, source in (("hone", program), ("hone-server", open(SERVER, "rb").read())):
+            self.write(f"old/{name}", source.replace(version + b"\0", b"9.9.9"[:len(version)].ljust(len(version), b"9") + b"\0"))
+            os.chmod(self.path(f"old/{name}"), 0o755)
+        shutil.copy(WORKER, old)
+        self.assertEqual(self.start("compile", "classifier.onnx", "-o", "old.tar", program=self.path("old/hone"))
+                         .communicate(timeout=300), ("", ""))
+        first, = self.private_servers()
+        self.assertEqual(self.status()["version"], "9.9.9")
+        self.compile(output="new.tar")
+        self.assertEqual(self.status()["version"], version.decode())
+        self.assertNotIn(first, self.private_servers())
+
+    def test_where_it_cannot_start_it_says_why(self):
+        self.write("file", "no folder")
+        for variable, value in (("XDG_DATA_HOME", self.path("file/below")), ("XDG_DATA_HOME", "/proc/nowhere")):
+            self.refused("compile", "classifier.onnx", code=5, words=[value, "XDG_DATA_HOME"],
+                         environment={variable: value, "XDG_RUNTIME_DIR": self.path("elsewhere")})
+        # A store that is no store: the server's own words reach the person.
+        os.makedirs(self.path("broken/hone"))
+        self.write("broken/hone/hone.db", b"no database" * 1000)
+        self.refused("compile", "classifier.onnx", code=5, words=["private server cannot start", "hone-server.log"],
+                     environment={"XDG_DATA_HOME": self.path("broken"), "XDG_RUNTIME_DIR": self.path("broken")})
+
+    def test_a_long_runtime_folder_is_not_used_for_the_socket(self):
+        long = self.path("x" * 120)
+        os.makedirs(long)
+        status = json.loads(self.hone("server", "status", "--output-format", "json",
+                                      environment={"XDG_RUNTIME_DIR": long})[0])
+        self.assertEqual(status["socket"], self.path("data/hone/hone.sock"))
+        status = json.loads(self.hone("server", "status", "--output-format", "json",
+                                      environment={"XDG_RUNTIME_DIR": long, "XDG_DATA_HOME": long})[0])
+        self.assertEqual(status["socket"], f"/tmp/hone-{os.getuid()}/hone.sock")
+
+    def test_doctor_finds_nothing_wrong_and_what_is_wrong(self):
+        findings = json.loads(self.hone("doctor", "--output-format", "json")[0])
+        self.assertEqual({finding["health"] for finding in findings} - {"ok", "warning"}, set(), findings)
+        for check in ("folders", "programs", "contexts", "private", "server", "version", "clock", "disk", "quota", "workers"):
+            self.assertIn(check, {finding["check"] for finding in findings})
+        done = self.start("doctor", "--server", "127.0.0.1:1")
+        out, errors = done.communicate(timeout=60)
+        self.assertEqual(done.returncode, 5)
+        self.assert_one_sentence(errors)
+        self.assertRegex(out, r"broken +server +cannot reach the server 127.0.0.1:1 .*\n +fix: ")
