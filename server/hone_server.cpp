@@ -52,7 +52,7 @@ std::string plain(std::string text) {
 void addOption(CLI::App &app, const Option &option) {
   const auto take = [option](const CLI::results_t &texts) {
     const absl::Status status = readValue(option, texts);
-    if (!status.ok()) throw CLI::ValidationError("", std::string(status.message()));
+    if (!status.ok()) throw CLI::ValidationError(std::string(status.message()), CLI::ExitCodes::ValidationError);
     return true;
   };
   const std::string flag = absl::StrCat("--", option.name);

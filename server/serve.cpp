@@ -113,8 +113,11 @@ absl::Status Coordinator::checkPlaces() {
     if (settings_.socket.empty()) return absl::InvalidArgumentError("--private needs --socket");
     settings_.listen = {absl::StrCat("unix:", settings_.socket)};
   }
-  for (const std::string &text : settings_.listen)
-    if (auto address = parseAddress(text); !address.ok()) return address.status();
+  for (const std::string &text : settings_.listen) {
+    const auto address = parseAddress(text);
+    if (!address.ok()) return address.status();
+    if (absl::Status status = probeAddress(*address); !status.ok()) return status;
+  }
   if (!settings_.admin.empty()) {
     auto address = parseAddress(settings_.admin);
     if (!address.ok()) return address.status();

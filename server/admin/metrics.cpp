@@ -203,6 +203,7 @@ void addState(Registry &registry, const Metrics::Sources &sources) {
                   .Name("hone_queue_oldest_age_seconds")
                   .Help("How long the oldest waiting task has waited, by the devices' key.")
                   .Register(registry);
+  depth.Add({{"key", ""}});  // 0 also before the first builder has come
   for (const v1::KeyQueue &queue : fleet.queues) {
     depth.Add({{"key", queue.key()}}).Set(queue.pending());
     age.Add({{"key", queue.key()}}).Set(queue.oldest_seconds());
