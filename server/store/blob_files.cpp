@@ -6,7 +6,6 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 
 namespace hone::server {
 namespace {
@@ -22,9 +21,6 @@ absl::Status BlobFiles::makeAll() {
   const fs::path top = root_ / "blobs" / "sha256";
   for (const fs::path &folder : {top, uploads(), staging(), root_ / "quarantine"}) {
     if (absl::Status status = makeFolders(folder); !status.ok()) return status;
-  }
-  for (int byte = 0; byte < 256; ++byte) {
-    if (absl::Status status = makeFolders(top / absl::StrFormat("%02x", byte)); !status.ok()) return status;
   }
   for (const fs::path &folder : {top, root_ / "blobs", root_}) {
     if (absl::Status status = syncFolder(folder); !status.ok()) return status;
@@ -49,7 +45,14 @@ absl::Status BlobFiles::publish(const Descriptor &file, const fs::path &from, co
   if (absl::Status status = syncFile(file, from); !status.ok()) return status;
   const fs::path to = blob(digest.sha256());
   failpoints_.pass("blob.rename.before");
-  if (absl::Status status = renameFile(from, to); !status.ok()) return status;
+  absl::Status renamed = renameFile(from, to);
+  if (absl::IsNotFound(renamed)) {
+    // The first blob whose name begins so.
+    if (absl::Status status = makeFolders(to.parent_path()); !status.ok()) return status;
+    if (absl::Status status = syncFolder(to.parent_path().parent_path()); !status.ok()) return status;
+    renamed = renameFile(from, to);
+  }
+  if (!renamed.ok()) return renamed;
   failpoints_.pass("blob.rename.after");
   // Read-only: whoever is told the path must not write. Not before: an upload must be able to go on.
   if (fchmod(file.number(), 0444) != 0) return fileError("protect", to, errno);

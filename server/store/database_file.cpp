@@ -116,6 +116,7 @@ absl::Status checkFileSystem(int64_t type, const fs::path &folder) {
 absl::Status checkDatabase(Connection &connection, Steps steps) {
   const std::string name = connection.file().string();
   const std::string remedy = restoreCommand(connection.file().parent_path());
+  if (absl::Status status = checkHeader(connection.file()); !status.ok()) return status;
   absl::StatusOr<int64_t> application = connection.integer("PRAGMA application_id");
   if (!application.ok()) return application.status();
   absl::StatusOr<int64_t> version = connection.integer("PRAGMA user_version");
@@ -178,6 +179,7 @@ absl::StatusOr<Connection> openDatabase(const SqliteOptions &options, Steps step
     }
     if (absl::Status status = createDatabase(file, steps, options.busyTimeout); !status.ok()) return status;
   }
+  // Before SQLite sees it: an empty file would be a new database to it.
   if (absl::Status status = checkHeader(file); !status.ok()) return status;
   absl::StatusOr<Connection> connection = Connection::open(file, Connection::Mode::ReadWrite, options.busyTimeout);
   if (!connection.ok()) return connection.status();
