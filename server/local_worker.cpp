@@ -68,7 +68,7 @@ void LocalWorker::start() {
   sigemptyset(&none);
   const pid_t parent = getpid();
   // vfork, since gRPC's threads do not survive fork's handlers; the child does nothing but what is allowed after it.
-  const pid_t pid = vfork();
+  const pid_t pid = vfork();  // NOLINT(bugprone-unsafe-functions): posix_spawn cannot set the death signal
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(kCannotStart);

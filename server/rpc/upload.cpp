@@ -10,7 +10,7 @@
 namespace hone::server {
 
 Upload::Upload(Site &site, grpc::CallbackServerContext *context, grpc::ByteBuffer *response)
-    : site_(site), context_(context), response_(response), call_(site, *context, "Blobs.Upload", Call::Kind::Change) {}
+    : site_(site), response_(response), call_(site, *context, "Blobs.Upload", Call::Kind::Change) {}
 
 Upload *Upload::start(Site &site, grpc::CallbackServerContext *context, grpc::ByteBuffer *response) {
   auto upload = std::make_shared<Upload>(site, context, response);

@@ -37,7 +37,6 @@ class Upload : public grpc::ServerReadReactor<grpc::ByteBuffer>,
   void finish(const absl::Status &status);
 
   Site &site_;
-  grpc::CallbackServerContext *const context_;
   grpc::ByteBuffer *const response_;
   Call call_;
   std::shared_ptr<Upload> self_;  // until OnDone()

@@ -123,7 +123,7 @@ void Watch::tick(absl::Duration now) {
 void Watch::writeNext() {
   if (isWriting_ || isFinished_) return;
   if (!queue_.empty()) {
-    message_ = std::move(queue_.front());
+    message_ = queue_.front();
     queue_.pop_front();
   } else if (progress_) {
     v1::WatchResponse response;

@@ -25,7 +25,7 @@ size_t roundUp(size_t size) { return (size + 3) & ~size_t{3}; }
 std::string findBuildId(std::string_view notes) {
   while (notes.size() >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) header;
-    std::copy_n(notes.data(), sizeof header, reinterpret_cast<char *>(&header));
+    std::copy_n(notes.begin(), sizeof header, reinterpret_cast<char *>(&header));
     const size_t name = sizeof header;
     const size_t value = name + roundUp(header.n_namesz);
     const size_t end = value + roundUp(header.n_descsz);
