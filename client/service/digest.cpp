@@ -21,8 +21,6 @@
 
 namespace hone::client {
 
-namespace fs = std::filesystem;
-
 namespace {
 
 constexpr size_t kChunkBytes = 1 << 20;

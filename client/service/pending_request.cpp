@@ -22,7 +22,7 @@ namespace {
 
 constexpr size_t kIdBytes = 64;
 // What was interrupted longer ago than this is not what somebody goes on with.
-constexpr time_t kCompileSeconds = 7 * 24 * 3600;
+constexpr time_t kCompileSeconds = time_t{7} * 24 * 3600;
 constexpr time_t kRunSeconds = 3600;
 
 std::string newId() {

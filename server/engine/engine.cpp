@@ -129,8 +129,9 @@ class EngineThread final : public Engine {
   }
   void receive(SessionId session, v1::WorkerMessage message) override {
     // A result stays with us until it is durable: the worker sends it only once in a connection.
+    const bool isResult = message.has_result();
     post({.apply = [this, session, message = std::move(message)] { return workers_.receive(session, message); },
-          .isRepeated = message.has_result()});
+          .isRepeated = isResult});
   }
   void detach(SessionId session) override {
     post({.apply = [this, session] { return workers_.detach(session, ""); }, .isRepeated = true});
