@@ -166,9 +166,9 @@ std::vector<Wall> confineProcess() {
   return walls;
 }
 
-Wall confineFiles(const std::string &folder, const std::vector<int> &descriptors) {
+Wall confineFiles(const Scope &scope) {
   const std::string name = "landlock";
-  const int error = landlock(folder, descriptors);
+  const int error = landlock(scope);
   return error == 0 ? standing(name) : missing(name, error);
 }
 

@@ -22,9 +22,14 @@ struct Wall {
 /// mounts, no tracing.
 std::vector<Wall> confineProcess();
 
-/// From now on opens only: the system's libraries, /proc and /sys, to be read; what is below \p folder (empty: none);
-/// the files of \p descriptors again, to be read.
-Wall confineFiles(const std::string &folder, const std::vector<int> &descriptors);
+/// What may still be opened, besides the system's libraries, /proc and /sys, which may be read.
+struct Scope {
+  std::string folder;            ///< everything below it; empty: none
+  std::string parent;            ///< empty folders may be removed here: the one above; empty: none
+  std::vector<int> descriptors;  ///< their files again, to be read
+};
+
+Wall confineFiles(const Scope &scope);
 
 /// "confined by A, B; not by C (reason)".
 std::string describeWalls(const std::vector<Wall> &walls);

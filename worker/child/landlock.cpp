@@ -60,7 +60,7 @@ void allowPath(int ruleset, const char *path, uint64_t access) {
 
 }  // namespace
 
-int landlock(const std::string &folder, const std::vector<int> &descriptors) {
+int landlock(const Scope &scope) {
   landlock_ruleset_attr attributes{};
   attributes.handled_access_fs = handledAccess();
   if (attributes.handled_access_fs == 0) return errno;
@@ -69,8 +69,9 @@ int landlock(const std::string &folder, const std::vector<int> &descriptors) {
   if (ruleset < 0) return errno;
   for (const char *path : kReadable) allowPath(ruleset, path, kRead);
   allowPath(ruleset, "/dev/null", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE);
-  if (!folder.empty()) allowPath(ruleset, folder.c_str(), attributes.handled_access_fs & ~kNever);
-  for (const int descriptor : descriptors) allow(ruleset, descriptor, LANDLOCK_ACCESS_FS_READ_FILE);
+  if (!scope.folder.empty()) allowPath(ruleset, scope.folder.c_str(), attributes.handled_access_fs & ~kNever);
+  if (!scope.parent.empty()) allowPath(ruleset, scope.parent.c_str(), LANDLOCK_ACCESS_FS_REMOVE_DIR);
+  for (const int descriptor : scope.descriptors) allow(ruleset, descriptor, LANDLOCK_ACCESS_FS_READ_FILE);
   const int error = syscall(SYS_landlock_restrict_self, ruleset, 0) == 0 ? 0 : errno;
   close(ruleset);
   return error;

@@ -6,7 +6,10 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -65,6 +68,35 @@ std::vector<int> inheritedFiles() {
   return files;
 }
 
+// Linking needs a place for files. Who starts the child may name one, which it empties; else the child makes its own
+// beside other programs' and takes it away at its end.
+class Scratch {
+ public:
+  explicit Scratch(const std::string &given) : path_(given), isOwn_(given.empty()) {
+    if (!isOwn_) return;
+    const char *root = getenv("TMPDIR");
+    parent_ = root != nullptr && *root != '\0' ? root : "/tmp";
+    path_ = parent_ + "/hone-worker-XXXXXX";
+    // Without one, what needs it says so.
+    if (mkdtemp(path_.data()) == nullptr) path_.clear();
+    setenv("TMPDIR", path_.empty() ? parent_.c_str() : path_.c_str(), 1);
+  }
+  Scratch(const Scratch &) = delete;
+  Scratch &operator=(const Scratch &) = delete;
+  ~Scratch() {
+    if (!isOwn_ || path_.empty()) return;
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+    // That tries to remove the folder as if it were a file first, which is not allowed above it.
+    rmdir(path_.c_str());
+  }
+  Scope scope() const { return {path_, parent_, {}}; }
+
+ private:
+  std::string path_, parent_;
+  bool isOwn_;
+};
+
 int fail(const absl::Status &status) {
   fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
   return kNobodyListens;
@@ -73,10 +105,13 @@ int fail(const absl::Status &status) {
 }  // namespace
 
 int serveOnce(const ChildOptions &options, const std::vector<Kind> &kinds) {
+  const Scratch scratch(options.scratch);
   std::vector<Wall> walls = confineProcess();
   auto files = options.receivesFiles ? receiveFiles(options.socket) : inheritedFiles();
   if (!files.ok()) return fail(files.status());
-  walls.push_back(confineFiles(options.scratch, *files));
+  Scope scope = scratch.scope();
+  scope.descriptors = *files;
+  walls.push_back(confineFiles(scope));
   if (options.isTalkative) fprintf(stderr, "%s\n", describeWalls(walls).c_str());
   proto::FrameReader reader(options.socket);
   v1::Work work;

@@ -13,7 +13,7 @@ struct ChildOptions {
   /// The files of the work arrive over the socket, before the Work: a message of one byte with their descriptors, which
   /// get the numbers from kFirstFile on, in order. Else they were inherited.
   bool receivesFiles = false;
-  std::string scratch;       ///< folder where it may write; empty: none
+  std::string scratch;       ///< folder where it may write; empty: it makes one
   bool isTalkative = false;  ///< says on standard error what confines it
 };
 
