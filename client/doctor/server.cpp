@@ -73,6 +73,19 @@ void checkQueues(const FleetList &fleet, Findings &findings) {
   }
 }
 
+// The private server may have been started for this very question: its worker gets a moment to attach.
+absl::StatusOr<FleetList> settledFleet(Connection &connection) {
+  constexpr int kAttempts = 100;
+  constexpr std::chrono::milliseconds kPause{100};
+  for (int attempt = 0;; ++attempt) {
+    auto fleet = listFleet(connection, "");
+    const bool isSettled = !fleet.ok() || !connection.endpoint().isPrivate() ||
+                           std::any_of(fleet->workers.begin(), fleet->workers.end(),
+                                       [](const v1::Worker &worker) { return worker.state() == v1::WORKER_READY; });
+    if (isSettled || attempt >= kAttempts || !connection.interrupts().sleep(kPause)) return fleet;
+  }
+}
+
 std::string reasonAway(const v1::Worker &worker) {
   const char *state = worker.state() == v1::WORKER_GONE       ? "gone"
                       : worker.state() == v1::WORKER_DRAINING ? "draining"
@@ -102,7 +115,7 @@ void checkServer(const Connection &connection, Findings &findings) {
 }
 
 void checkWorkers(Connection &connection, Findings &findings) {
-  auto fleet = listFleet(connection, "");
+  auto fleet = settledFleet(connection);
   if (!fleet.ok()) {
     findings.push_back({Health::Broken, "workers", std::string(fleet.status().message()), "see the server's log"});
     return;

@@ -18,7 +18,7 @@ using std::chrono::seconds;
 
 constexpr milliseconds kShortestPause{50};
 constexpr milliseconds kLongestPause{2000};
-constexpr CallRules kFirstCall{.deadline = seconds(5), .patience = seconds(1)};
+constexpr CallRules kFirstCall{.deadline = seconds(15), .patience = seconds(1)};
 
 grpc::ChannelArguments channelArguments() {
   grpc::ChannelArguments arguments;
@@ -27,7 +27,6 @@ grpc::ChannelArguments channelArguments() {
   // A coordinator is never behind a web proxy, but environments that have one name it for everything.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   // A laptop that slept, or a cable that was pulled, is noticed while a job is watched.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30000);

@@ -51,7 +51,8 @@ absl::Status makeFolder(const fs::path &folder) {
     if (absl::Status above = makeFolder(folder.parent_path()); !above.ok()) return above;
   // Somebody else may have made it meanwhile.
   if (mkdir(folder.c_str(), 0700) == 0 || (errno == EEXIST && fs::is_directory(folder, error))) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot create the folder '", folder.string(), "': ", strerror(errno)));
+  const int reason = errno == EEXIST ? ENOTDIR : errno;
+  return absl::UnavailableError(absl::StrCat("cannot create the folder '", folder.string(), "': ", strerror(reason)));
 }
 
 std::string loginName() {

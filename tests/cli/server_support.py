@@ -1,4 +1,5 @@
 """A real coordinator with one worker, for tests of the command line against a server; and a forwarder that can be cut."""
+import contextlib
 import os
 import socket
 import subprocess
@@ -42,12 +43,10 @@ class Forwarder:
                     self.cuts += 1
                     break
         except OSError:
-            pass
+            pass  # the other end is gone
         for end in (source, sink):
-            try:
+            with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
 
 class ServerTest(CliTest):

@@ -1,12 +1,11 @@
 """The private coordinator: started by whoever comes first, shared, killed, stopped, too old, unable."""
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
 
-from support import HONE, SERVER, WORKER, CliTest, processes, wait_until
+from support import HONE, CliTest, processes, wait_until
 
 
 class Private(CliTest):
@@ -77,29 +76,24 @@ class Private(CliTest):
         self.assertFalse(self.status()["running"])
 
     def test_one_of_another_version_gives_way(self):
-        old = self.path("old")
-        os.makedirs(old)
-        # The same program, which says that it is another version: as long as the version's text.
-        with open(HONE, "rb") as file:
-            program = file.read()
-        version = self.hone("--version")[0].split()[1].encode()
-        for name, source in (("hone", program), ("hone-server", open(SERVER, "rb").read())):
-            self.write(f"old/{name}", source.replace(version + b"\0", b"9.9.9"[:len(version)].ljust(len(version), b"9") + b"\0"))
-            os.chmod(self.path(f"old/{name}"), 0o755)
-        shutil.copy(WORKER, old)
-        self.assertEqual(self.start("compile", "classifier.onnx", "-o", "old.tar", program=self.path("old/hone"))
-                         .communicate(timeout=300), ("", ""))
-        first, = self.private_servers()
-        self.assertEqual(self.status()["version"], "9.9.9")
-        self.compile(output="new.tar")
-        self.assertEqual(self.status()["version"], version.decode())
-        self.assertNotIn(first, self.private_servers())
+        os.makedirs(self.path("data/hone"), exist_ok=True)
+        old = subprocess.Popen([os.environ["OLD_COORDINATOR"], self.path("run/hone.sock"), self.path("data/hone")],
+                               stdout=subprocess.PIPE, text=True)
+        try:
+            wait_until(lambda: self.status()["version"] == "0.0.1", "the old coordinator")
+            self.compile(output="new.tar")
+            self.assertEqual(old.communicate(timeout=60)[0], "asked to end now\n")
+        finally:
+            old.kill()
+            old.wait()
+        self.assertEqual("hone " + self.status()["version"], self.hone("--version")[0].strip())
+        self.assertEqual(len(self.private_servers()), 1)
 
     def test_where_it_cannot_start_it_says_why(self):
         self.write("file", "no folder")
-        for variable, value in (("XDG_DATA_HOME", self.path("file/below")), ("XDG_DATA_HOME", "/proc/nowhere")):
-            self.refused("compile", "classifier.onnx", code=5, words=[value, "XDG_DATA_HOME"],
-                         environment={variable: value, "XDG_RUNTIME_DIR": self.path("elsewhere")})
+        for value, word in ((self.path("file/below"), self.path("file")), ("/proc/nowhere", "/proc/nowhere")):
+            self.refused("compile", "classifier.onnx", code=5, words=[word, "XDG_DATA_HOME"],
+                         environment={"XDG_DATA_HOME": value, "XDG_RUNTIME_DIR": self.path("elsewhere")})
         # A store that is no store: the server's own words reach the person.
         os.makedirs(self.path("broken/hone"))
         self.write("broken/hone/hone.db", b"no database" * 1000)
