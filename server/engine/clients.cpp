@@ -23,7 +23,6 @@ absl::Status Clients::submit(const std::string &user, const v1::SubmitRequest &r
     state_.answer<v1::Job>(done, status);
     return absl::OkStatus();
   }
-  state_.group->after([observer = state_.parts.observer, spec = request.spec()] { observer->submitted(spec); });
   if (absl::Status status = admit(user, request); !status.ok()) return refuse(user, request, status, done);
   const std::string key = specificationKey(request.spec());
   if (key.empty() || wantsFresh(key)) return put(user, request, std::nullopt, done);
@@ -34,15 +33,14 @@ absl::Status Clients::submit(const std::string &user, const v1::SubmitRequest &r
     state_.group->after([observer = state_.parts.observer] { observer->cacheMiss(); });
     return put(user, request, std::nullopt, done);
   }
-  const v1::JobResult result = (*kept)->result;
-  const auto then = [this, user, request, result, done](const absl::Status &whole) {
+  const auto then = [this, user, request, found = **kept, done](const absl::Status &whole) {
     // Meanwhile something may have changed.
     if (absl::Status status = admit(user, request); !status.ok()) return refuse(user, request, status, done);
-    const std::vector<v1::Digest> blobs = blobsOf(result);
+    const std::vector<v1::Digest> blobs = blobsOf(found.result);
     const bool isThere = whole.ok() && std::all_of(blobs.begin(), blobs.end(),
                                                    [&](const v1::Digest &digest) { return admitBlob(digest).ok(); });
     if (!isThere) state_.group->after([observer = state_.parts.observer] { observer->cacheMiss(); });
-    return put(user, request, isThere ? std::optional(result) : std::nullopt, done);
+    return put(user, request, isThere ? std::optional(found) : std::nullopt, done);
   };
   kept_.check(*std::move(*kept), then, done);
   return absl::OkStatus();
@@ -116,7 +114,7 @@ absl::Status Clients::putBlobs(const std::string &user, const v1::JobSpec &spec)
 }
 
 absl::Status Clients::put(const std::string &user, const v1::SubmitRequest &request,
-                          const std::optional<v1::JobResult> &known, const Callback<v1::Job> &done) {
+                          const std::optional<KeptResult> &known, const Callback<v1::Job> &done) {
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
   const absl::StatusOr<std::string> id = freshId();
   if (!id.ok()) return id.status();
@@ -126,7 +124,7 @@ absl::Status Clients::put(const std::string &user, const v1::SubmitRequest &requ
   const NewJob job{.id = *id,
                    .user = user,
                    .request = request,
-                   .cacheKey = specificationKey(request.spec()),
+                   .cacheKey = known ? known->cacheKey : specificationKey(request.spec()),
                    .key = request.spec().has_run() ? request.spec().run().key() : std::string(),
                    .deadlineMicros = state_.nowMicros + absl::ToInt64Microseconds(duration)};
   if (absl::Status status = putBlobs(user, request.spec()); !status.ok()) return status;
@@ -136,6 +134,7 @@ absl::Status Clients::put(const std::string &user, const v1::SubmitRequest &requ
     state_.answer<v1::Job>(done, std::move(put->job));
     return absl::OkStatus();
   }
+  state_.group->after([observer = state_.parts.observer, spec = request.spec()] { observer->submitted(spec); });
   const int64_t before = state_.queue.waiting(job.key);
   LiveTask &live = transitions_.submitted(*put->task, state_.now + duration);
   live.cacheAsked = state_.fleet.buildsGeneration();
@@ -144,11 +143,11 @@ absl::Status Clients::put(const std::string &user, const v1::SubmitRequest &requ
     state_.answer<v1::Job>(done, std::move(put->job));
     return absl::OkStatus();
   }
-  for (const v1::Digest &digest : blobsOf(*known)) retention_.use(digest);
-  if (absl::Status status = state_.parts.store->touchBlobs(blobsOf(*known), state_.nowMicros); !status.ok()) {
+  for (const v1::Digest &digest : blobsOf(known->result)) retention_.use(digest);
+  if (absl::Status status = state_.parts.store->touchBlobs(blobsOf(known->result), state_.nowMicros); !status.ok()) {
     return status;
   }
-  if (absl::Status status = transitions_.answer(live, *known); !status.ok()) return status;
+  if (absl::Status status = transitions_.answer(live, known->result); !status.ok()) return status;
   state_.group->after([store = state_.parts.store, id = *id, done] { done(store->job(id)); });
   return absl::OkStatus();
 }

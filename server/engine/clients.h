@@ -37,7 +37,7 @@ class Clients {
   absl::Status refuse(const std::string &user, const v1::SubmitRequest &request, const absl::Status &refusal,
                       const Callback<v1::Job> &done);
   /// Makes the job durable; ended at once with the result of equal work, if there is one.
-  absl::Status put(const std::string &user, const v1::SubmitRequest &request, const std::optional<v1::JobResult> &known,
+  absl::Status put(const std::string &user, const v1::SubmitRequest &request, const std::optional<KeptResult> &known,
                    const Callback<v1::Job> &done);
   absl::Status putBlobs(const std::string &user, const v1::JobSpec &spec);
   absl::StatusOr<std::string> freshId();

@@ -26,7 +26,9 @@ class Group {
   int64_t changes() const { return changes_; }
 
   /// Said after the commit, in this order; never, if it fails.
-  void after(std::function<void()> say) { after_.push_back(std::move(say)); }
+  void after(std::function<void()> say) { after_.push_back({std::move(say), false}); }
+  /// Said in its turn, or when the group has been undone: what does not depend on the store.
+  void always(std::function<void()> say) { after_.push_back({std::move(say), true}); }
   /// Watchers of \p job are told after the commit.
   void touch(const std::string &job) { jobs_.insert(job); }
   const std::set<std::string> &touched() const { return jobs_; }
@@ -34,15 +36,23 @@ class Group {
   absl::Status commit() { return changes_ == 0 ? absl::OkStatus() : store_->commit(); }
   void rollback() {
     if (changes_ > 0) store_->rollback();
+    for (const Saying &each : after_) {
+      if (each.isAlways) each.say();
+    }
   }
   void say() {
-    for (const std::function<void()> &say : after_) say();
+    for (const Saying &each : after_) each.say();
   }
 
  private:
+  struct Saying {
+    std::function<void()> say;
+    bool isAlways;
+  };
+
   Store *store_;
   int64_t changes_ = 0;
-  std::vector<std::function<void()>> after_;
+  std::vector<Saying> after_;
   std::set<std::string> jobs_;
 };
 

@@ -23,8 +23,10 @@ void Retention::collectBlobs() {
   isScanning_ = true;
   used_.clear();
   const int64_t before = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.blobGrace);
-  files_.run([this, before] {
-    absl::StatusOr<std::vector<v1::Digest>> found = state_.parts.store->unreferencedBlobs(before, kBlobsPerScan);
+  const int64_t cacheBefore = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.keepCache);
+  files_.run([this, before, cacheBefore] {
+    absl::StatusOr<std::vector<v1::Digest>> found =
+        state_.parts.store->unreferencedBlobs(before, kBlobsPerScan, cacheBefore);
     if (!found.ok()) found = std::vector<v1::Digest>();  // the next scan tries again
     state_.post({.apply = [this, found = *std::move(found)] {
       removeFiles(found);

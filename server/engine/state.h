@@ -34,9 +34,9 @@ struct LiveTask {
   Task task;
   Place place = Place::Nowhere;
   absl::Duration ready = absl::ZeroDuration();  ///< since when it waits for a worker
-  int64_t cacheAsked = 0;         ///< Fleet::buildsGeneration() of the last look into the cache
-  std::string work() const;       ///< its specification's key without "fresh:"; empty: never shared
-  bool takesEqualResult() const;  ///< of another task, or of the cache
+  int64_t cacheAsked = 0;                       ///< Fleet::buildsGeneration() of the last look into the cache
+  std::string work() const;                     ///< its specification's key without "fresh:"; empty: never shared
+  bool takesEqualResult() const;                ///< of another task, or of the cache
 };
 
 class Tasks {

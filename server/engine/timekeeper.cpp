@@ -87,8 +87,9 @@ absl::Status Timekeeper::checkSilence() {
 
 absl::Status Timekeeper::writeWorkers() {
   for (const Session *session : state_.fleet.sessions()) {
-    state_.fleet.row(session->name())->seenMicros =
-        state_.nowMicros - absl::ToInt64Microseconds(state_.now - session->heard);
+    WorkerRow *row = state_.fleet.row(session->name());
+    if (row == nullptr) continue;  // its hello is to be applied again
+    row->seenMicros = state_.nowMicros - absl::ToInt64Microseconds(state_.now - session->heard);
     state_.unwrittenWorkers.insert(session->name());
   }
   if (state_.unwrittenWorkers.empty()) return absl::OkStatus();

@@ -313,12 +313,14 @@ absl::Status Transitions::finish(LiveTask &live, v1::JobState state, const v1::J
   if (!accepted.ok()) return accepted.status();
   if (!*accepted) return contradiction(live, "has ended");
   const std::string work = live.work();
-  if (const Lease *lease = state_.leases.find(live.task.id)) {
+  const Lease *lease = state_.leases.find(live.task.id);
+  const bool wasLeased = lease != nullptr;
+  if (wasLeased) {
     revoke(*lease);
     endLease(live);
   }
   ended(live, state, result);
-  wakeParked(work);
+  if (wasLeased) wakeParked(work);
   return absl::OkStatus();
 }
 

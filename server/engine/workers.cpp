@@ -59,8 +59,10 @@ absl::Status Workers::attach(const std::shared_ptr<Arrival> &arrival) {
 void Workers::replace(const Session &older) {
   const std::shared_ptr<WorkerLink> link = older.link;
   state_.fleet.detach(older.id);
-  link->send(farewell("another connection has the same worker's name; give each worker a name of its own", false));
-  link->close();
+  state_.group->always([link] {
+    link->send(farewell("another connection has the same worker's name; give each worker a name of its own", false));
+    link->close();
+  });
 }
 
 absl::StatusOr<std::vector<v1::HeldLease>> Workers::reconcile(const Session &session) {
@@ -100,8 +102,10 @@ absl::Status Workers::welcome(const Session &session) {
 absl::Status Workers::detach(SessionId id, const std::string &reason) {
   const std::optional<Session> session = state_.fleet.detach(id);
   if (!session) return absl::OkStatus();
-  if (!reason.empty()) session->link->send(farewell(reason, true));
-  session->link->close();
+  state_.group->always([link = session->link, reason] {
+    if (!reason.empty()) link->send(farewell(reason, true));
+    link->close();
+  });
   if (WorkerRow *row = state_.fleet.row(session->name())) {
     row->seenMicros = state_.nowMicros;
     state_.unwrittenWorkers.insert(row->name);
