@@ -84,8 +84,8 @@ int main(int argc, char **argv) {
   for (const Option &option : optionTable(settings)) addOption(app, option);
   const hone::server::MaintenanceCommands commands(app);
   app.footer(
-      "Every option can stand in the file, and in the environment as HONE_SERVER_NAME. The command line wins over the\n"
-      "environment, the environment over the file.\n"
+      "Every option can stand in the file, and in the environment as HONE_SERVER_NAME. The command line wins over\n"
+      "both, the file over the environment.\n"
       "exit codes: 0 done, 1 defect of hone, 2 wrong usage, 3 data refused, 5 address, file or disk unavailable,\n"
       "6 not allowed, 130 ended by a second signal");
   try {

@@ -1,6 +1,7 @@
 #include "server/store/file_io.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -89,8 +90,11 @@ absl::Status renameFile(const std::filesystem::path &from, const std::filesystem
 
 absl::Status makeFolders(const std::filesystem::path &folder) {
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  return error ? fileError("make the folder", folder, error.value()) : absl::OkStatus();
+  const bool isNew = std::filesystem::create_directories(folder, error);
+  if (error) return fileError("make the folder", folder, error.value());
+  // Models and results are for those whom the owner lets in later, not for whoever has an account.
+  if (isNew && chmod(folder.c_str(), S_IRWXU) != 0) return fileError("close the folder to others", folder, errno);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<struct stat> statusOf(const Descriptor &file, const std::filesystem::path &name) {

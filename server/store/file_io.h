@@ -42,6 +42,7 @@ absl::Status syncFile(const Descriptor &file, const std::filesystem::path &name)
 /// Makes what happened to names in \p folder durable.
 absl::Status syncFolder(const std::filesystem::path &folder);
 absl::Status renameFile(const std::filesystem::path &from, const std::filesystem::path &to);
+/// Those that are missing; \p folder itself, when it is new, for its owner alone.
 absl::Status makeFolders(const std::filesystem::path &folder);
 absl::StatusOr<struct stat> statusOf(const Descriptor &file, const std::filesystem::path &name);
 /// Bytes that an ordinary user may still write.

@@ -189,6 +189,12 @@ TEST_F(Maintenance, aServerThatRunsKeepsRestoreAndFsckOut) {
   expectEverything();
 }
 
+TEST_F(Maintenance, aNewDataFolderIsForItsOwnerAlone) {
+  const std::filesystem::path fresh = data_.parent_path() / "fresh";
+  ASSERT_TRUE(DataLock::take(fresh).ok());
+  EXPECT_EQ(std::filesystem::status(fresh).permissions(), std::filesystem::perms::owner_all);
+}
+
 TEST_F(Maintenance, aLockEndsWithItsProcess) {
   close();
   Child child([&](const Child::Tell &tell) {
