@@ -9,12 +9,13 @@ from support import SERVER, WORKER, CliTest, wait_until
 
 
 class Forwarder:
-    """Forwards 127.0.0.1:port to the target port, as `ssh -L` does. The first connection is cut after so many bytes
-    towards the target; 0: never."""
+    """Forwards 127.0.0.1:port to the target port, as `ssh -L` does. After so many bytes towards the target the connection
+    is cut, or nothing more is delivered; 0: never."""
 
-    def __init__(self, target, cut_after=0):
-        self.target, self.left = target, cut_after
+    def __init__(self, target, cut_after=0, hold_after=0):
+        self.target, self.left, self.hold_after = target, cut_after, hold_after
         self.cuts = 0
+        self.sent = 0  # bytes towards the target
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -35,7 +36,10 @@ class Forwarder:
     def _pump(self, source, sink, is_up):
         try:
             while piece := source.recv(1 << 16):
+                if is_up and 0 < self.hold_after <= self.sent:
+                    continue
                 sink.sendall(piece)
+                self.sent += len(piece) if is_up else 0
                 if not is_up or self.left <= 0:
                     continue
                 self.left -= len(piece)
@@ -47,6 +51,7 @@ class Forwarder:
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        source.close()
 
 
 class ServerTest(CliTest):
