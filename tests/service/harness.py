@@ -252,7 +252,8 @@ class Service:
 
     def start_worker(self, name, roles="device", key="", server="", slots=1, environment=None, more=()):
         arguments = [WORKER, "--server", server or self.address, "--name", name, "--roles", roles,
-                     "--scratch", os.path.join(self.folder, "scratch-" + name)]
+                     "--data", os.path.join(self.folder, "data-" + name), "--quiet-lock",
+                     os.path.join(self.folder, "quiet.lock")]
         if key:
             arguments += ["--key", key]
         if "builder" in roles:
@@ -428,8 +429,8 @@ class ServiceTest(unittest.TestCase):
         return service
 
     def tearDown(self):
-        outcome = getattr(self, "_outcome")
-        failed = any(error for _, error in getattr(outcome, "errors", ())) or not getattr(outcome, "success", True)
+        result = getattr(self, "_outcome").result
+        failed = any(self.id() in test.id() for test, _ in result.failures + result.errors)
         left = [sentence for service in self.services for sentence in service.stop()]
         if failed or left:
             for service in self.services:

@@ -1,5 +1,6 @@
 #include "tests/service/job_chain.h"
 
+#include <iterator>
 #include <random>
 
 #include "tests/service/models.h"
@@ -18,6 +19,10 @@ constexpr size_t kLargeBlobBytes = size_t{3} << 20;
 
 enum class Turn : uint8_t { Plain, Shared, Garbage, Cancelled, LargeBlob };
 
+// In turn, so that also a short stream has some of each.
+constexpr Turn kTurns[] = {Turn::Plain,  Turn::Shared, Turn::Garbage,   Turn::Plain, Turn::LargeBlob,
+                           Turn::Shared, Turn::Plain,  Turn::Cancelled, Turn::Plain, Turn::Plain};
+
 struct Plan {
   Turn turn = Turn::Plain;
   uint32_t model = 0;
@@ -30,12 +35,7 @@ Plan planOf(uint64_t seed, int64_t index) {
   std::mt19937_64 random(seed * 1000003 + static_cast<uint64_t>(index));
   random.discard(4);
   Plan plan;
-  const uint64_t dice = random() % 100;
-  plan.turn = dice < 60   ? Turn::Plain
-              : dice < 80 ? Turn::Shared
-              : dice < 86 ? Turn::Garbage
-              : dice < 92 ? Turn::Cancelled
-                          : Turn::LargeBlob;
+  plan.turn = kTurns[(seed + static_cast<uint64_t>(index)) % std::size(kTurns)];
   plan.model = kOwnModels + static_cast<uint32_t>(random() % kManyModels);
   plan.optLevel = static_cast<int>(random() % 4);
   plan.alsoRun = random() % 100 < 60;

@@ -41,7 +41,7 @@ bool mayRepeat(const grpc::Status &status) {
 
 void pauseALittle() {
   thread_local std::minstd_rand random(std::random_device{}());
-  std::this_thread::sleep_for(std::chrono::milliseconds(10 + random() % 60));
+  std::this_thread::sleep_for(std::chrono::milliseconds(30 + random() % 120));
 }
 
 json digestJson(const v1::Digest &digest) { return digest.sha256() + ":" + std::to_string(digest.size_bytes()); }

@@ -118,7 +118,7 @@ class Data(ServiceTest):
     # ------------------------------------------------------------------------------------------------------- a full disk
     def small_disk(self, size):
         """The data folder on a file system of its own; the test is skipped where that is not allowed."""
-        self.one = self.service(reserve_bytes=1 << 20)
+        self.one = self.service(disk_reserve=1 << 20)
         os.makedirs(self.one.data)
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "hone-test", self.one.data],
                               capture_output=True, text=True, check=False)

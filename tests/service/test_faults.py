@@ -132,7 +132,7 @@ class Faults(ServiceTest):
     # -------------------------------------------------------------------------------------------------------- everywhere
     def test_cuts_at_random_instants(self):
         """Clients and workers all behind a link that breaks again and again."""
-        self.begin(max_attempts=50)
+        self.begin(max_attempts=50, strikes_to_quarantine=1000)
         chance = random.Random(SEED)
         names = {"builder-1": "builder", "builder-2": "builder", "board-1": "device", "board-2": "device"}
         for name, role in names.items():

@@ -30,7 +30,7 @@ class Kills(ServiceTest):
         self.kills = []
         self.in_flight = []
         self.clients = {}
-        self.one = self.service(max_attempts=MAX_ATTEMPTS)
+        self.one = self.service(max_attempts=MAX_ATTEMPTS, strikes_to_quarantine=1000)
         self.one.start_coordinator()
         for name in WORKERS:
             self.start_worker(name)
