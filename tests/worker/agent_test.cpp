@@ -2,9 +2,13 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/worker/agent_fixture.h"
+#include "worker/agent/quiet_lock.h"
 
 namespace hone::test {
 namespace {
@@ -43,6 +47,66 @@ TEST_F(AgentTest, RunsALeaseAndSaysWhoItIs) {
   EXPECT_TRUE(coordinator_->result(8).has_value());
   EXPECT_EQ(coordinator_->downloads(), 1);
   expectCleanEnd();
+}
+
+TEST_F(AgentTest, ALeaseBeginsInMilliseconds) {
+  startBoth();
+  const v1::JobSpec spec = runOf(sampleTar());
+  std::vector<double> times;
+  for (int64_t task = 1; task <= 20; ++task) {
+    // A reserve is there when the one before was not just now.
+    ASSERT_TRUE(eventually([&] { return !worker_->children().empty(); }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const auto start = std::chrono::steady_clock::now();
+    coordinator_->grant(task, 1, spec);
+    ASSERT_TRUE(coordinator_->result(task).has_value());
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+  }
+  std::sort(times.begin(), times.end());
+  printf("from grant to result of a tiny run: median %.1f ms, worst %.1f ms\n", times[10], times.back());
+  EXPECT_LT(times[10], 2000);
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, MeasurementsWaitForQuietAndOtherRunsDoNot) {
+  startBoth();
+  worker::QuietLock lock(folder_ + "/quiet.lock");
+  const worker::Cancellation never;
+  {
+    const auto quiet = lock.measure(never);
+    ASSERT_TRUE(quiet.ok());
+    v1::JobSpec timed = runOf(sampleTar());
+    timed.mutable_run()->mutable_options()->set_profile(true);
+    coordinator_->grant(1, 1, timed);
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    EXPECT_FALSE(coordinator_->hasResult(1));
+    // The one that waits for quiet can be taken back, and the device does what needs none.
+    coordinator_->revoke(1, 1);
+    coordinator_->grant(2, 1, runOf(sampleTar()));
+    EXPECT_TRUE(coordinator_->result(2).has_value());
+    coordinator_->grant(3, 1, timed);
+  }
+  const auto result = coordinator_->result(3);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_NE(result->result().printed().find("measured peak"), std::string::npos);
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, TheLogIsJsonWhenAskedFor) {
+  startCoordinator();
+  startWorker({"--roles", "device", "--key", "k", "--log-format", "json"});
+  coordinator_->grant(1, 1, runOf(hostileTar("flood")));
+  EXPECT_TRUE(coordinator_->result(1).has_value());
+  expectCleanEnd();
+  std::istringstream lines(worker_->log());
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    const auto parsed = nlohmann::json::parse(line, nullptr, false);
+    ASSERT_TRUE(parsed.is_object()) << line;
+    EXPECT_TRUE(parsed.contains("time") && parsed.contains("level") && parsed.contains("event")) << line;
+    if (parsed["event"] == "lease begins") EXPECT_EQ(parsed["job"], "j-test");
+  }
+  EXPECT_GE(count, 5);
 }
 
 TEST_F(AgentTest, KeepsAResultUntilItsAckOverNewConnections) {

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "proto/frames.h"
 #include "tests/runtime/sample_artifact.h"
 
@@ -16,6 +18,9 @@ namespace hone::test {
 OnceResult once(const std::string &program, const v1::Work &work, const std::string &input) {
   const std::string folder = temporaryFolder();
   writeFile(folder + "/input", input);
+  std::filesystem::create_directory(folder + "/tmp");
+  std::string place = "TMPDIR=" + folder + "/tmp";
+  char *environment[] = {place.data(), nullptr};
   int sockets[2];
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
   posix_spawn_file_actions_t actions;
@@ -28,7 +33,7 @@ OnceResult once(const std::string &program, const v1::Work &work, const std::str
   for (std::string &word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t pid = -1;
-  EXPECT_EQ(posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ), 0);
+  EXPECT_EQ(posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environment), 0);
   posix_spawn_file_actions_destroy(&actions);
   close(sockets[1]);
   EXPECT_TRUE(proto::writeFrame(sockets[0], work).ok());
@@ -40,6 +45,7 @@ OnceResult once(const std::string &program, const v1::Work &work, const std::str
   end.result = report.result();
   close(sockets[0]);
   waitpid(pid, nullptr, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(folder + "/tmp")) << "the child left something behind";
   end.output = readFile(folder + "/output");
   return end;
 }

@@ -88,7 +88,7 @@ TEST_F(HostileTest, NothingLeadsOutOfTheChild) {
   EXPECT_FALSE(std::filesystem::exists("/tmp/hone-escaped"));
   // What confines children is said once.
   const std::string said = worker_->log();
-  EXPECT_NE(said.find("confined by no new privileges"), std::string::npos) << said;
+  EXPECT_NE(said.find("state=\"confined by no new privileges"), std::string::npos) << said;
   EXPECT_EQ(said.find("confined by", said.find("confined by") + 1), std::string::npos);
   expectAlive();
 }

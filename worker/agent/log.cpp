@@ -2,6 +2,8 @@
 
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace hone::worker {
@@ -22,12 +24,11 @@ std::string quoted(std::string_view text) {
   return result;
 }
 
-// Values may come from outside: a line of the log stays one line.
-std::string oneLine(std::string_view text) {
-  std::string result(text);
-  for (char &byte : result)
-    if (static_cast<unsigned char>(byte) < 0x20) byte = ' ';
-  return result;
+// Values may come from outside: what is not one word is quoted, and a line of the log stays one line.
+bool isPlain(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F || c == '"' || c == '=';
+  });
 }
 
 }  // namespace
@@ -35,19 +36,21 @@ std::string oneLine(std::string_view text) {
 Log::Log(Format format)
     : format_(format),
       logger_(std::make_shared<spdlog::logger>("hone-worker", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
-  logger_->set_pattern(format == Format::Json ? R"({"ts":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})"
-                                              : "%Y-%m-%d %H:%M:%S.%e %l %v");
+  logger_->set_pattern(
+      format == Format::Json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%fZ","level":"%l",%v})" : "%Y-%m-%dT%H:%M:%S.%eZ %-7l %v",
+      spdlog::pattern_time_type::utc);
   logger_->flush_on(spdlog::level::info);
 }
 
 void Log::write(spdlog::level::level_enum level, std::string_view sentence, Fields fields) const {
   const bool isJson = format_ == Format::Json;
-  std::string line = isJson ? absl::StrCat("\"event\":", quoted(sentence)) : oneLine(sentence);
+  std::string line = isJson ? absl::StrCat("\"event\":", quoted(sentence)) : std::string(sentence);
   for (const auto &[name, value] : fields) {
+    if (value.empty()) continue;
     if (isJson)
       absl::StrAppend(&line, ",\"", std::string(name), "\":", quoted(value));
     else
-      absl::StrAppend(&line, " ", std::string(name), "=", oneLine(value));
+      absl::StrAppend(&line, " ", std::string(name), "=", isPlain(value) ? value : quoted(value));
   }
   logger_->log(level, "{}", line);
 }

@@ -1,5 +1,5 @@
 // The agent's log on standard error: one line per event, as text or as one JSON object, with the names of what it is
-// about beside the sentence. Thread-safe.
+// about beside the sentence; the same form as the coordinator's. Thread-safe.
 #pragma once
 
 #include <spdlog/logger.h>
