@@ -1,13 +1,16 @@
 #include "tests/server/rpc/test_server.h"
 
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <filesystem>
 #include <random>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/stubs/logging.h"
 #include "proto/api_version.h"
 #include "server/store/sha256.h"
 #include "server/store/sqlite_store.h"
@@ -29,6 +32,8 @@ T need(absl::StatusOr<T> value) {
 }  // namespace
 
 TestServer::TestServer(ServerOptions options) {
+  // It would tell at length of each message that is none.
+  google::protobuf::SetLogHandler(nullptr);
   store = need(openSqliteStore({.folder = folder.path()}, failpoints));
   blobFolder = need(BlobFolder::open({.root = folder.path(), .reserveBytes = options.diskReserve}, failpoints));
   engine = need(Engine::start({.store = store.get(),
@@ -129,6 +134,39 @@ grpc::Status upload(v1::Blobs::Stub &stub, const v1::Digest &digest, const std::
   writer->WritesDone();
   const grpc::Status status = writer->Finish();
   EXPECT_TRUE(!status.ok() || response.size_bytes() == digest.size_bytes());
+  return status;
+}
+
+// Every call looks like a stream to who sends bytes.
+grpc::Status sendBytes(const std::shared_ptr<grpc::Channel> &channel, const std::string &method,
+                       const std::string &bytes, std::string *answer) {
+  grpc::GenericStub stub(channel);
+  const auto context = newCall();
+  grpc::CompletionQueue queue;
+  const auto call = stub.PrepareCall(context.get(), method, &queue);
+  const auto wait = [&queue] {
+    void *tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  call->StartCall(nullptr);
+  wait();
+  const grpc::Slice slice(bytes);
+  call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+  wait();
+  call->WritesDone(nullptr);
+  wait();
+  for (;;) {
+    grpc::ByteBuffer message;
+    call->Read(&message, nullptr);
+    if (!wait()) break;
+    std::vector<grpc::Slice> slices;
+    if (answer == nullptr || !message.Dump(&slices).ok()) continue;
+    for (const grpc::Slice &one : slices) answer->append(reinterpret_cast<const char *>(one.begin()), one.size());
+  }
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  wait();
   return status;
 }
 

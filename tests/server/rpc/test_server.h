@@ -66,6 +66,11 @@ grpc::Status upload(v1::Blobs::Stub &stub, const v1::Digest &digest, const std::
                     const std::string &uploadId, int64_t offset = 0, size_t chunk = 1 << 18,
                     const std::string &user = "ann");
 
+/// Sends \p bytes as the only message of a call and reads to the end; \p answer: the messages' bytes, one after
+/// another.
+grpc::Status sendBytes(const std::shared_ptr<grpc::Channel> &channel, const std::string &method,
+                       const std::string &bytes, std::string *answer = nullptr);
+
 /// Waits, generously, until \p condition holds.
 bool eventually(const std::function<bool()> &condition);
 
