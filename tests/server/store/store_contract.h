@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 
 #include "server/store/store.h"
@@ -27,6 +28,9 @@ struct StoreFactory {
   std::string name;
   std::function<std::unique_ptr<StoreHome>()> make;
 };
+
+/// Else googletest prints the object's bytes.
+inline void PrintTo(const StoreFactory &factory, std::ostream *out) { *out << factory.name; }
 
 inline std::string storeName(const ::testing::TestParamInfo<StoreFactory> &info) { return info.param.name; }
 
