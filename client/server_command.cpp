@@ -19,7 +19,11 @@ namespace {
 // A connection to the private coordinator if it runs. It is not started for being asked.
 absl::StatusOr<std::unique_ptr<Connection>> connectIfRunning(const PrivatePaths &paths, Interrupts &interrupts) {
   if (!isAnswering(paths.socket)) return nullptr;
-  return Connection::open({absl::StrCat("unix:", paths.socket.string()), "", "the private server", ""}, interrupts);
+  auto opened =
+      Connection::open({absl::StrCat("unix:", paths.socket.string()), "", "the private server", ""}, interrupts);
+  // It may have ended between the two.
+  if (absl::IsUnavailable(opened.status()) && !isAnswering(paths.socket)) return nullptr;
+  return opened;
 }
 
 void printStatus(const PrivatePaths &paths, const v1::Capabilities *running, const std::string &format) {

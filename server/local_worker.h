@@ -15,7 +15,7 @@
 
 namespace hone::server {
 
-/// hone-worker, beside this program or in ../libexec/hone. UNAVAILABLE when it is not there.
+/// hone-worker, beside this program or in libexec/hone beside that folder. UNAVAILABLE when it is not there.
 absl::StatusOr<std::filesystem::path> findWorkerProgram();
 
 class LocalWorker {

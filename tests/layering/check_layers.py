@@ -51,7 +51,7 @@ THIRD_PARTY = {
     "hone/v1/": ["proto", "server", "worker", "client", "tests", "bench"],
     "absl/": ["compiler", "proto", "server", "worker", "client", "tests", "bench"],
     "nlohmann/": ["compiler/artifact", "compiler/driver", "server", "client", "tests", "bench"],
-    "CLI/": ["client", "server", "worker", "bench"],
+    "CLI/": ["client", "server", "worker", "bench", "tests/service"],
     "grpcpp/": ["server/rpc", "server", "worker", "client", "tests", "bench"],
     "grpc/": ["server/rpc", "server", "worker", "client", "tests", "bench"],
     "SQLiteCpp/": ["server/store", "tests"],
@@ -60,7 +60,7 @@ THIRD_PARTY = {
     "prometheus/": ["server/admin"],
     "httplib.h": ["server/admin"],
     "seccomp.h": ["worker"],
-    "openssl/": ["compiler/artifact", "server/store", "server/engine", "worker", "client"],
+    "openssl/": ["compiler/artifact", "server/store", "server/engine", "worker", "client", "tests"],
     "zlib.h": ["runtime/tools", "tests"],
     "gtest/": ["tests"],
     "gmock/": ["tests"],
@@ -193,7 +193,7 @@ def check_link_commands(ninja):
     """What the linker is told for the programs and libraries that people get."""
     problems = []
     forbidden = {
-        r"bin/hone": r"libhone_(?!proto|runtime|run_tool)\w+\.a|libLLVM|liblld",
+        r"bin/hone": r"libhone_(?!proto|grpc|runtime|run_tool)\w+\.a|libLLVM|liblld|libsqlite",
         r"bin/hone-run": r"libhone_(?!runtime|run_tool)\w+\.a|libLLVM|liblld|libabsl|libprotobuf",
         r"\S*libhone_runtime\.so\S*": r"libhone_\w+\.a|libLLVM|liblld|libabsl|libprotobuf",
     }

@@ -42,11 +42,12 @@ std::string hostName() {
 
 // Everything there can be fetched again: a cache.
 std::string defaultData(const std::string &name) {
+  const std::string folder = absl::StrCat("/worker-", name);
   if (const char *cache = getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
-    return absl::StrCat(cache, "/hone/worker-", name);
+    return absl::StrCat(cache, "/hone", folder);
   if (const char *home = getenv("HOME"); home != nullptr && *home == '/')
-    return absl::StrCat(home, "/.cache/hone/worker-", name);
-  return absl::StrCat("/tmp/hone-", getuid(), "/worker-", name);
+    return absl::StrCat(home, "/.cache/hone", folder);
+  return absl::StrCat("/tmp/hone-", getuid(), folder);
 }
 
 absl::Status checkWord(const char *flag, const std::string &word) {
