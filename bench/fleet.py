@@ -121,6 +121,7 @@ def measure(arguments, workers, items, work_ms):
         "lease_latency_p99_at_most_ms": milliseconds(quantile(before, after, "hone_lease_latency_seconds", 0.99)),
         "commits": commits,
         "changes_per_commit": difference(before, after, "hone_db_changes_total") / max(commits, 1),
+        "commit_p99_at_most_ms": milliseconds(quantile(before, after, "hone_db_commit_seconds", 0.99)),
         "mean_commit_ms": 1e3 * difference(before, after, "hone_db_commit_seconds_sum") / max(commits, 1),
         "leases_expired": difference(before, after, "hone_leases_expired_total"),
     }
