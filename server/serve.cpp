@@ -213,7 +213,8 @@ absl::Status Coordinator::startWorker() {
   if (!program.ok()) return program.status();
   worker_ = std::make_unique<LocalWorker>(
       std::vector<std::string>{program->string(), "--server", settings_.listen[0], "--name", "local", "--roles",
-                               "builder,device", "--key", "local"},
+                               "builder,device", "--key", "local", "--data", absl::StrCat(settings_.data, "/worker"),
+                               "--log-format", settings_.logFormat},
       clock_, *log_);
   worker_->supervise();
   return absl::OkStatus();
