@@ -6,6 +6,7 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,6 +50,9 @@ Wall leaveNetwork() {
   const std::string name = "a network namespace";
   if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) != 0) return missing(name, errno);
   if (dropCapabilities() != 0) return missing(name, errno);
+  // Counted within the new namespace: our threads alone. Not more than any `--threads` asks for.
+  constexpr rlimit kThreads = {4352, 4352};
+  setrlimit(RLIMIT_NPROC, &kThreads);
   // The change of credentials may have taken it away.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   return standing(name);
