@@ -12,7 +12,7 @@ jobs=$(nproc)
 start=$SECONDS
 export HONE_TEST_MODE=${HONE_TEST_MODE:-sampled}
 export HONE_TEST_SEED=${HONE_TEST_SEED:-$(date +%Y%m%d)}
-lint_shares=4
+lint_shares=8
 [ "$HONE_TEST_MODE" = full ] && lint_shares=1
 totals=()
 
