@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.request
 
 SERVER = os.environ["HONE_SERVER_PROGRAM"]
 WORKER = os.environ["HONE_WORKER"]
@@ -64,6 +65,19 @@ def children(pid):
     except FileNotFoundError:
         pass
     return found
+
+
+def busy_child(pid, seconds=0.4):
+    """A child that has worked for so long: not one that is kept in reserve. 0 when there is none."""
+    for child in children(pid):
+        try:
+            with open(f"/proc/{child}/stat", encoding="utf-8", errors="replace") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") >= seconds:
+            return child
+    return 0
 
 
 class Probe:
@@ -230,7 +244,8 @@ class Service:
         if failpoint:
             more["HONE_FAILPOINT"] = failpoint
         self.coordinator = self.start("coordinator", SERVER, "--data", self.data, "--listen", f"127.0.0.1:{self.port}",
-                                      "--port-file", port_file, *self.flags(), environment=more)
+                                      "--port-file", port_file, "--admin", "127.0.0.1:0", "--admin-port-file",
+                                      port_file + ".admin", *self.flags(), environment=more)
         if not wait:
             return self.coordinator
 
@@ -405,6 +420,17 @@ class Service:
         """Task, epoch and worker of every lease that is held now."""
         return [row for row in self.query("SELECT id, epoch, worker FROM task WHERE state = 'leased'")
                 if not worker or row[2] == worker]
+
+    def metric(self, name):
+        """The sum over all labels of what the coordinator counts now."""
+        with open(os.path.join(self.folder, "port.admin"), encoding="utf-8") as file:
+            address = file.read().strip()
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as page:
+            lines = page.read().decode().splitlines()
+        values = [float(line.rsplit(" ", 1)[1]) for line in lines if line.split("{")[0].split(" ")[0] == name]
+        if not values:
+            raise AssertionError(f"no metric {name}")
+        return sum(values)
 
     def fsck(self):
         """(exit code, output) of the coordinator's own check of its data, while no coordinator runs."""

@@ -64,6 +64,8 @@ class Data(ServiceTest):
                 code, sentence, got = self.probe.download(artifact)
                 self.assertIn(code, (DATA_LOSS, NOT_FOUND), sentence)
                 self.assertEqual(got, b"", "damaged bytes were served")
+                if how == "flip":
+                    self.assertEqual(self.one.metric("hone_blob_corrupt_total"), 1)
                 second = self.probe.wait_for_job(self.maker.compile(self.probe, content))
                 self.assertEqual(second["result"]["artifact"], artifact)
                 self.assertFalse(second["result"].get("from_cache", False), "answered from a damaged cache")
@@ -257,4 +259,7 @@ class Data(ServiceTest):
         self.assertIn(str(first.pid), self.refused())
         self.one.coordinator, self.one.port = first, port
         self.assertEqual(self.probe.ok("Jobs/List"), {})
-        self.server("restore", "--data", self.one.data, os.path.join(self.one.folder, "nowhere"), code=5)
+        backup = os.path.join(self.one.folder, "backup")
+        self.server("backup", "--data", self.one.data, backup)
+        for command in (("restore", backup), ("fsck",)):
+            self.assertIn(str(first.pid), self.server(*command, "--data", self.one.data, code=5))

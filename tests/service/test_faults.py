@@ -6,7 +6,7 @@ import time
 
 import checker
 from fake_worker import FakeWorker
-from harness import SEED, ServiceTest, children, wait_until
+from harness import SEED, ServiceTest, busy_child, children, wait_until
 from jobs import Maker, outcome
 from proxy import Proxy
 
@@ -17,8 +17,8 @@ class Faults(ServiceTest):
     # A lease that is over before a test has lost patience, and not before a busy machine has sent a heartbeat.
     SHORT = {"heartbeat": "0.3s", "silence": "3s", "lease": "4s"}
 
-    def begin(self, **options):
-        self.one = self.service(**options)
+    def begin(self, name="one", **options):
+        self.one = self.service(name, **options)
         self.one.start_coordinator()
         self.probe = self.one.probe()
         self.maker = Maker(self.one)
@@ -34,7 +34,7 @@ class Faults(ServiceTest):
         self.one.wait_for_workers(name)
         job = self.maker.compile(self.probe, self.maker.slow_model())
         self.probe.wait_for_job(job, "JOB_RUNNING")
-        wait_until(lambda: children(worker.pid), "the worker's child")
+        wait_until(lambda: busy_child(worker.pid), "the child at work")
         return worker, job
 
     def assert_done(self, job, ends):
@@ -84,6 +84,8 @@ class Faults(ServiceTest):
         self.assertTrue(other.answer(second))
         self.assertFalse(back.answer(lease, result={"outcome": "WORK_FAILED", "sentence": "later"}))
         self.assertEqual(self.probe.job(job)["state"], "JOB_SUCCEEDED")
+        self.assertEqual(self.one.metric("hone_stale_results_total"), 2)
+        self.assertEqual(self.one.metric("hone_leases_expired_total"), 1)
 
     # ----------------------------------------------------------------------------------------------- between worker and us
     def test_a_short_cut_costs_nothing(self):
@@ -105,7 +107,7 @@ class Faults(ServiceTest):
     def test_a_link_that_delivers_in_one_direction_only(self):
         for direction in ("up", "down"):
             with self.subTest(direction):
-                self.begin(**self.SHORT)
+                self.begin(direction, **self.SHORT)
                 _, job = self.meet_at_work(server=self.proxy.address)
                 self.proxy.stall(**{direction: True})
                 # Both sides notice: the coordinator by missing heartbeats, the worker by missing answers.

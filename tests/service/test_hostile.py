@@ -3,7 +3,7 @@ import os
 import random
 import subprocess
 
-from harness import SEED, TOOL, ServiceTest, children, wait_until
+from harness import SEED, TOOL, ServiceTest, busy_child, wait_until
 from jobs import Maker, outcome
 
 
@@ -63,9 +63,7 @@ class Hostile(ServiceTest):
     def test_a_child_that_is_killed_is_a_failed_job(self):
         job = self.maker.compile(self.probe, self.maker.slow_model())
         self.probe.wait_for_job(job, "JOB_RUNNING")
-        child = wait_until(lambda: children(self.worker.pid), "the worker's child")
-        for pid in child:
-            os.kill(pid, 9)
+        os.kill(wait_until(lambda: busy_child(self.worker.pid), "the child at work"), 9)
         ended = self.probe.wait_for_job(job)
         state, kind, sentence = outcome(ended)
         self.assertEqual((state, kind), ("FAILED", "DEFECT"), sentence)

@@ -13,6 +13,7 @@ VISITS = 5 if FULL else 1
 MAX_ATTEMPTS = 50  # the kills of a whole test may all meet one job
 COMPARED = 400 if FULL else 40
 FAILPOINTS = os.path.join(os.path.dirname(__file__), "..", "..", "server", "base", "failpoint.h")
+TURNS = 10  # of history_client: chain 0 takes the first of them when the seed is a multiple
 WORKERS = {"builder-1": "builder", "builder-2": "builder", "board-1": "device", "board-2": "device"}
 CLIENTS = ("client-1", "client-2", "client-3")
 
@@ -23,7 +24,11 @@ def failpoints():
     return re.findall(r'"([^"]+)"', names.group(1))
 
 
-class Kills(ServiceTest):
+class Stream(ServiceTest):
+    """A coordinator, workers, and clients that keep them busy; what was killed; the comparison at the end."""
+
+    clients_at_start = CLIENTS
+
     def setUp(self):
         super().setUp()
         self.random = random.Random(SEED)
@@ -35,7 +40,7 @@ class Kills(ServiceTest):
         for name in WORKERS:
             self.start_worker(name)
         self.one.wait_for_workers(*WORKERS)
-        for name in CLIENTS:
+        for name in self.clients_at_start:
             self.start_client(name)
 
     def start_worker(self, name):
@@ -50,6 +55,34 @@ class Kills(ServiceTest):
     def remember(self, who, times, in_flight):
         self.kills.append({"who": who, "micros": times[0], "until": times[1]})
         self.in_flight.append(in_flight)
+
+    def finish(self):
+        """The clients end what they have begun, then everything stops, and the books are compared."""
+        open(os.path.join(self.one.folder, "stop"), "w", encoding="utf-8").close()
+        for name, client in self.clients.items():
+            code = client.wait(300)
+            self.assertEqual(code, 0, f"{name} ended with {code}")
+        self.one.stop_coordinator()
+        code, output = self.one.fsck()
+        self.assertEqual(code, 0, output)
+        check = checker.Checker(checker.Store(self.one.data),
+                                [checker.read_history(self.one.history(name)) for name in self.clients], self.kills,
+                                MAX_ATTEMPTS, self.one.reference, COMPARED)
+        violations = check.check()
+        with_leases = sum(count > 0 for count in self.in_flight)
+        print(f"seed {SEED}: {len(self.kills)} kills, {with_leases} of them with leases in flight; {dict(check.counts)}",
+              flush=True)
+        self.assertEqual(violations[:20], [], f"{len(violations)} violations")
+        return check.counts
+
+
+class Kills(Stream):
+    def finish_dense(self):
+        """As finish(); and the stream was dense, and had something of everything."""
+        counts = self.finish()
+        self.assertGreaterEqual(sum(count > 0 for count in self.in_flight), 0.9 * len(self.kills))
+        for what in ("succeeded", "failed", "from_cache", "compared"):
+            self.assertGreater(counts[what], 0, f"the stream had nothing that {what}")
 
     def kill_one(self):
         """The instant is random: some lease is held, then some milliseconds pass."""
@@ -67,32 +100,11 @@ class Kills(ServiceTest):
             self.remember("client", self.one.kill(self.clients[victim]), in_flight)
             self.start_client(victim)
 
-    def finish(self):
-        """The clients end what they have begun, then everything stops, and the books are compared."""
-        open(os.path.join(self.one.folder, "stop"), "w", encoding="utf-8").close()
-        for name, client in self.clients.items():
-            code = client.wait(300)
-            self.assertEqual(code, 0, f"{name} ended with {code}")
-        self.one.stop_coordinator()
-        code, output = self.one.fsck()
-        self.assertEqual(code, 0, output)
-        check = checker.Checker(checker.Store(self.one.data),
-                                [checker.read_history(self.one.history(name)) for name in CLIENTS], self.kills,
-                                MAX_ATTEMPTS, self.one.reference, COMPARED)
-        violations = check.check()
-        with_leases = sum(count > 0 for count in self.in_flight)
-        print(f"seed {SEED}: {len(self.kills)} kills, {with_leases} of them with leases in flight; {dict(check.counts)}",
-              flush=True)
-        self.assertEqual(violations[:20], [], f"{len(violations)} violations")
-        self.assertGreaterEqual(with_leases, 0.9 * len(self.kills))
-        for what in ("succeeded", "failed", "from_cache", "compared"):
-            self.assertGreater(check.counts[what], 0, f"the stream had nothing that {what}")
-
     def test_random_instants(self):
         for _ in range(RANDOM_KILLS):
             self.kill_one()
             time.sleep(self.random.uniform(0, 0.3))
-        self.finish()
+        self.finish_dense()
 
     def test_every_failpoint(self):
         names = failpoints()
@@ -108,4 +120,31 @@ class Kills(ServiceTest):
                 self.assertEqual(doomed.returncode, -9, f"{place} in visit {visit}\n{self.one.log('coordinator')}")
                 self.remember("coordinator", [time.time_ns() // 1000] * 2, len(self.one.leases()))
                 self.one.start_coordinator()
-        self.finish()
+        self.finish_dense()
+
+
+class Transitions(Stream):
+    """Nothing is known to the coordinator that its store does not tell: killed after any of its commits, during one small
+    chain of a compile and a run, it comes to the same end."""
+
+    clients_at_start = ()
+
+    def test_after_every_commit(self):
+        commits = range(1, 40) if FULL else sorted(self.random.sample(range(1, 13), 5))
+        for number in commits:
+            self.one.kill(self.one.coordinator)
+            doomed = self.one.start_coordinator(failpoint=f"store.commit.after:{number}")
+            name = f"client-{number}"
+            # Chain 0 is a plain one, with a model of its own.
+            seed = TURNS * (SEED * 100 + number)
+            client = self.clients[name] = self.one.start_history_client(name, seed, threads=1, more=("--chains", 1))
+            wait_until(lambda: doomed.poll() is not None or client.poll() is not None, "the end of either", pause=0.005)
+            if doomed.poll() is None:
+                break  # there are no more commits in it
+            self.remember("coordinator", [time.time_ns() // 1000] * 2, len(self.one.leases()))
+            self.one.start_coordinator()
+            self.assertEqual(client.wait(120), 0)
+        counts = self.finish()
+        self.assertGreater(len(self.kills), 3)
+        self.assertEqual(counts["succeeded"], sum(counts[state] for state in ("succeeded", "failed", "cancelled")))
+        self.assertGreaterEqual(counts["succeeded"], len(self.kills))

@@ -3,7 +3,7 @@ import signal
 import time
 
 from fake_worker import FakeWorker
-from harness import ServiceTest, children, wait_until
+from harness import ServiceTest, busy_child, children, wait_until
 from jobs import Maker, outcome
 
 
@@ -99,11 +99,11 @@ class Scheduling(ServiceTest):
         worker = self.builder()
         job = self.maker.compile(self.probe, self.maker.slow_model())
         self.probe.wait_for_job(job, "JOB_RUNNING")
-        busy = wait_until(lambda: children(worker.pid), "the worker's child")
+        busy = wait_until(lambda: busy_child(worker.pid), "the child at work")
         self.assertEqual(self.probe.ok("Jobs/Cancel", {"id": job})["state"], "JOB_CANCELLED")
         after = self.maker.compile(self.probe, self.maker.content(1))
         self.assertEqual(outcome(self.probe.wait_for_job(after))[0], "SUCCEEDED")
-        wait_until(lambda: not set(busy) & set(children(worker.pid)), "the end of the cancelled child")
+        wait_until(lambda: busy not in children(worker.pid), "the end of the cancelled child")
         self.assertEqual([attempt["end"] for attempt in self.attempts_of(job)], ["cancelled"])
         self.assertEqual(self.probe.job(job)["state"], "JOB_CANCELLED")
 
