@@ -45,6 +45,8 @@ absl::Status notDurable(const absl::Status &status) {
 }
 
 class EngineThread final : public Engine {
+  using IfUndone = Command::IfUndone;
+
  public:
   EngineThread(const Parts &parts, const Policy &policy)
       : state_(parts, policy),
@@ -97,7 +99,8 @@ class EngineThread final : public Engine {
     post({.apply = [this, digests = std::move(digests)] { return clients_.blobsSeen(digests); }});
   }
   void blobDamaged(v1::Digest digest) override {
-    post({.apply = [this, digest = std::move(digest)] { return clients_.blobDamaged(digest); }, .isRepeated = true});
+    post({.apply = [this, digest = std::move(digest)] { return clients_.blobDamaged(digest); },
+          .ifUndone = IfUndone::RepeatedLater});
   }
   void importRecords(v1::ImportRecordsRequest request, Callback<v1::ImportRecordsResponse> done) override {
     post({.apply = [this, request = std::move(request), done] { return clients_.importRecords(request, done); },
@@ -105,7 +108,7 @@ class EngineThread final : public Engine {
   }
   void watch(const std::string &job, std::shared_ptr<JobWatcher> watcher) override {
     post({.apply = [this, job, watcher = std::move(watcher)] { return clients_.watch(job, watcher); },
-          .isRepeated = true});
+          .ifUndone = IfUndone::RepeatedNow});
   }
   void unwatch(const std::string &job, const JobWatcher *watcher) override {
     post({.apply =
@@ -113,7 +116,7 @@ class EngineThread final : public Engine {
                 state_.watchers.remove(job, watcher);
                 return absl::OkStatus();
               },
-          .isRepeated = true});
+          .ifUndone = IfUndone::RepeatedNow});
   }
 
   // ------------------------------------------------------------------------------------------------------ workers
@@ -124,21 +127,22 @@ class EngineThread final : public Engine {
     arrival->peer = std::move(peer);
     arrival->link = std::move(link);
     const SessionId id = arrival->id;
-    post({.apply = [this, arrival] { return workers_.attach(arrival); }, .isRepeated = true});
+    post({.apply = [this, arrival] { return workers_.attach(arrival); }, .ifUndone = IfUndone::RepeatedLater});
     return id;
   }
   void receive(SessionId session, v1::WorkerMessage message) override {
     // A result stays with us until it is durable: the worker sends it only once in a connection.
-    const bool isResult = message.has_result();
+    const bool isKept = message.has_result() || message.has_goodbye();
     post({.apply = [this, session, message = std::move(message)] { return workers_.receive(session, message); },
-          .isRepeated = isResult});
+          .ifUndone = isKept ? IfUndone::RepeatedLater : IfUndone::Answered});
   }
   void detach(SessionId session) override {
-    post({.apply = [this, session] { return workers_.detach(session, ""); }, .isRepeated = true});
+    post({.apply = [this, session] { return workers_.detach(session, ""); }, .ifUndone = IfUndone::RepeatedNow});
   }
   void listWorkers(v1::ListWorkersRequest request, Callback<v1::ListWorkersResponse> done) override {
-    post(
-        {.apply = [this, request = std::move(request), done] { return workers_.list(request, done); }, .undone = done});
+    post({.apply = [this, request = std::move(request), done] { return workers_.list(request, done); },
+          .undone = done,
+          .ifUndone = IfUndone::RepeatedNow});
   }
   void drainWorker(v1::DrainRequest request, Callback<v1::Worker> done) override {
     post({.apply = [this, request = std::move(request), done] { return workers_.drain(request, done); },
@@ -153,7 +157,7 @@ class EngineThread final : public Engine {
                 state_.group->after([this, idle] { whenIdle_.push_back(idle); });
                 return absl::OkStatus();
               },
-          .isRepeated = true});
+          .ifUndone = IfUndone::RepeatedNow});
   }
   void tick() override {
     post({.apply = [this] {
@@ -178,6 +182,7 @@ class EngineThread final : public Engine {
   void runGroup(std::deque<Command> commands);
   absl::Status decide(std::deque<Command> &commands, size_t &applied);
   void finishGroup(absl::Duration began);
+  /// Leaves in \p applied what can be applied again at once.
   void undo(const absl::Status &status, std::deque<Command> &applied);
   void publish(const absl::Status &lastCommit);
   void tellIdle();
@@ -263,7 +268,9 @@ void EngineThread::runGroup(std::deque<Command> commands) {
       commands.pop_front();
     }
     undo(status, undone);
-    if (commands.empty()) return;  // else: those that had not been applied yet
+    // Next: those that can go on at once, and those that had not been applied yet.
+    commands.insert(commands.begin(), std::move_iterator(undone.begin()), std::move_iterator(undone.end()));
+    if (commands.empty()) return;
   }
 }
 
@@ -316,13 +323,17 @@ void EngineThread::undo(const absl::Status &status, std::deque<Command> &applied
   isMirrorTrue_ = transitions_.rebuild().ok();  // else with the next group
   publish(status);
   const absl::Status answer = notDurable(status);
+  std::deque<Command> now;
   for (Command &command : applied) {
-    if (command.isRepeated) {
-      repeated_.push_back(std::move(command));
+    if (command.ifUndone == IfUndone::RepeatedNow && isMirrorTrue_) {
+      now.push_back(std::move(command));
     } else if (command.undone) {
       command.undone(answer);
+    } else if (command.ifUndone != IfUndone::Answered) {
+      repeated_.push_back(std::move(command));
     }
   }
+  applied.swap(now);
 }
 
 void EngineThread::publish(const absl::Status &lastCommit) {

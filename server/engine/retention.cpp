@@ -52,7 +52,8 @@ void Retention::removeFiles(const std::vector<v1::Digest> &found) {
       const absl::Status status = state_.parts.blobs->remove(digest);
       if (status.ok() || absl::IsNotFound(status)) removed.push_back(digest);
     }
-    state_.post({.apply = [this, removed, wasMany] { return removeRows(removed, wasMany); }, .isRepeated = true});
+    state_.post({.apply = [this, removed, wasMany] { return removeRows(removed, wasMany); },
+                 .ifUndone = Command::IfUndone::RepeatedLater});
   });
 }
 

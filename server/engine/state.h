@@ -55,11 +55,16 @@ class Tasks {
 
 /// Something the engine's thread is to do.
 struct Command {
+  /// What becomes of a command whose group was undone.
+  enum class IfUndone : uint8_t {
+    Answered,       ///< undone() is told why
+    RepeatedLater,  ///< it must not get lost: it changes the store, and nobody would ask again
+    RepeatedNow,    ///< it changes nothing in the store
+  };
   /// Not OK: the store failed, and the whole group is undone.
   std::function<absl::Status()> apply;
-  /// The group was undone; may be empty. With isRepeated, apply is called again later instead.
   std::function<void(const absl::Status &)> undone = nullptr;
-  bool isRepeated = false;
+  IfUndone ifUndone = IfUndone::Answered;
 };
 
 struct State {

@@ -1,0 +1,113 @@
+// A Store that passes everything on to another, and fails when it is told to: a commit, or a change in the middle of a
+// transaction. Thread-safe like the store behind it; does not own that.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "server/store/store.h"
+
+namespace hone::server::testing {
+
+class FailingStore : public Store {
+ public:
+  struct Faults {
+    std::atomic<int> commitsUntilFailure{-1};  ///< 0: the next one; negative: none
+    std::atomic<int> changesUntilFailure{-1};
+    std::atomic<bool> isFull{false};        ///< every commit fails
+    std::atomic<bool> isUnreadable{false};  ///< rebuilding fails
+    std::atomic<int> failures{0};
+  };
+  FailingStore(Store *store, Faults &faults) : store_(store), faults_(faults) {}
+
+  absl::Status begin() override { return store_->begin(); }
+  absl::Status commit() override {
+    if (!faults_.isFull && faults_.commitsUntilFailure-- != 0) return store_->commit();
+    return fail();
+  }
+  void rollback() override { store_->rollback(); }
+
+  absl::StatusOr<PutJob> putJob(const NewJob &job, int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->putJob(job, now);
+  }
+  absl::StatusOr<Grant> claim(int64_t task, const std::string &worker, int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->claim(task, worker, now);
+  }
+  absl::StatusOr<bool> complete(int64_t task, int64_t epoch, AttemptEnd end, const v1::JobResult &result,
+                                const std::string &log, const std::string &cacheKey, int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->complete(task, epoch, end, result, log, cacheKey, now);
+  }
+  absl::StatusOr<bool> requeue(int64_t task, int64_t epoch, AttemptEnd end, const std::string &detail,
+                               int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->requeue(task, epoch, end, detail, now);
+  }
+  absl::StatusOr<bool> finish(int64_t task, v1::JobState state, const v1::JobResult &result, const std::string &actor,
+                              const std::string &detail, int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->finish(task, state, result, actor, detail, now);
+  }
+  absl::Status putWorker(const WorkerRow &worker) override {
+    if (changeFails()) return fail();
+    return store_->putWorker(worker);
+  }
+  absl::Status removeCacheEntry(const std::string &key) override { return store_->removeCacheEntry(key); }
+  absl::Status putBlob(const BlobRow &blob) override { return store_->putBlob(blob); }
+  absl::Status touchBlobs(const std::vector<v1::Digest> &digests, int64_t now) override {
+    return store_->touchBlobs(digests, now);
+  }
+  absl::Status removeBlob(const v1::Digest &digest) override { return store_->removeBlob(digest); }
+  absl::StatusOr<AddedRecords> putRecords(const std::vector<v1::Record> &records, int64_t now) override {
+    return store_->putRecords(records, now);
+  }
+  absl::StatusOr<int64_t> removeEndedJobs(int64_t before, int64_t most) override {
+    return store_->removeEndedJobs(before, most);
+  }
+
+  absl::StatusOr<Unfinished> unfinished() const override {
+    if (faults_.isUnreadable) return absl::UnavailableError("a test reads nothing");
+    return store_->unfinished();
+  }
+  absl::StatusOr<v1::Job> job(const std::string &id) const override { return store_->job(id); }
+  absl::StatusOr<v1::Job> jobOfRequest(const std::string &user, const std::string &id) const override {
+    return store_->jobOfRequest(user, id);
+  }
+  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const override {
+    return store_->jobs(request);
+  }
+  absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t after) const override {
+    return store_->events(job, after);
+  }
+  absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const override {
+    return store_->attempts(job);
+  }
+  absl::StatusOr<std::vector<WorkerRow>> workers() const override { return store_->workers(); }
+  absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &key) const override {
+    return store_->cached(key);
+  }
+  absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest) const override { return store_->blob(digest); }
+  absl::StatusOr<std::vector<v1::Digest>> unreferencedBlobs(int64_t usedBefore, int64_t most,
+                                                            std::optional<int64_t> cacheUsedBefore) const override {
+    return store_->unreferencedBlobs(usedBefore, most, cacheUsedBefore);
+  }
+  absl::StatusOr<UserUsage> usage(const std::string &user) const override { return store_->usage(user); }
+  absl::StatusOr<v1::QueryRecordsResponse> records(const v1::QueryRecordsRequest &request) const override {
+    return store_->records(request);
+  }
+
+ private:
+  bool changeFails() { return faults_.changesUntilFailure-- == 0; }
+  absl::Status fail() {
+    ++faults_.failures;
+    return absl::ResourceExhaustedError("the disk of this test is full");
+  }
+
+  Store *store_;
+  Faults &faults_;
+};
+
+}  // namespace hone::server::testing

@@ -1,0 +1,369 @@
+// Turns among users, and work that is done once for all who want it.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+
+#include "server/engine/cache_key.h"
+#include "server/engine/task_queue.h"
+#include "tests/server/engine/bench.h"
+#include "tests/support/effort.h"
+#include "tests/support/random.h"
+
+namespace hone::server::testing {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+// -------------------------------------------------------------------------------------------------------------- turns
+
+/// The rule of the queue, said the slow way.
+class SlowQueue {
+ public:
+  explicit SlowQueue(int64_t most) : most_(most) {}
+  std::map<int64_t, TaskQueue::Entry> waiting;
+  std::map<std::pair<std::string, std::string>, int64_t> running, lastGrant;
+
+  std::optional<int64_t> next(const std::string &key) const {
+    std::optional<int64_t> best;
+    for (const auto &[task, entry] : waiting) {
+      if (entry.key != key || total(entry.user) >= most_) continue;
+      if (!best || before(entry, waiting.at(*best))) best = task;
+    }
+    return best;
+  }
+  int64_t total(const std::string &user) const {
+    int64_t sum = 0;
+    for (const auto &[share, number] : running) sum += share.first == user ? number : 0;
+    return sum;
+  }
+
+ private:
+  bool before(const TaskQueue::Entry &a, const TaskQueue::Entry &b) const {
+    const auto rank = [&](const TaskQueue::Entry &entry) {
+      const std::pair share(entry.user, entry.key);
+      const auto at = [&](const auto &map) { return map.contains(share) ? map.at(share) : 0; };
+      return std::tuple(at(running), at(lastGrant), entry.user, -entry.priority, entry.task);
+    };
+    return rank(a) < rank(b);
+  }
+  int64_t most_;
+};
+
+TEST(TaskQueue, decidesAsTheRuleSays) {
+  hone::testing::Random random(hone::testing::testSeed());
+  const int64_t steps = hone::testing::effort(3000, 100'000);
+  const Texts users{"ada", "bob", "cyd", "dan"}, keys{"", "rpi4"};
+  TaskQueue queue(5);
+  SlowQueue slow(5);
+  std::vector<TaskQueue::Entry> running;
+  int64_t tasks = 0, grants = 0;
+  for (int64_t step = 0; step < steps; ++step) {
+    const std::string &key = keys[random.between(0, 1)];
+    ASSERT_EQ(queue.next(key), slow.next(key)) << "step " << step;
+    const auto choice = random.between(0, 9);
+    if (choice < 4 && slow.waiting.size() < 60) {
+      const TaskQueue::Entry entry{users[random.between(0, 3)], key, static_cast<int32_t>(random.between(-1, 1)),
+                                   ++tasks};
+      queue.add(entry);
+      slow.waiting[entry.task] = entry;
+    } else if (choice == 4 && !slow.waiting.empty()) {
+      const TaskQueue::Entry entry = slow.waiting.begin()->second;
+      queue.remove(entry);
+      slow.waiting.erase(entry.task);
+    } else if (choice < 8) {
+      if (const std::optional<int64_t> next = slow.next(key)) {
+        const TaskQueue::Entry entry = slow.waiting.at(*next);
+        queue.remove(entry);
+        slow.waiting.erase(*next);
+        queue.started(entry.user, entry.key, ++grants);
+        ++slow.running[{entry.user, entry.key}];
+        slow.lastGrant[{entry.user, entry.key}] = grants;
+        running.push_back(entry);
+      }
+    } else if (!running.empty()) {
+      const auto at = static_cast<size_t>(random.between(0, static_cast<int64_t>(running.size()) - 1));
+      queue.ended(running[at].user, running[at].key);
+      --slow.running[{running[at].user, running[at].key}];
+      running.erase(running.begin() + static_cast<int64_t>(at));
+    }
+  }
+  EXPECT_GT(grants, steps / 20);
+}
+
+TEST(Turns, areKeptOverARestartEvenOfUsersWithNothingRunning) {
+  Bench bench;
+  TestWorker worker(bench, "w");
+  for (int i = 0; i < 3; ++i) bench.submit(bench.compileSpec(absl::StrCat("ada ", i)), "ada");
+  for (int i = 0; i < 3; ++i) bench.submit(bench.compileSpec(absl::StrCat("bob ", i)), "bob");
+  Texts users;
+  for (int i = 0; i < 6; ++i) {
+    worker.attach();
+    const v1::Lease lease = worker.lease();
+    users.push_back(bench.job(lease.job()).user());
+    worker.goodbye();
+    worker.succeed(lease, absl::StrCat(i));
+    bench.settle();
+    bench.restart();
+  }
+  EXPECT_EQ(users, (Texts{"ada", "bob", "ada", "bob", "ada", "bob"}));
+}
+
+TEST(Turns, putPriorityBeforeAgeWithinAUserOnly) {
+  Bench bench;
+  TestWorker worker(bench, "w");
+  bench.submit(bench.compileSpec("1"), "ada", 0);
+  const std::string urgent = bench.submit(bench.compileSpec("2"), "ada", 5).id();
+  const std::string others = bench.submit(bench.compileSpec("3"), "bob", -5).id();
+  worker.attach();
+  v1::Lease lease = worker.lease();
+  EXPECT_EQ(lease.job(), urgent);
+  worker.succeed(lease, "a");
+  EXPECT_EQ(worker.lease().job(), others) << "bob's turn, whatever ada thinks is urgent";
+}
+
+TEST(Turns, stopAtTheMostThatAUserMayRun) {
+  Bench bench({.maxRunningJobs = 2});
+  TestWorker worker(bench, "w"), device(bench, "");
+  worker.hello.set_builder_slots(8);
+  device.hello = TestWorker::device("d");
+  worker.attach();
+  device.attach();
+  for (int i = 0; i < 4; ++i) bench.submit(bench.compileSpec(absl::StrCat(i)), "ada");
+  bench.submit(bench.runSpec(), "ada");
+  bench.submit(bench.compileSpec("bob's"), "bob");
+  const std::vector<v1::Lease> leases = worker.leases();
+  EXPECT_EQ(leases.size(), 3U) << "two of ada's, one of bob's";
+  EXPECT_TRUE(device.leases().empty()) << "over all keys";
+  worker.succeed(leases[0], "a");
+  worker.succeed(leases[1], "b");
+  EXPECT_EQ(worker.leases().size() + device.leases().size(), 2U);
+}
+
+// ----------------------------------------------------------------------------------------------------------- the cache
+
+TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
+  v1::CompileJob job;
+  job.mutable_model()->set_sha256("m");
+  v1::Compile &options = *job.mutable_options();
+  v1::InputShape &shape = *options.add_input_shapes();
+  shape.set_name("x");
+  shape.add_dims(12);
+  options.mutable_target_description()->add_features("+a");
+  const std::string before = canonicalText(job);
+  const auto changes = [&](const std::function<void(v1::CompileJob &)> &change) {
+    v1::CompileJob other = job;
+    change(other);
+    return canonicalText(other) != before;
+  };
+  const auto option = [&](const std::function<void(v1::Compile &)> &change) {
+    return changes([&](v1::CompileJob &other) { change(*other.mutable_options()); });
+  };
+  const auto target = [&](const std::function<void(v1::TargetDescription &)> &change) {
+    return option([&](v1::Compile &other) { change(*other.mutable_target_description()); });
+  };
+  EXPECT_TRUE(changes([](auto &o) { o.mutable_model()->set_sha256("n"); }));
+  EXPECT_TRUE(changes([](auto &o) { o.mutable_model()->set_size_bytes(1); }));
+  EXPECT_TRUE(option([](auto &o) { o.mutable_input_shapes(0)->set_name("y"); }));
+  EXPECT_TRUE(
+      option([](auto &o) { o.mutable_input_shapes(0)->set_dims(0, 1), o.mutable_input_shapes(0)->add_dims(2); }));
+  EXPECT_TRUE(option([](auto &o) { o.add_input_shapes()->set_name("z"); }));
+  EXPECT_TRUE(option([](auto &o) { o.set_schedules("s"); }));
+  EXPECT_TRUE(option([](auto &o) { o.set_opt_level(1); }));
+  EXPECT_TRUE(option([](auto &o) { o.add_disabled_passes("p"); }));
+  EXPECT_TRUE(option([](auto &o) { o.set_module_name("n"); }));
+  EXPECT_TRUE(target([](auto &t) { t.set_triple("t"); }));
+  EXPECT_TRUE(target([](auto &t) { t.set_cpu("t"); }));
+  EXPECT_TRUE(target([](auto &t) { t.add_features("+b"); }));
+  EXPECT_TRUE(target([](auto &t) { t.set_vector_bytes(1); }));
+  EXPECT_TRUE(target([](auto &t) { t.set_vector_registers(1); }));
+  EXPECT_TRUE(target([](auto &t) { t.set_l1_bytes(1); }));
+  EXPECT_TRUE(target([](auto &t) { t.set_l2_bytes(1); }));
+  EXPECT_TRUE(target([](auto &t) { t.set_l3_bytes(1); }));
+  EXPECT_TRUE(target([](auto &t) { t.set_cores(1); }));
+
+  EXPECT_FALSE(option([](auto &o) { o.set_threads(3); }));
+  EXPECT_FALSE(option([](auto &o) { o.set_model_descriptor(3); }));
+  EXPECT_FALSE(option([](auto &o) { o.set_target("llvm"); })) << "it was resolved";
+  EXPECT_FALSE(changes([](auto &o) { o.set_skip_cache(true); }));
+}
+
+// A new field of these messages is either in canonicalText() or named here as one that changes no artifact.
+TEST(CacheKey, knowsEveryField) {
+  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 13);
+  EXPECT_EQ(v1::CompileJob::descriptor()->field_count(), 3);
+  EXPECT_EQ(v1::TargetDescription::descriptor()->field_count(), 9);
+  EXPECT_EQ(v1::InputShape::descriptor()->field_count(), 2);
+}
+
+TEST(CacheKey, cannotBeConfusedByTextInsideOfAField) {
+  v1::CompileJob a, b;
+  a.mutable_options()->set_schedules("s\nopt_level 0\n");
+  b.mutable_options()->set_schedules("s");
+  EXPECT_NE(canonicalText(a), canonicalText(b));
+  a.mutable_options()->set_schedules("");
+  b.mutable_options()->set_schedules("");
+  a.mutable_options()->add_disabled_passes("p");
+  a.mutable_options()->add_disabled_passes("q");
+  b.mutable_options()->add_disabled_passes("q");
+  b.mutable_options()->add_disabled_passes("p");
+  EXPECT_EQ(canonicalText(a), canonicalText(b)) << "a set has no order";
+}
+
+struct Cache : ::testing::Test {
+  Bench bench;
+  TestWorker worker{bench, "w"};
+
+  std::string compile(const std::string &artifact = "artifact") {
+    const std::string id = bench.submit(bench.compileSpec()).id();
+    worker.succeed(worker.lease(), artifact);
+    bench.settle();
+    return id;
+  }
+  std::filesystem::path file(const std::string &bytes) {
+    const auto path = bench.blobs().locate(bench.blob(bytes));
+    EXPECT_TRUE(path.ok()) << path.status();
+    return *path;
+  }
+};
+
+TEST_F(Cache, answersAnEqualJobAtOnce) {
+  worker.attach();
+  const std::string first = compile();
+  v1::JobSpec spec = bench.compileSpec();
+  spec.mutable_compile()->mutable_options()->set_threads(7);
+  const v1::Job second = bench.submit(spec, "bob");
+  EXPECT_NE(second.id(), first);
+  EXPECT_EQ(second.state(), v1::JOB_SUCCEEDED);
+  EXPECT_TRUE(second.result().from_cache());
+  EXPECT_EQ(second.result().artifact().sha256(), bench.blob("artifact").sha256());
+  EXPECT_EQ(bench.story(second.id()).back(), "JOB_PENDING>JOB_SUCCEEDED server");
+  EXPECT_TRUE(worker.leases().empty());
+  EXPECT_EQ(bench.observer.hits, 1);
+  EXPECT_EQ(bench.observer.misses, 1);
+  bench.restart();
+  worker.attach();
+  bench.settle();
+  EXPECT_EQ(bench.submit(spec, "cyd").state(), v1::JOB_SUCCEEDED);
+}
+
+TEST_F(Cache, isNotForRunsNorForLooksInside) {
+  worker.hello.add_roles(v1::ROLE_DEVICE);
+  worker.hello.set_key("board");
+  worker.hello.set_abi_version(1);
+  worker.attach();
+  for (int i = 0; i < 2; ++i) {
+    bench.submit(bench.runSpec());
+    worker.succeed(worker.lease());
+    v1::JobSpec spec = bench.compileSpec();
+    spec.mutable_compile()->mutable_options()->add_dumps("ll");
+    bench.submit(spec);
+    worker.succeed(worker.lease());
+  }
+  EXPECT_EQ(bench.observer.hits, 0);
+}
+
+TEST_F(Cache, isPassedByAndReplacedOnDemand) {
+  worker.attach();
+  compile("old");
+  v1::JobSpec spec = bench.compileSpec();
+  spec.mutable_compile()->set_skip_cache(true);
+  const std::string fresh = bench.submit(spec).id();
+  EXPECT_EQ(bench.job(fresh).state(), v1::JOB_RUNNING);
+  worker.succeed(worker.lease(), "new");
+  bench.settle();
+  EXPECT_EQ(bench.submit(bench.compileSpec()).result().artifact().sha256(), bench.blob("new").sha256());
+}
+
+TEST_F(Cache, forgetsWhatIsDamaged) {
+  worker.attach();
+  compile();
+  const std::filesystem::path path = file("artifact");
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  std::fstream(path, std::ios::in | std::ios::out) << "X";
+  const std::string again = bench.submit(bench.compileSpec()).id();
+  EXPECT_NE(bench.job(again).state(), v1::JOB_SUCCEEDED) << "a flipped byte is never served";
+  worker.succeed(worker.lease(), "artifact");
+  bench.settle();
+  EXPECT_EQ(bench.job(again).state(), v1::JOB_SUCCEEDED);
+  std::filesystem::remove(file("artifact"));
+  EXPECT_NE(bench.submit(bench.compileSpec()).state(), v1::JOB_SUCCEEDED) << "nor a blob that is not there";
+  EXPECT_EQ(worker.leases().size(), 1U);
+}
+
+TEST_F(Cache, knowsWhichCompilerDidTheWork) {
+  worker.attach();
+  compile("of build 1");
+  worker.detach();
+  TestWorker newer(bench, "");
+  newer.hello = TestWorker::builder("newer", "build-2");
+  newer.attach();
+  bench.settle();
+  const std::string id = bench.submit(bench.compileSpec()).id();
+  EXPECT_EQ(bench.job(id).state(), v1::JOB_RUNNING) << "the other build's artifact is another";
+  newer.succeed(newer.lease(), "of build 2");
+  bench.settle();
+  EXPECT_EQ(bench.submit(bench.compileSpec()).result().artifact().sha256(), bench.blob("of build 2").sha256());
+}
+
+TEST_F(Cache, isAskedAgainWhenABuilderComes) {
+  worker.attach();
+  compile();
+  worker.detach();
+  bench.restart();
+  const std::string id = bench.submit(bench.compileSpec()).id();
+  EXPECT_EQ(bench.job(id).state(), v1::JOB_PENDING) << "whose compiler would do it is not known";
+  worker.attach();
+  EXPECT_TRUE(eventually([&] { return bench.job(id).state() == v1::JOB_SUCCEEDED; }));
+  EXPECT_TRUE(bench.job(id).result().from_cache());
+  EXPECT_TRUE(worker.leases().empty());
+}
+
+// ------------------------------------------------------------------------------------------------------- single flight
+
+TEST_F(Cache, equalWorkFliesOnce) {
+  TestWorker idle(bench, "idle");
+  worker.attach();
+  const std::string first = bench.submit(bench.compileSpec(), "ada").id();
+  const v1::Lease lease = worker.lease();
+  idle.attach();
+  const std::string second = bench.submit(bench.compileSpec(), "bob").id();
+  const std::string third = bench.submit(bench.compileSpec(), "bob").id();
+  EXPECT_TRUE(idle.leases().empty());
+  EXPECT_EQ(bench.job(second).state(), v1::JOB_PENDING);
+  EXPECT_EQ(bench.engine().state().pending, 2);
+  bench.restart();
+  worker.hold(lease);
+  worker.attach();
+  idle.attach();
+  EXPECT_TRUE(idle.leases().empty()) << "also after a restart";
+  EXPECT_EQ(bench.cancel(third)->state(), v1::JOB_CANCELLED);
+  worker.succeed(lease);
+  bench.settle();
+  EXPECT_EQ(bench.job(first).result().from_cache(), false);
+  EXPECT_EQ(bench.job(second).state(), v1::JOB_SUCCEEDED);
+  EXPECT_TRUE(bench.job(second).result().from_cache());
+  EXPECT_EQ(bench.job(third).state(), v1::JOB_CANCELLED);
+  EXPECT_TRUE(idle.leases().empty());
+}
+
+TEST_F(Cache, aFlightThatFailsIsFollowedByTheNext) {
+  TestWorker idle(bench, "idle");
+  worker.attach();
+  const std::string first = bench.submit(bench.compileSpec(), "ada").id();
+  const std::string second = bench.submit(bench.compileSpec(), "bob").id();
+  const std::string third = bench.submit(bench.compileSpec(), "cyd").id();
+  const v1::Lease lease = worker.lease();
+  idle.attach();
+  worker.goodbye();
+  worker.fail(lease, v1::Result::WORK_FAILED, "out of memory");
+  const v1::Lease next = idle.lease();
+  EXPECT_EQ(next.job(), second);
+  EXPECT_EQ(bench.job(first).state(), v1::JOB_FAILED);
+  ASSERT_TRUE(bench.cancel(second).ok());
+  EXPECT_EQ(idle.lease().job(), third);
+}
+
+}  // namespace
+}  // namespace hone::server::testing
