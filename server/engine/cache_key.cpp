@@ -1,16 +1,11 @@
 #include "server/engine/cache_key.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
-#include <cassert>
-#include <string_view>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/store/sha256.h"
 
 namespace hone::server {
 namespace {
@@ -55,14 +50,6 @@ void appendShapes(std::string &text, const v1::Compile &options) {
   for (const std::string &line : sorted(shapes)) text += line;
 }
 
-std::string sha256(std::string_view bytes) {
-  std::array<unsigned char, 32> digest;
-  [[maybe_unused]] const int done =
-      EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  assert(done == 1);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char *>(digest.data()), digest.size()));
-}
-
 }  // namespace
 
 std::string canonicalText(const v1::CompileJob &compile) {
@@ -83,7 +70,7 @@ std::string specificationKey(const v1::JobSpec &spec) {
   if (!spec.has_compile()) return "";
   const v1::Compile &options = spec.compile().options();
   if (options.print_after_size() > 0 || !options.stop_after().empty() || options.dumps_size() > 0) return "";
-  return absl::StrCat(spec.compile().skip_cache() ? kFresh : "", sha256(canonicalText(spec.compile())));
+  return absl::StrCat(spec.compile().skip_cache() ? kFresh : "", sha256Hex(canonicalText(spec.compile())));
 }
 
 bool wantsFresh(const std::string &specificationKey) { return absl::StartsWith(specificationKey, kFresh); }

@@ -60,7 +60,7 @@ THIRD_PARTY = {
     "prometheus/": ["server/admin"],
     "httplib.h": ["server/admin"],
     "seccomp.h": ["worker"],
-    "openssl/": ["compiler/artifact", "server/store", "server/engine", "worker", "client", "tests"],
+    "openssl/": ["compiler/artifact", "server/store", "worker", "client", "tests"],
     "zlib.h": ["runtime/tools", "tests"],
     "gtest/": ["tests"],
     "gmock/": ["tests"],

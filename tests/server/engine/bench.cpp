@@ -1,13 +1,10 @@
 #include "tests/server/engine/bench.h"
 
-#include <openssl/evp.h>
-
-#include <array>
 #include <chrono>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/escaping.h"
+#include "server/store/sha256.h"
 
 namespace hone::server::testing {
 namespace {
@@ -22,12 +19,6 @@ absl::StatusOr<T> wait(const std::function<void(Callback<T>)> &ask) {
   ask([promise](absl::StatusOr<T> value) { promise->set_value(std::move(value)); });
   if (answer.wait_for(kMost) != std::future_status::ready) return absl::DeadlineExceededError("the engine is silent");
   return answer.get();
-}
-
-std::string sha256(const std::string &bytes) {
-  std::array<unsigned char, 32> digest;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char *>(digest.data()), digest.size()));
 }
 
 }  // namespace
@@ -118,7 +109,7 @@ void Bench::advance(absl::Duration by) {
 
 v1::Digest Bench::digestOf(const std::string &bytes) {
   v1::Digest digest;
-  digest.set_sha256(sha256(bytes));
+  digest.set_sha256(sha256Hex(bytes));
   digest.set_size_bytes(static_cast<int64_t>(bytes.size()));
   return digest;
 }
