@@ -1,6 +1,7 @@
 """Models and artifacts that want to do harm, and children that die: failed jobs with a reason, and the worker goes on."""
 import os
 import random
+import signal
 import subprocess
 
 from harness import SEED, TOOL, ServiceTest, busy_child, wait_until
@@ -60,13 +61,15 @@ class Hostile(ServiceTest):
         self.assertEqual(outcome(job)[:2], ("SUCCEEDED", "DONE"), outcome(job))
         self.assert_works()
 
-    def test_a_child_that_is_killed_is_a_failed_job(self):
-        job = self.maker.compile(self.probe, self.maker.slow_model())
-        self.probe.wait_for_job(job, "JOB_RUNNING")
-        os.kill(wait_until(lambda: busy_child(self.worker.pid), "the child at work"), 9)
-        ended = self.probe.wait_for_job(job)
-        state, kind, sentence = outcome(ended)
-        self.assertEqual((state, kind), ("FAILED", "DEFECT"), sentence)
-        self.assertIn("9", sentence, "the sentence names the signal")
-        self.assertEqual(int(ended["attempts"]), 1)
-        self.assert_works()
+    def test_a_child_that_dies_is_a_failed_job(self):
+        """Killed, as by a kernel that is out of memory; and crashed."""
+        for number, kind in ((signal.SIGKILL, "WORK_FAILED"), (signal.SIGSEGV, "DEFECT")):
+            job = self.maker.compile(self.probe, self.maker.slow_model())
+            self.probe.wait_for_job(job, "JOB_RUNNING")
+            os.kill(wait_until(lambda: busy_child(self.worker.pid), "the child at work"), number)
+            ended = self.probe.wait_for_job(job)
+            sentence = outcome(ended)[2]
+            self.assertEqual(outcome(ended)[:2], ("FAILED", kind), sentence)
+            self.assertIn(f"signal {int(number)}", sentence)
+            self.assertEqual(int(ended["attempts"]), 1, "whose child died is no reason to try again")
+            self.assert_works()
