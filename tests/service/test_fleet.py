@@ -1,7 +1,6 @@
 """One coordinator, two builders, two devices of one key, three people at once with the command line: everybody gets what a
 local compilation gives. Directly, and through a forwarder as `ssh -L` is one."""
 import hashlib
-import json
 import os
 import threading
 import zipfile
@@ -73,11 +72,9 @@ class Fleet(ServiceTest):
         done = self.attempts_by_worker()
         for name in ("builder-1", "builder-2", "board-1", "board-2"):
             self.assertGreater(done.get(name, 0), 0, f"{name} did nothing: {done}")
-        # Everybody compiled model 0, and it was compiled once.
-        jobs = json.loads(self.one.hone("jobs", "list", "--output-format", "json")[0])
-        self.assertTrue(jobs)
-        compiled = self.one.query("SELECT count(DISTINCT cache_key) FROM task WHERE device_key = ''")[0][0]
-        self.assertEqual(compiled, len(self.models))
+        # Everybody compiled model 0, some of them twice, and it was compiled once.
+        self.assertEqual(self.one.query("SELECT count(*) FROM task WHERE device_key = ''")[0][0],
+                         len(self.models) + len(PEOPLE))
         attempts = self.one.query("SELECT count(*) FROM attempt JOIN task ON task.id = attempt.task WHERE device_key = ''")
         self.assertEqual(attempts[0][0], len(self.models), "an equal model was compiled twice")
         self.assertEqual({row[0] for row in self.one.query("SELECT DISTINCT user FROM job")}, set(PEOPLE))
