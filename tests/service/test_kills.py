@@ -78,9 +78,8 @@ class Stream(ServiceTest):
 
 class Kills(Stream):
     def finish_dense(self):
-        """As finish(); and the stream was dense, and had something of everything."""
+        """As finish(); and the stream had something of everything."""
         counts = self.finish()
-        self.assertGreaterEqual(sum(count > 0 for count in self.in_flight), 0.9 * len(self.kills))
         for what in ("succeeded", "failed", "from_cache", "compared"):
             self.assertGreater(counts[what], 0, f"the stream had nothing that {what}")
 
@@ -105,6 +104,8 @@ class Kills(Stream):
             self.kill_one()
             time.sleep(self.random.uniform(0, 0.3))
         self.finish_dense()
+        # At a failpoint the place decides, not the density of the stream.
+        self.assertGreaterEqual(sum(count > 0 for count in self.in_flight), 0.9 * len(self.kills))
 
     def test_every_failpoint(self):
         names = failpoints()
