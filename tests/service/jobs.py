@@ -37,6 +37,10 @@ class Maker:
                 "options": {"opt_level": 3, "target_description": self.target, **(options or {})}}
         return probe.ok("Jobs/Submit", {"request_id": self.request_id(), "spec": {"compile": spec}, **more})["id"]
 
+    def compile_slowly(self, probe, **more):
+        """The id of a compile job that takes seconds, however many cores there are."""
+        return self.compile(probe, self.slow_model(), options={"threads": 1}, **more)
+
     def run(self, probe, artifact, key="board", options=None, **more):
         """The id of a run job."""
         spec = {"artifact": artifact, "key": key, "options": {"threads": "1", **(options or {})}}

@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 
-from harness import SEED, SERVER, ServiceTest
+from harness import SEED, SERVER, ServiceTest, small_disk
 from jobs import Maker, outcome
 
 DATA_LOSS, NOT_FOUND, EXHAUSTED = 15, 5, 8
@@ -118,15 +118,14 @@ class Data(ServiceTest):
         self.assertEqual(self.one.fsck()[0], 0, self.one.fsck()[1])
 
     # ------------------------------------------------------------------------------------------------------- a full disk
-    def small_disk(self, size):
+    def begin_on_small_disk(self, size):
         """The data folder on a file system of its own; the test is skipped where that is not allowed."""
         self.one = self.service(disk_reserve=1 << 20)
         os.makedirs(self.one.data)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "hone-test", self.one.data],
-                              capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            self.skipTest(f"no small disk here: mount says {done.stderr.strip()}")
-        self.addCleanup(subprocess.run, ["umount", "--lazy", self.one.data], check=True)
+        problem = small_disk(self.one.data, size)
+        if problem:
+            self.skipTest(f"no small disk here: {problem}")
+        self.mounts.append(self.one.data)
         self.one.start_coordinator()
         self.probe = self.one.probe()
         self.maker = Maker(self.one)
@@ -148,7 +147,7 @@ class Data(ServiceTest):
         return path
 
     def test_a_full_disk(self):
-        self.small_disk(24 << 20)
+        self.begin_on_small_disk(24 << 20)
         content = random.Random(SEED).randbytes(12 << 20)
         # More than there is beside the reserve is refused before it comes.
         big = self.probe.upload(content + content)
@@ -177,7 +176,7 @@ class Data(ServiceTest):
         self.assertEqual(self.one.fsck()[0], 0, self.one.fsck()[1])
 
     def test_an_artifact_that_does_not_fit_fails_its_job(self):
-        self.small_disk(24 << 20)
+        self.begin_on_small_disk(24 << 20)
         self.one.start_worker("builder", "builder")
         self.one.wait_for_workers("builder")
         model = self.probe.upload(self.maker.content(0))

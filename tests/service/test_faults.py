@@ -32,7 +32,7 @@ class Faults(ServiceTest):
         """A slow job, leased by a worker whose child is at work on it."""
         worker = self.one.start_worker(name, "builder", server=server)
         self.one.wait_for_workers(name)
-        job = self.maker.compile(self.probe, self.maker.slow_model())
+        job = self.maker.compile_slowly(self.probe)
         self.probe.wait_for_job(job, "JOB_RUNNING")
         wait_until(lambda: busy_child(worker.pid), "the child at work")
         return worker, job

@@ -64,7 +64,7 @@ class Hostile(ServiceTest):
     def test_a_child_that_dies_is_a_failed_job(self):
         """Killed, as by a kernel that is out of memory; and crashed."""
         for number, kind in ((signal.SIGKILL, "WORK_FAILED"), (signal.SIGSEGV, "DEFECT")):
-            job = self.maker.compile(self.probe, self.maker.slow_model())
+            job = self.maker.compile_slowly(self.probe)
             self.probe.wait_for_job(job, "JOB_RUNNING")
             os.kill(wait_until(lambda: busy_child(self.worker.pid), "the child at work"), number)
             ended = self.probe.wait_for_job(job)

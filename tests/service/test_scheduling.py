@@ -77,7 +77,7 @@ class Scheduling(ServiceTest):
 
     def test_a_deadline_ends_work_and_its_child(self):
         worker = self.builder()
-        job = self.maker.compile(self.probe, self.maker.slow_model(), deadline_seconds=1)
+        job = self.maker.compile_slowly(self.probe, deadline_seconds=1)
         state, _, sentence = outcome(self.probe.wait_for_job(job, seconds=30))
         self.assertEqual(state, "FAILED", sentence)
         self.assertEqual(outcome(self.probe.wait_for_job(self.maker.compile(self.probe, self.maker.content(0))))[0],
@@ -97,7 +97,7 @@ class Scheduling(ServiceTest):
 
     def test_cancelling_what_is_being_done_frees_the_worker(self):
         worker = self.builder()
-        job = self.maker.compile(self.probe, self.maker.slow_model())
+        job = self.maker.compile_slowly(self.probe)
         self.probe.wait_for_job(job, "JOB_RUNNING")
         busy = wait_until(lambda: busy_child(worker.pid), "the child at work")
         self.assertEqual(self.probe.ok("Jobs/Cancel", {"id": job})["state"], "JOB_CANCELLED")
@@ -112,21 +112,20 @@ class Scheduling(ServiceTest):
         self.builder("builder-1")
         self.builder("builder-2")
         bob = self.one.probe("bob")
-        model = self.maker.slow_model()
-        jobs = [self.maker.compile(probe, model) for probe in (self.probe, bob, self.probe)]
+        jobs = [self.maker.compile_slowly(probe) for probe in (self.probe, bob, self.probe)]
         ends = [self.probe.wait_for_job(job) for job in jobs]
         self.assertEqual([end["state"] for end in ends], ["JOB_SUCCEEDED"] * 3)
         self.assertEqual(sorted(int(end.get("attempts", 0)) for end in ends), [0, 0, 1])
         self.assertEqual(sorted(end["result"].get("from_cache", False) for end in ends), [False, True, True])
         self.assertEqual(len({end["result"]["artifact"]["sha256"] for end in ends}), 1)
         # Who wants it done again, gets that.
-        again = self.probe.wait_for_job(self.maker.compile(self.probe, model, skip_cache=True))
+        again = self.probe.wait_for_job(self.maker.compile_slowly(self.probe, skip_cache=True))
         self.assertEqual(int(again["attempts"]), 1)
 
     # -------------------------------------------------------------------------------------------------------- drains
     def test_a_worker_that_is_asked_to_end_finishes_what_it_holds(self):
         worker = self.builder()
-        job = self.maker.compile(self.probe, self.maker.slow_model())
+        job = self.maker.compile_slowly(self.probe)
         self.probe.wait_for_job(job, "JOB_RUNNING")
         worker.send_signal(signal.SIGTERM)
         later = self.maker.compile(self.probe, self.maker.content(0))
@@ -150,7 +149,7 @@ class Scheduling(ServiceTest):
 
     def test_a_coordinator_that_is_asked_to_end_lets_leases_end(self):
         self.builder()
-        job = self.maker.compile(self.probe, self.maker.slow_model())
+        job = self.maker.compile_slowly(self.probe)
         self.probe.wait_for_job(job, "JOB_RUNNING")
         waiting = self.maker.compile(self.probe, self.maker.content(0))
         self.one.coordinator.send_signal(signal.SIGTERM)
