@@ -57,8 +57,9 @@ bool TestLink::isClosed() const {
 
 // --------------------------------------------------------------------------------------------------------------- bench
 
-Bench::Bench(Policy policy, std::function<std::unique_ptr<Store>(Store *)> wrap)
-    : policy_(policy), wrap_(std::move(wrap)) {
+Bench::Bench(Policy policy, std::function<std::unique_ptr<Store>(Store *)> wrap,
+             std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs)
+    : policy_(policy), wrap_(std::move(wrap)), wrapBlobs_(std::move(wrapBlobs)) {
   open();
 }
 
@@ -73,13 +74,15 @@ void Bench::open() {
   blobs_ = *std::move(blobs);
   store_ = *std::move(store);
   if (wrap_) wrapped_ = wrap_(store_.get());
-  absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::start({.store = wrapped_ ? wrapped_.get() : store_.get(),
-                                                                  .blobs = blobs_.get(),
-                                                                  .clock = &clock,
-                                                                  .failpoints = &failpoints,
-                                                                  .observer = &observer,
-                                                                  .seed = 7},
-                                                                 policy_);
+  if (wrapBlobs_) wrappedBlobs_ = wrapBlobs_(blobs_.get());
+  absl::StatusOr<std::unique_ptr<Engine>> engine =
+      Engine::start({.store = wrapped_ ? wrapped_.get() : store_.get(),
+                     .blobs = wrappedBlobs_ ? wrappedBlobs_.get() : blobs_.get(),
+                     .clock = &clock,
+                     .failpoints = &failpoints,
+                     .observer = &observer,
+                     .seed = 7},
+                    policy_);
   if (!engine.ok()) {
     ADD_FAILURE() << engine.status();
     abort();
@@ -91,6 +94,7 @@ void Bench::restart() {
   engine_.reset();
   wrapped_.reset();
   store_.reset();
+  wrappedBlobs_.reset();
   blobs_.reset();
   open();
 }

@@ -67,8 +67,9 @@ bool eventually(const std::function<bool()> &condition);
 
 class Bench {
  public:
-  /// \p wrap may put something between the engine and the store.
-  explicit Bench(Policy policy = {}, std::function<std::unique_ptr<Store>(Store *)> wrap = nullptr);
+  /// \p wrap and \p wrapBlobs may put something between the engine and the store or the blobs.
+  explicit Bench(Policy policy = {}, std::function<std::unique_ptr<Store>(Store *)> wrap = nullptr,
+                 std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs = nullptr);
   ~Bench() { engine_.reset(); }
 
   Engine &engine() { return *engine_; }
@@ -107,7 +108,8 @@ class Bench {
   Scratch scratch_;
   Policy policy_;
   std::function<std::unique_ptr<Store>(Store *)> wrap_;
-  std::unique_ptr<BlobFolder> blobs_;
+  std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs_;
+  std::unique_ptr<BlobFolder> blobs_, wrappedBlobs_;
   std::unique_ptr<Store> store_, wrapped_;
   std::unique_ptr<Engine> engine_;
   int requests_ = 0;

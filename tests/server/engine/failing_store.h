@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ class FailingStore : public Store {
     std::atomic<bool> isFull{false};        ///< every commit fails
     std::atomic<bool> isUnreadable{false};  ///< rebuilding fails
     std::atomic<int> failures{0};
+    std::function<void()> afterScan;  ///< called when garbage was listed, before the list is returned
   };
   FailingStore(Store *store, Faults &faults) : store_(store), faults_(faults) {}
 
@@ -92,7 +94,9 @@ class FailingStore : public Store {
   absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest) const override { return store_->blob(digest); }
   absl::StatusOr<std::vector<v1::Digest>> unreferencedBlobs(int64_t usedBefore, int64_t most,
                                                             std::optional<int64_t> cacheUsedBefore) const override {
-    return store_->unreferencedBlobs(usedBefore, most, cacheUsedBefore);
+    auto found = store_->unreferencedBlobs(usedBefore, most, cacheUsedBefore);
+    if (faults_.afterScan) faults_.afterScan();
+    return found;
   }
   absl::StatusOr<UserUsage> usage(const std::string &user) const override { return store_->usage(user); }
   absl::StatusOr<v1::QueryRecordsResponse> records(const v1::QueryRecordsRequest &request) const override {

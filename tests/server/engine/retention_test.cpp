@@ -1,7 +1,9 @@
 // What goes with time, and what must not.
 #include <gtest/gtest.h>
 
+#include "server/base/error_detail.h"
 #include "tests/server/engine/bench.h"
+#include "tests/server/engine/failing_store.h"
 
 namespace hone::server::testing {
 namespace {
@@ -95,12 +97,102 @@ TEST_F(Retention, tellsWhoComesBetweenFileAndRowToUploadAgain) {
   EXPECT_TRUE(bench.trySubmit(bench.request(spec)).ok());
 }
 
-TEST_F(Retention, forgetsOldJobsInSteps) {
-  std::string last;
-  for (int i = 0; i < 450; ++i) {
-    last = bench.submit(bench.compileSpec("model")).id();
-    bench.cancel(last).IgnoreError();
+/// Turns the engine's housekeeping until \p event.
+void waitFor(Bench &bench, const std::future<void> &event) {
+  ASSERT_TRUE(eventually([&] {
+    bench.engine().tick();
+    return event.wait_for(std::chrono::milliseconds(5)) == std::future_status::ready;
+  }));
+}
+
+TEST(Garbage, isSparedWhenSomebodyNamesItDuringTheScan) {
+  FailingStore::Faults faults;
+  std::promise<void> scanned, named;
+  std::future<void> mayReturn = named.get_future();
+  std::atomic<bool> isArmed{false};
+  faults.afterScan = [&] {
+    if (!isArmed.exchange(false)) return;
+    scanned.set_value();
+    mayReturn.wait();
+  };
+  Bench bench(Policy{.blobGrace = absl::Hours(1)},
+              [&](Store *store) { return std::make_unique<FailingStore>(store, faults); });
+  const v1::Digest seen = bench.blob("seen"), submitted = bench.blob("submitted"), garbage = bench.blob("garbage");
+  v1::JobSpec spec = bench.compileSpec("submitted");
+  isArmed = true;
+  bench.clock.advance(absl::Hours(2));
+  waitFor(bench, scanned.get_future());
+  bench.engine().blobsSeen({seen});
+  const std::string id = bench.submit(spec).id();
+  named.set_value();
+  EXPECT_TRUE(eventually([&] { return !bench.blobs().has(garbage); }));
+  bench.settle();
+  EXPECT_TRUE(bench.blobs().has(seen));
+  EXPECT_TRUE(bench.blobs().has(submitted));
+}
+
+/// A folder whose files go only when they are let go.
+class SlowBlobs : public BlobFolder {
+ public:
+  SlowBlobs(BlobFolder *blobs, std::function<void()> beforeRemoval)
+      : blobs_(blobs), beforeRemoval_(std::move(beforeRemoval)) {}
+  absl::StatusOr<std::unique_ptr<Writer>> write(const v1::Digest &digest, const std::string &id, int64_t at) override {
+    return blobs_->write(digest, id, at);
   }
+  int64_t resumable(const v1::Digest &digest, const std::string &id) const override {
+    return blobs_->resumable(digest, id);
+  }
+  bool has(const v1::Digest &digest) const override { return blobs_->has(digest); }
+  absl::Status verify(const v1::Digest &digest) override { return blobs_->verify(digest); }
+  absl::StatusOr<std::filesystem::path> locate(const v1::Digest &digest) override { return blobs_->locate(digest); }
+  absl::StatusOr<v1::Digest> import(const std::filesystem::path &file) override { return blobs_->import(file); }
+  std::filesystem::path stagingFolder() const override { return blobs_->stagingFolder(); }
+  absl::Status remove(const v1::Digest &digest) override {
+    beforeRemoval_();
+    return blobs_->remove(digest);
+  }
+  int64_t sweepUploads(int64_t seconds) override { return blobs_->sweepUploads(seconds); }
+  int64_t freeBytes() const override { return blobs_->freeBytes(); }
+  int64_t reserveBytes() const override { return blobs_->reserveBytes(); }
+
+ private:
+  BlobFolder *blobs_;
+  std::function<void()> beforeRemoval_;
+};
+
+TEST(Garbage, isNotGivenOutWhileItsFileGoes) {
+  std::promise<void> removing, go;
+  std::shared_future<void> mayGo = go.get_future().share();
+  std::atomic<int> removals{0};
+  Bench bench(Policy{.blobGrace = absl::Hours(1)}, nullptr, [&](BlobFolder *blobs) {
+    return std::make_unique<SlowBlobs>(blobs, [&] {
+      if (++removals == 1) removing.set_value();
+      mayGo.wait();
+    });
+  });
+  const v1::JobSpec spec = bench.compileSpec("model");
+  bench.clock.advance(absl::Hours(2));
+  waitFor(bench, removing.get_future());
+  ASSERT_TRUE(bench.blobs().has(spec.compile().model())) << "not gone yet";
+  const absl::Status status = bench.trySubmit(bench.request(spec)).status();
+  EXPECT_EQ(detailOf(status).reason(), "BLOB_BEING_REMOVED") << status;
+  EXPECT_GT(detailOf(status).retry_seconds(), 0);
+  go.set_value();
+  EXPECT_TRUE(
+      eventually([&] { return detailOf(bench.trySubmit(bench.request(spec)).status()).reason() == "MISSING_BLOB"; }));
+  EXPECT_TRUE(bench.trySubmit(bench.request(bench.compileSpec("model"))).ok()) << "uploaded again";
+}
+
+TEST_F(Retention, forgetsOldJobsInSteps) {
+  const v1::JobSpec spec = bench.compileSpec("model");
+  for (int i = 0; i < 450; ++i) {
+    bench.engine().submit("ada", bench.request(spec), [&](const absl::StatusOr<v1::Job> &job) {
+      bench.engine().cancel("ada", job->id(), [](const auto &) {});
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return bench.observer.ends == 450; }));
+  bench.settle();
+  const std::string last = bench.store().jobs({})->jobs(0).id();
   bench.advance(absl::Hours(47));
   EXPECT_TRUE(bench.store().job(last).ok());
   bench.advance(absl::Hours(2));
