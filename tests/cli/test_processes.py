@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 from support import HONE, WORKER, CliTest, descendants, wait_until
 
@@ -100,6 +101,11 @@ class Processes(CliTest):
         with subprocess.Popen([HONE, "compile", "--no-cache", "big.onnx", "-o", "shown.tar"], cwd=self.folder,
                               env=self.environment(), stdout=subprocess.DEVNULL, stderr=theirs) as hone:
             os.close(theirs)
+            # Slow on any machine: the work is stopped for longer than the line waits before it shows itself.
+            child = wait_until(self.worker_at_work, "a worker at work")
+            os.kill(child, signal.SIGSTOP)
+            time.sleep(2)
+            os.kill(child, signal.SIGCONT)
             shown = b""
             try:
                 while chunk := os.read(ours, 4096):

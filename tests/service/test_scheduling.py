@@ -1,4 +1,5 @@
 """Who gets what and when: fairness, priorities, deadlines, cancellation, drains, single flight; workers that fail or lie."""
+import os
 import signal
 import time
 
@@ -78,8 +79,12 @@ class Scheduling(ServiceTest):
     def test_a_deadline_ends_work_and_its_child(self):
         worker = self.builder()
         job = self.maker.compile_slowly(self.probe, deadline_seconds=1)
+        # Stopped, it takes longer than the deadline on any machine.
+        busy = wait_until(lambda: busy_child(worker.pid, 0.1), "the child at work")
+        os.kill(busy, signal.SIGSTOP)
         state, _, sentence = outcome(self.probe.wait_for_job(job, seconds=30))
         self.assertEqual(state, "FAILED", sentence)
+        wait_until(lambda: busy not in children(worker.pid), "the end of the late child")
         self.assertEqual(outcome(self.probe.wait_for_job(self.maker.compile(self.probe, self.maker.content(0))))[0],
                          "SUCCEEDED")
         self.assertIsNone(worker.poll())
