@@ -1,5 +1,6 @@
 #include "client/arguments.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 

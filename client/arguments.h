@@ -1,13 +1,16 @@
 // Reading arguments with CLI11 in the manner of this program: prefixes of long flags, one-sentence errors.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "client/flags.h"
+
+namespace CLI {
+class App;
+}
 
 namespace hone::client {
 

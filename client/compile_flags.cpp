@@ -1,5 +1,6 @@
 #include "client/compile_flags.h"
 
+#include <CLI/CLI.hpp>
 #include <fstream>
 #include <iterator>
 #include <string_view>

@@ -1,7 +1,6 @@
 // The flags of `hone compile`, and the message that they are. Values; functions without state.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <map>
 #include <string>
 
@@ -9,6 +8,10 @@
 #include "client/service/endpoint.h"
 #include "client/service/job_run.h"
 #include "hone/v1/work.pb.h"
+
+namespace CLI {
+class App;
+}
 
 namespace hone::client {
 

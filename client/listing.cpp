@@ -1,5 +1,6 @@
 #include "client/listing.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 

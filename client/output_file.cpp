@@ -30,6 +30,9 @@ mode_t modeOfNewFiles() {
   return 0666 & ~mask;
 }
 
+// Where Linux shows an open file, named or not.
+std::string linkOf(int descriptor) { return absl::StrCat("/proc/self/fd/", descriptor); }
+
 }  // namespace
 
 absl::StatusOr<OutputFile> OutputFile::create(const fs::path &path) {
@@ -47,17 +50,23 @@ absl::StatusOr<OutputFile> OutputFile::create(const fs::path &path) {
     file.path_ = fs::canonical(path, error);
     if (error) return cannotWrite(path, error.message());
   }
-  std::string pattern =
-      (file.path_.parent_path() / absl::StrCat(".", file.path_.filename().string(), ".XXXXXX")).string();
-  file.descriptor_ = mkostemp(pattern.data(), O_CLOEXEC);
-  if (file.descriptor_ < 0) return cannotWrite(path, strerror(errno));
-  file.temporary_ = pattern;
+  const fs::path folder = file.path_.has_parent_path() ? file.path_.parent_path() : ".";
+  file.descriptor_ = open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  file.nameless_ = file.descriptor_ >= 0 && access(linkOf(file.descriptor_).c_str(), F_OK) == 0;
+  if (!file.nameless_) {
+    if (file.descriptor_ >= 0) close(file.descriptor_);
+    std::string pattern = (folder / absl::StrCat(".", file.path_.filename().string(), ".XXXXXX")).string();
+    file.descriptor_ = mkostemp(pattern.data(), O_CLOEXEC);
+    if (file.descriptor_ < 0) return cannotWrite(path, strerror(errno));
+    file.temporary_ = pattern;
+  }
   if (fchmod(file.descriptor_, modeOfNewFiles()) != 0) return cannotWrite(path, strerror(errno));
   return file;
 }
 
 OutputFile::OutputFile(OutputFile &&other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
+      nameless_(std::exchange(other.nameless_, false)),
       path_(std::move(other.path_)),
       temporary_(std::exchange(other.temporary_, {})) {}
 
@@ -76,7 +85,25 @@ absl::Status OutputFile::write(std::string_view bytes) {
   return absl::OkStatus();
 }
 
+absl::Status OutputFile::name() {
+  constexpr int kMostTries = 100;
+  for (int number = 0; number < kMostTries; ++number) {
+    fs::path name = path_;
+    name.replace_filename(absl::StrCat(".", path_.filename().string(), ".", getpid(), ".", number));
+    if (linkat(AT_FDCWD, linkOf(descriptor_).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      nameless_ = false;
+      temporary_ = std::move(name);
+      return absl::OkStatus();
+    }
+    if (errno != EEXIST) break;
+  }
+  return cannotWrite(path_, strerror(errno));
+}
+
 absl::Status OutputFile::commit() {
+  if (nameless_) {
+    if (absl::Status named = name(); !named.ok()) return named;
+  }
   // Some file systems tell of a full disk only here.
   if (close(std::exchange(descriptor_, -1)) != 0) return cannotWrite(path_, strerror(errno));
   if (temporary_.empty()) return absl::OkStatus();

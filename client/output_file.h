@@ -1,5 +1,6 @@
 // A file that is written aside and takes its place only when it is whole: until commit(), what was there before
-// stays, and without commit() nothing remains. Not thread-safe; owns its descriptor and its temporary file.
+// stays, and without commit() nothing remains: where the file system can, the file has no name until then, so that not
+// even kill -9 leaves it behind. Not thread-safe; owns its descriptor and its temporary file.
 #pragma once
 
 #include <filesystem>
@@ -26,10 +27,13 @@ class OutputFile {
 
  private:
   OutputFile() = default;
+  /// Gives the file, which has none, a name beside path_.
+  absl::Status name();
 
   int descriptor_ = -1;
+  bool nameless_ = false;
   std::filesystem::path path_;
-  std::filesystem::path temporary_;  // empty when writing in place (a device or a pipe)
+  std::filesystem::path temporary_;  // empty when it has no name, and when writing in place (a device or a pipe)
 };
 
 /// create, write and commit in one.

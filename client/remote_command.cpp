@@ -1,5 +1,6 @@
 #include "client/remote_command.h"
 
+#include <CLI/CLI.hpp>
 #include <utility>
 
 #include "client/arguments.h"

@@ -2,12 +2,15 @@
 // state.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 
 #include "absl/status/status.h"
 #include "client/commands.h"
 #include "client/service/connection.h"
+
+namespace CLI {
+class App;
+}
 
 namespace hone::client {
 

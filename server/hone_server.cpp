@@ -5,6 +5,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "server/maintenance_commands.h"
 #include "server/options.h"
 #include "server/serve.h"
@@ -104,6 +105,8 @@ int main(int argc, char **argv) {
     const auto code = commands.run(settings.data);
     return code.ok() ? *code : report(code.status());
   }
+  // Abseil's search for cycles of locks is for debugging, and cost 3 % of a busy coordinator.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const auto code = hone::server::serve(std::move(settings));
   return code.ok() ? *code : report(code.status());
 }

@@ -1,5 +1,6 @@
 #include "server/maintenance_commands.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <vector>
 

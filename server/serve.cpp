@@ -143,13 +143,13 @@ absl::Status Coordinator::startServices() {
   metrics_ = Metrics::make();
   observer_ = std::make_unique<EngineLog>(*log_, *metrics_);
   std::random_device random;
-  const uint64_t seed = (uint64_t{random()} << 32) | random();
+  const auto newSeed = [&random] { return (uint64_t{random()} << 32) | random(); };
   auto engine = Engine::start({.store = store_.get(),
                                .blobs = blobs_.get(),
                                .clock = &clock_,
                                .failpoints = failpoints_.get(),
                                .observer = observer_.get(),
-                               .seed = seed},
+                               .seed = newSeed()},
                               settings_.policy);
   if (!engine.ok()) return engine.status();
   engine_ = *std::move(engine);
@@ -158,6 +158,7 @@ absl::Status Coordinator::startServices() {
   options.privateUser = settings_.isPrivate ? userName() : "";
   options.limits = settings_.limits;
   options.policy = settings_.policy;
+  options.seed = newSeed();
   options.stop = [this](bool now) {
     if (now) stopNow_ = true;
     stopAsked_ = true;

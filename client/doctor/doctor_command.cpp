@@ -66,7 +66,8 @@ int doctorCommand(const Invocation &invocation) {
   declareFormat(app, format);
   if (const auto code = readArguments(app, invocation.arguments)) return *code;
   Findings findings;
-  checkMachine(findings);
+  const auto endpoint = chooseEndpoint(flags);
+  checkMachine(!endpoint.ok() || endpoint->isPrivate(), findings);
   checkPrivate(findings);
   checkEndpoint(flags, findings);
   print(findings, format);

@@ -20,8 +20,8 @@ struct Finding {
 
 using Findings = std::vector<Finding>;
 
-/// Folders, programs, contexts.
-void checkMachine(Findings &findings);
+/// Folders, programs (which must be there when this machine does the work itself), contexts.
+void checkMachine(bool worksHere, Findings &findings);
 /// The private coordinator: whether it runs or could.
 void checkPrivate(Findings &findings);
 /// Versions, clock, disk, quota.

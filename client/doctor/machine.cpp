@@ -48,23 +48,24 @@ void checkFolder(const char *what, const char *variable, const absl::StatusOr<fs
         {Health::Good, "folders", absl::StrCat("the ", what, " folder ", folder->string(), " is writable"), ""});
 }
 
-void checkProgram(const std::string &name, Findings &findings) {
+void checkProgram(const std::string &name, Health missing, Findings &findings) {
   if (auto program = findProgram(name); program.ok())
     findings.push_back({Health::Good, "programs", absl::StrCat(name, " is ", program->string()), ""});
   else
-    findings.push_back({Health::Broken, "programs", std::string(program.status().message()),
+    findings.push_back({missing, "programs", std::string(program.status().message()),
                         absl::StrCat("install ", name, " of hone ", HONE_VERSION, " beside hone")});
 }
 
 }  // namespace
 
-void checkMachine(Findings &findings) {
+void checkMachine(bool worksHere, Findings &findings) {
   checkFolder("config", "XDG_CONFIG_HOME", configFolder(), findings);
   checkFolder("cache", "XDG_CACHE_HOME", cacheFolder(), findings);
   checkFolder("data", "XDG_DATA_HOME", dataFolder(), findings);
   checkFolder("state", "XDG_STATE_HOME", stateFolder(), findings);
-  checkProgram("hone-worker", findings);
-  checkProgram("hone-server", findings);
+  const Health missing = worksHere ? Health::Broken : Health::Warning;
+  checkProgram("hone-worker", missing, findings);
+  checkProgram("hone-server", missing, findings);
   if (auto config = loadConfig(); !config.ok())
     findings.push_back({Health::Broken, "contexts", std::string(config.status().message()),
                         "mend that file, or remove it and add the contexts again"});

@@ -1,4 +1,5 @@
 // hone jobs cancel.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "client/jobs/jobs.h"

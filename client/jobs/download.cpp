@@ -1,4 +1,6 @@
 // hone jobs download.
+#include <CLI/CLI.hpp>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/jobs/jobs.h"

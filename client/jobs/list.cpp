@@ -1,4 +1,5 @@
 // hone jobs list.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "absl/status/status.h"

@@ -1,6 +1,7 @@
 // hone jobs show.
 #include <google/protobuf/util/json_util.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <utility>
 

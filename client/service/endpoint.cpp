@@ -1,5 +1,6 @@
 #include "client/service/endpoint.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 
@@ -42,7 +43,7 @@ absl::StatusOr<Endpoint> byContext(const std::string &wanted) {
 void declareServerFlags(CLI::App &app, ServerFlags &flags) {
   app.add_option("--server", flags.server,
                  "the coordinator: HOST[:PORT] (port 9190), unix:/PATH, or private for the one on this machine; "
-                 "default: HONE_SERVER, else the current context, else private")
+                 "default: that of --context, else HONE_SERVER, else the current context, else private")
       ->group("Server");
   app.add_option("--context", flags.context, "the coordinator, by the name that `hone context add` gave it")
       ->group("Server");
@@ -55,12 +56,10 @@ std::string Endpoint::name() const {
 
 absl::StatusOr<Endpoint> chooseEndpoint(const ServerFlags &flags) {
   if (!flags.server.empty()) return byAddress(flags.server, "--server", absl::StrCat(" --server ", flags.server));
-  if (const char *server = getenv("HONE_SERVER"); server != nullptr && *server != '\0') {
-    if (!flags.context.empty())
-      fprintf(stderr, "note: HONE_SERVER=%s wins over --context %s\n", server, flags.context.c_str());
+  if (!flags.context.empty()) return byContext(flags.context);
+  if (const char *server = getenv("HONE_SERVER"); server != nullptr && *server != '\0')
     return byAddress(server, "HONE_SERVER", "");
-  }
-  return byContext(flags.context);
+  return byContext("");
 }
 
 }  // namespace hone::client

@@ -2,10 +2,13 @@
 // private one of this user. Values; functions without state.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "absl/status/statusor.h"
+
+namespace CLI {
+class App;
+}
 
 namespace hone::client {
 

@@ -1,5 +1,6 @@
 #include "client/service/job_run.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "client/progress.h"

@@ -2,7 +2,6 @@
 // back.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <string>
 
@@ -10,6 +9,10 @@
 #include "client/service/connection.h"
 #include "client/service/transfer.h"
 #include "hone/v1/jobs.pb.h"
+
+namespace CLI {
+class App;
+}
 
 namespace hone::client {
 

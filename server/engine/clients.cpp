@@ -62,9 +62,8 @@ absl::Status Clients::admitKey(const std::string &key) const {
   const std::vector<std::string> known = state_.fleet.knownKeys(since);
   const std::string names = absl::StrJoin(
       known, ", ", [](std::string *out, const std::string &name) { absl::StrAppend(out, "'", name, "'"); });
-  const std::string remedy = known.empty()
-                                 ? "start a device with 'hone-worker --server ADDRESS --roles device --key KEY'"
-                                 : absl::StrCat("use one of the known keys: ", names);
+  const std::string remedy =
+      known.empty() ? "start a device with 'hone-worker --server ADDRESS --roles device --key KEY'" : "use one of them";
   return withDetail(absl::NotFoundError(absl::StrCat("no device has the key '", key, "'; ",
                                                      known.empty() ? "no device has been attached yet"
                                                                    : absl::StrCat("the known keys are ", names))),

@@ -1,7 +1,5 @@
 #include "server/rpc/call.h"
 
-#include <random>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -42,12 +40,6 @@ std::string shorten(std::string_view sentence) { return std::string(sentence.sub
 
 }  // namespace
 
-std::string newRequestId() {
-  std::random_device random;
-  const uint64_t number = (uint64_t{random()} << 32) | random();
-  return absl::StrCat("s-", absl::Hex(number, absl::kZeroPad16));
-}
-
 Call::Call(Site &site, const grpc::CallbackServerContext &context, std::string_view method, Kind kind)
     : site_(site), method_(method), kind_(kind), begun_(site.clock.monotonic()), peer_(context.peer()) {
   if (kind_ != Kind::Worker) site_.activity.begin();
@@ -59,7 +51,7 @@ Call::Call(Site &site, const grpc::CallbackServerContext &context, std::string_v
       opened_ = absl::InvalidArgumentError("the metadata hone-request-id is not 1 to 64 letters, digits and -_.:");
     }
   }
-  if (requestId_.empty()) requestId_ = newRequestId();
+  if (requestId_.empty()) requestId_ = site.requestIds.next();
   user_ = site.isPrivate() ? site.privateUser : kNobody;
   if (const auto found = metadata.find(kUserKey); found != metadata.end() && !site.isPrivate()) {
     user_.assign(found->second.data(), found->second.size());

@@ -50,7 +50,4 @@ class Call {
   absl::Status opened_;
 };
 
-/// A new request id: for calls that bring none.
-std::string newRequestId();
-
 }  // namespace hone::server

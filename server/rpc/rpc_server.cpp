@@ -29,7 +29,7 @@ constexpr int kMaxStreams = 10000;  // of one connection
 class RpcServerImpl : public RpcServer {
  public:
   RpcServerImpl(RpcOptions options, Site::Parts parts)
-      : site_(parts, options.limits, options.policy, options.privateUser),
+      : site_(parts, options.limits, options.policy, options.privateUser, options.seed),
         blobs_(site_),
         fleet_(site_),
         jobs_(site_),

@@ -22,6 +22,7 @@ struct RpcOptions {
   std::string privateUser;             ///< not empty: the private coordinator's one user
   RpcLimits limits;
   Policy policy;
+  uint64_t seed = 0;                   ///< of the request ids that are given to calls without one
   std::function<void(bool now)> stop;  ///< what Server.Stop asks for; called on any thread
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
@@ -76,6 +77,16 @@ class UploadSlots {
   int64_t bytes_ = 0;
 };
 
+/// Request ids for the calls that bring none. Started from a seed, so that those of two starts differ.
+class RequestIds {
+ public:
+  explicit RequestIds(uint64_t seed) : next_(seed) {}
+  std::string next() { return absl::StrCat("s-", absl::Hex(next_++, absl::kZeroPad16)); }
+
+ private:
+  std::atomic<uint64_t> next_;
+};
+
 struct Site {
   struct Parts {
     Engine *engine;
@@ -86,7 +97,7 @@ struct Site {
     TrafficObserver *traffic;
   };
 
-  Site(Parts parts, RpcLimits rpcLimits, Policy enginePolicy, std::string privateUserName)
+  Site(Parts parts, RpcLimits rpcLimits, Policy enginePolicy, std::string privateUserName, uint64_t seed)
       : engine(parts.engine),
         store(parts.store),
         blobs(parts.blobs),
@@ -97,6 +108,7 @@ struct Site {
         policy(enginePolicy),
         privateUser(std::move(privateUserName)),
         startedMicros(parts.clock->wallMicros()),
+        requestIds(seed),
         activity(*parts.clock),
         slots({rpcLimits.uploadsPerUser, enginePolicy.maxUserBytes, parts.blobs->reserveBytes()}),
         disk(rpcLimits.diskThreads),
@@ -117,6 +129,7 @@ struct Site {
   const Policy policy;
   const std::string privateUser;  ///< as whom every caller of the private coordinator is seen; empty: it is not private
   const int64_t startedMicros;
+  RequestIds requestIds;
   Activity activity;
   UploadSlots slots;
   std::atomic<bool> isClosing{false};  ///< streams are being ended

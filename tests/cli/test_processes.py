@@ -70,9 +70,8 @@ class Processes(CliTest):
         before = jobs.count('"id"')
         self.hone("compile", "big.onnx", "-o", "big.tar")
         self.assertEqual(self.hone("jobs", "list", "--output-format", "json")[0].count('"id"'), before + 1)
-        for name in os.listdir(self.folder):
-            if name.startswith(".big.tar"):
-                os.unlink(self.path(name))
+        # Not even kill -9 left anything behind.
+        self.assert_no_leftovers()
 
     def test_a_crash_is_reported_with_log_and_reproducer(self):
         hone, child = self.meet("--target", "llvm")

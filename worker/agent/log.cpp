@@ -1,5 +1,6 @@
 #include "worker/agent/log.h"
 
+#include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <algorithm>
@@ -42,7 +43,10 @@ Log::Log(Format format)
   logger_->flush_on(spdlog::level::info);
 }
 
-void Log::write(spdlog::level::level_enum level, std::string_view sentence, Fields fields) const {
+void Log::write(Level level, std::string_view sentence, Fields fields) const {
+  const auto severity = level == Level::Error     ? spdlog::level::err
+                        : level == Level::Warning ? spdlog::level::warn
+                                                  : spdlog::level::info;
   const bool isJson = format_ == Format::Json;
   std::string line = isJson ? absl::StrCat("\"event\":", quoted(sentence)) : std::string(sentence);
   for (const auto &[name, value] : fields) {
@@ -52,7 +56,7 @@ void Log::write(spdlog::level::level_enum level, std::string_view sentence, Fiel
     else
       absl::StrAppend(&line, " ", std::string(name), "=", isPlain(value) ? value : quoted(value));
   }
-  logger_->log(level, "{}", line);
+  logger_->log(severity, "{}", line);
 }
 
 }  // namespace hone::worker

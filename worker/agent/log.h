@@ -2,13 +2,15 @@
 // about beside the sentence; the same form as the coordinator's. Thread-safe.
 #pragma once
 
-#include <spdlog/logger.h>
-
 #include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+
+namespace spdlog {
+class logger;
+}
 
 namespace hone::worker {
 
@@ -20,12 +22,13 @@ class Log {
 
   explicit Log(Format format);
 
-  void info(std::string_view sentence, Fields fields = {}) const { write(spdlog::level::info, sentence, fields); }
-  void warn(std::string_view sentence, Fields fields = {}) const { write(spdlog::level::warn, sentence, fields); }
-  void error(std::string_view sentence, Fields fields = {}) const { write(spdlog::level::err, sentence, fields); }
+  void info(std::string_view sentence, Fields fields = {}) const { write(Level::Info, sentence, fields); }
+  void warn(std::string_view sentence, Fields fields = {}) const { write(Level::Warning, sentence, fields); }
+  void error(std::string_view sentence, Fields fields = {}) const { write(Level::Error, sentence, fields); }
 
  private:
-  void write(spdlog::level::level_enum level, std::string_view sentence, Fields fields) const;
+  enum class Level { Info, Warning, Error };
+  void write(Level level, std::string_view sentence, Fields fields) const;
 
   Format format_;
   std::shared_ptr<spdlog::logger> logger_;
