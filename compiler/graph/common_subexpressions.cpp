@@ -9,6 +9,7 @@
 #include "compiler/graph/passes.h"
 #include "compiler/graph/print.h"
 #include "compiler/graph/rewriter.h"
+#include "compiler/tensor/tensor_op.h"
 
 namespace hone::graph {
 namespace {
@@ -22,12 +23,19 @@ struct ByContent {
   }
 };
 
+/// The op and its attributes; of a kernel without the names that people gave to its parts.
+std::string computationOf(const Node &node) {
+  const auto *compute = std::get_if<ComputeAttributes>(&node.attributes);
+  if (compute != nullptr) return tensor::print(tensor::canonical(*compute->kernel));
+  return absl::StrCat(opName(node), attributesText(node));
+}
+
 /// Equal for two nodes exactly when they compute the same.
 std::string keyOf(const Graph &graph, const Node &node) {
   std::vector<ValueId> inputs = node.inputs;
   bool commutes = node.op == Op::Elementwise && isCommutative(std::get<ElementwiseAttributes>(node.attributes).op);
   if (commutes) std::sort(inputs.begin(), inputs.end());
-  return absl::StrCat(opName(node), attributesText(node), "(", absl::StrJoin(inputs, ","), ")",
+  return absl::StrCat(computationOf(node), "(", absl::StrJoin(inputs, ","), ")",
                       typeText(graph.values[static_cast<size_t>(node.output)].type));
 }
 

@@ -190,6 +190,7 @@ bool advance(Shape &index, const Shape &shape) {
 }
 
 absl::StatusOr<Constant> evaluate(const Node &node, const std::vector<Constant> &inputs, const TensorType &type) {
+  if (node.op == Op::Compute) return evaluateCompute(std::get<ComputeAttributes>(node.attributes), inputs);
   const ConstantData &data = *inputs.at(0);
   switch (node.op) {
     case Op::Elementwise:
@@ -221,6 +222,8 @@ absl::StatusOr<Constant> evaluate(const Node &node, const std::vector<Constant> 
       return evaluatePad(std::get<PadAttributes>(node.attributes), data, type);
     case Op::Gather:
       return evaluateGather(node, data, *inputs.at(1), type);
+    case Op::Compute:
+      break;
   }
   return absl::InternalError("unknown op");
 }
@@ -234,6 +237,8 @@ double evaluationSteps(const Node &node, const std::vector<TensorType> &inputs, 
     for (int64_t extent : pool->kernel) perElement *= static_cast<double>(extent);
   } else if (const auto *matmul = std::get_if<MatMulAttributes>(&node.attributes)) {
     perElement = static_cast<double>(inputs[0].shape[inputs[0].shape.size() - (matmul->transposeA ? 2 : 1)]);
+  } else if (const auto *compute = std::get_if<ComputeAttributes>(&node.attributes)) {
+    return std::max(most, interpretationSteps(*compute));
   } else {
     return most;
   }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/graph.h"
 
@@ -63,5 +64,8 @@ Constant evaluateMatMul(const MatMulAttributes &matmul, const ConstantData &a, c
 Constant evaluateReduce(const ReduceAttributes &reduce, const ConstantData &data, const TensorType &type);
 Constant evaluateSoftmax(int64_t axis, bool logarithm, const ConstantData &data);
 Constant evaluateLayerNorm(const LayerNormAttributes &norm, const std::vector<Constant> &inputs);
+absl::StatusOr<Constant> evaluateCompute(const ComputeAttributes &compute, const std::vector<Constant> &inputs);
+/// What evaluateCompute() takes in the steps of evaluationSteps().
+double interpretationSteps(const ComputeAttributes &compute);
 
 }  // namespace hone::graph

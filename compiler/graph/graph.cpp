@@ -6,16 +6,22 @@
 #include <utility>
 
 #include "compiler/graph/infer.h"
+#include "compiler/tensor/tensor_op.h"
 
 namespace hone::graph {
 namespace {
 
 // In the order of the enumeration.
-constexpr std::array<std::string_view, static_cast<size_t>(Op::Gather) + 1> kOpNames = {
-    "elementwise", "cast",    "conv",      "pool",      "matmul", "reduce", "softmax", "logsoftmax",
-    "layernorm",   "reshape", "transpose", "broadcast", "concat", "slice",  "pad",     "gather"};
+constexpr std::array<std::string_view, static_cast<size_t>(Op::Compute) + 1> kOpNames = {
+    "elementwise", "cast",      "conv",      "pool",   "matmul", "reduce", "softmax", "logsoftmax", "layernorm",
+    "reshape",     "transpose", "broadcast", "concat", "slice",  "pad",    "gather",  "compute"};
 
 }  // namespace
+
+bool ComputeAttributes::operator==(const ComputeAttributes &other) const {
+  if (kernel == nullptr || other.kernel == nullptr || kernel == other.kernel) return kernel == other.kernel;
+  return tensor::print(tensor::canonical(*kernel)) == tensor::print(tensor::canonical(*other.kernel));
+}
 
 int64_t TensorType::elements() const {
   int64_t count = 1;
@@ -52,6 +58,8 @@ std::string opName(const Node &node) {
   if (node.op == Op::Elementwise && elementwise != nullptr) {
     return std::string(hone::name(elementwise->op));
   }
+  const auto *compute = std::get_if<ComputeAttributes>(&node.attributes);
+  if (compute != nullptr && compute->kernel != nullptr) return compute->kernel->name;
   return std::string(kOpNames.at(static_cast<size_t>(node.op)));
 }
 

@@ -13,6 +13,10 @@
 #include "compiler/base/dtype.h"
 #include "compiler/base/scalar_op.h"
 
+namespace hone::tensor {
+struct Kernel;
+}
+
 namespace hone::graph {
 
 using Shape = std::vector<int64_t>;
@@ -48,6 +52,7 @@ enum class Op : uint8_t {
   Slice,        ///< SliceAttributes
   Pad,          ///< PadAttributes
   Gather,       ///< data, indices; AxisAttributes; negative indices count from the end
+  Compute,      ///< ComputeAttributes: whatever can be said as TensorOps and has no core op
 };
 
 struct ElementwiseAttributes {
@@ -106,9 +111,16 @@ struct PadAttributes {
   bool operator==(const PadAttributes &) const = default;
 };
 
+/// The node's meaning: inputs are the kernel's Input buffers, in order, its result is the one Output buffer, of which
+/// every element is written. No parameters (constants are inputs), all layouts row-major.
+struct ComputeAttributes {
+  std::shared_ptr<const tensor::Kernel> kernel;
+  bool operator==(const ComputeAttributes &other) const;  ///< the same computation, whatever its parts are called
+};
+
 using Attributes = std::variant<std::monostate, ElementwiseAttributes, ConvAttributes, PoolAttributes, MatMulAttributes,
                                 ReduceAttributes, AxisAttributes, LayerNormAttributes, TransposeAttributes,
-                                SliceAttributes, PadAttributes>;
+                                SliceAttributes, PadAttributes, ComputeAttributes>;
 
 using ValueId = int32_t;
 
@@ -148,7 +160,8 @@ struct Graph {
               std::optional<TensorType> type = std::nullopt);
 };
 
-/// "add", "conv", … : the op as printed; for Elementwise the scalar op's name.
+/// "add", "conv", … : the op as printed; for Elementwise the scalar op's name, for Compute the
+/// kernel's.
 std::string opName(const Node &node);
 
 /// Everything that must hold of a graph: topological order, types, arity, attributes, live outputs.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
 #include "compiler/graph/print.h"
+#include "compiler/tensor/tensor_op.h"
 
 namespace hone::graph {
 namespace {
@@ -360,6 +361,41 @@ Result inferGather(const Attributes &attributes, const Types &inputs) {
   return TensorType{inputs[0].dtype, shape};
 }
 
+// ---------------------------------------------------------------------------------------------------- kernels
+
+Result inferCompute(const Attributes &attributes, const Types &inputs) {
+  HONE_ASSIGN_OR_RETURN(const auto *compute, attributesAs<ComputeAttributes>(attributes));
+  if (compute->kernel == nullptr) return error("its kernel is missing");
+  size_t next = 0;
+  std::optional<TensorType> result;
+  for (const tensor::Buffer &buffer : compute->kernel->buffers) {
+    TensorType type{buffer.dtype, buffer.shape};
+    if (!buffer.layout.isRowMajor(buffer.shape)) return error("buffer '", buffer.name, "' is not row-major");
+    switch (buffer.role) {
+      case tensor::BufferRole::Temporary:
+        break;
+      case tensor::BufferRole::Parameter:
+        return error("buffer '", buffer.name, "' is a parameter; make it an input, and the operand a constant");
+      case tensor::BufferRole::Output:
+        if (result) return error("the kernel has more than one output");
+        result = std::move(type);
+        break;
+      case tensor::BufferRole::Input:
+        if (next == inputs.size()) return error("operand ", next, " ('", buffer.name, "') is missing");
+        if (inputs[next] != type) {
+          return error("operand ", next, " ('", buffer.name, "') is ", typeText(inputs[next]), ", not ",
+                       typeText(type));
+        }
+        ++next;
+        break;
+    }
+  }
+  if (!result) return error("the kernel has no output");
+  if (next != inputs.size()) return error("takes ", next, " operands, has ", inputs.size());
+  if (std::string wrong = tensor::verify(*compute->kernel); !wrong.empty()) return error(wrong);
+  return *result;
+}
+
 Result inferGiven(Op op, const Attributes &attributes, const Types &inputs, const std::optional<TensorType> &given) {
   HONE_RETURN_IF_ERROR(checkArity(inputs, 1, 1));
   if (op != Op::Slice && !std::holds_alternative<std::monostate>(attributes)) return error("takes no attributes");
@@ -402,6 +438,8 @@ Result inferByOp(Op op, const Attributes &attributes, const Types &inputs, const
       return inferPad(attributes, inputs);
     case Op::Gather:
       return inferGather(attributes, inputs);
+    case Op::Compute:
+      return inferCompute(attributes, inputs);
     case Op::Cast:
     case Op::Reshape:
     case Op::Broadcast:

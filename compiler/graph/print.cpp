@@ -8,7 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "compiler/graph/constants.h"
+#include "compiler/tensor/tensor_op.h"
 
 namespace hone::graph {
 namespace {
@@ -75,6 +77,12 @@ struct AttributePrinter {
                        : pad.mode == PadMode::Reflect ? "reflect"
                                                       : absl::StrCat("value ", numberText(pad.value));
     return absl::StrCat("pads ", shapeText(pad.pads), ", ", mode);
+  }
+  /// In one line, as nodes are.
+  std::string operator()(const ComputeAttributes &compute) const {
+    std::string text = tensor::print(*compute.kernel);
+    text.pop_back();
+    return absl::StrReplaceAll(text, {{"\n    ", " "}, {"\n", "; "}});
   }
 
   /// Models hold the number as a float: print it as short as that.

@@ -134,7 +134,6 @@ Domains mapDomains(const Shape &shape) {
 
 Domains anchorDomains(const Graph &graph, const Node &node) {
   const Shape &shape = graph.values[static_cast<size_t>(node.output)].type.shape;
-  const Shape &data = graph.values[static_cast<size_t>(node.inputs[0])].type.shape;
   switch (node.op) {
     case Op::Conv:
       return {{}, convDomain(graph, node), 0};
@@ -143,7 +142,8 @@ Domains anchorDomains(const Graph &graph, const Node &node) {
     case Op::MatMul:
       return {{}, matMulDomain(shape), 0};
     case Op::Reduce:
-      return reduceDomains(data, std::get<graph::ReduceAttributes>(node.attributes));
+      return reduceDomains(graph.values[static_cast<size_t>(node.inputs[0])].type.shape,
+                           std::get<graph::ReduceAttributes>(node.attributes));
     case Op::Softmax:
     case Op::LogSoftmax:
       return normDomains(shape, {std::get<graph::AxisAttributes>(node.attributes).axis});

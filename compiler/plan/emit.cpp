@@ -16,7 +16,7 @@ struct Entry {
 constexpr Entry kAnchors[] = {
     {Op::Conv, emitConv},           {Op::Pool, emitPool},       {Op::MatMul, emitMatMul},
     {Op::Reduce, emitReduce},       {Op::Softmax, emitSoftmax}, {Op::LogSoftmax, emitLogSoftmax},
-    {Op::LayerNorm, emitLayerNorm}, {Op::Concat, emitConcat},
+    {Op::LayerNorm, emitLayerNorm}, {Op::Concat, emitConcat},   {Op::Compute, emitCompute},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@ Finish emitSoftmax(GroupEmitter &emitter, const graph::Node &node);
 Finish emitLogSoftmax(GroupEmitter &emitter, const graph::Node &node);
 Finish emitLayerNorm(GroupEmitter &emitter, const graph::Node &node);
 Finish emitConcat(GroupEmitter &emitter, const graph::Node &node);
+Finish emitCompute(GroupEmitter &emitter, const graph::Node &node);
 
 // Scalars with fewer letters.
 tensor::Scalar sum(const tensor::Scalar &a, const tensor::Scalar &b);

@@ -172,8 +172,8 @@ class Fuser {
       }
     }
     program_.groupOf[at(node.output)] = group;
-    // A concatenation is computed piece by piece: there is no point at which one could go on with its value.
-    if (node.op != Op::Concat) program_.coords[at(node.output)] = target.domains.output.coords;
+    // What is computed piece by piece has no point at which one could go on with its value.
+    if (!isWrittenInPieces(node.op)) program_.coords[at(node.output)] = target.domains.output.coords;
     noteInputs(group, node);
   }
 

@@ -35,6 +35,9 @@ class GroupEmitter {
   const Domains &domains() const { return group_.domains; }
   Stage stage(const std::string &name, std::vector<tensor::Dim> dims) { return {builder_, name, std::move(dims)}; }
   int temporary(const std::string &name, DType dtype, const std::vector<tensor::Dim> &dims, size_t count);
+  int temporary(const std::string &name, DType dtype, graph::Shape shape) {
+    return builder_.temporary(name, dtype, std::move(shape));
+  }
   /// Element \p indices of \p value, computed in place where it is fused.
   tensor::Scalar value(Stage &stage, graph::ValueId value, const Indices &indices,
                        std::optional<double> outside = std::nullopt);
@@ -43,7 +46,9 @@ class GroupEmitter {
   Finish finishValue(Stage stage, const graph::Node &node, tensor::Scalar body, tensor::CombinerKind combiner);
   /// The same for a result that has to be finished.
   Finish finishPartial(Stage stage, tensor::Scalar body, tensor::CombinerKind combiner);
-  /// Where concatenations write: the storage of \p node's value.
+  /// Element \p indices of the integers \p value, as an index.
+  tensor::Index loadIndex(Stage &stage, graph::ValueId value, const Indices &indices);
+  /// Where what is written in pieces goes: the storage of \p node's value.
   int storageOf(const graph::Node &node);
 
  private:
@@ -62,7 +67,6 @@ class GroupEmitter {
   int storageBuffer(const StoredValue &entry);
   tensor::Scalar define(Stage &stage, graph::ValueId value, const Indices &indices);
   tensor::Scalar external(Stage &stage, graph::ValueId value, const Indices &indices, std::optional<double> outside);
-  tensor::Index loadIndex(Stage &stage, graph::ValueId value, const Indices &indices);
   int inputBuffer(graph::ValueId leaf, const graph::Shape &shape);
   int parameterBuffer(Stage &stage, graph::ValueId leaf, graph::Shape shape, Indices &indices, bool squeeze);
   bool writesBlocks() const;

@@ -157,9 +157,14 @@ Scalar Stage::read(int buffer, const Indices &indices, std::optional<double> out
 void Stage::finish(Scalar body, tensor::CombinerKind combiner, int buffer, Indices indices) {
   const bool reduces = std::any_of(op_.dims.begin(), op_.dims.end(),
                                    [](const tensor::Dim &dim) { return dim.kind == tensor::DimKind::Reduction; });
-  op_.combiner.kind = reduces ? combiner : tensor::CombinerKind::None;
-  op_.body = {std::move(body)};
-  op_.writes = {{buffer, std::move(indices), std::nullopt}};
+  const tensor::CombinerKind kind = reduces ? combiner : tensor::CombinerKind::None;
+  finish({std::move(body)}, {kind, {}, {}}, {{buffer, std::move(indices), std::nullopt}});
+}
+
+void Stage::finish(std::vector<Scalar> body, tensor::Combiner combiner, std::vector<tensor::Access> writes) {
+  op_.body = std::move(body);
+  op_.combiner = std::move(combiner);
+  op_.writes = std::move(writes);
   kernel_->add(std::move(op_));
 }
 

@@ -52,6 +52,8 @@ class Stage {
 
   /// Adds the stage to the kernel. Without reduction dims there is no combiner.
   void finish(tensor::Scalar body, tensor::CombinerKind combiner, int buffer, Indices indices);
+  /// The same for any combiner and any number of results.
+  void finish(std::vector<tensor::Scalar> body, tensor::Combiner combiner, std::vector<tensor::Access> writes);
 
   const std::vector<tensor::Dim> &dims() const { return op_.dims; }
   const std::string &name() const { return op_.name; }

@@ -22,6 +22,8 @@ void collectLeaves(const Program &program, ValueId value, std::vector<ValueId> &
 
 }  // namespace
 
+bool isWrittenInPieces(Op op) { return op == Op::Concat || op == Op::Compute; }
+
 bool isScalarConstant(const graph::Value &value) { return value.constant != nullptr && value.type.elements() == 1; }
 
 Resolved resolve(const Program &program, ValueId value, const Indices &indices, const IndexLoader &loader) {

@@ -67,6 +67,8 @@ struct Program {
   }
 };
 
+/// Concat and Compute: their stages write the storage of their value themselves, each its part.
+bool isWrittenInPieces(graph::Op op);
 /// A constant with one element: bodies hold its number.
 bool isScalarConstant(const graph::Value &value);
 /// An input of the graph, a constant, or a value that has been given storage, as seen by those who read it.

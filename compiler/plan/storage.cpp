@@ -128,8 +128,28 @@ class StorageChooser {
       case Op::Gather:
         if (!isLoadable(reader.inputs[1])) copy(reader.inputs[1]);
         break;
+      case Op::Compute:
+        readByKernel(reader);
+        break;
       default:
         break;
+    }
+  }
+
+  /// Its stages may read an operand many times, and at indices of their own: only what loops step through is not
+  /// made data first.
+  void readByKernel(const Node &reader) {
+    const tensor::Kernel &kernel = *std::get<graph::ComputeAttributes>(reader.attributes).kernel;
+    size_t next = 0;
+    for (size_t b = 0; b < kernel.buffers.size(); ++b) {
+      if (kernel.buffers[b].role != tensor::BufferRole::Input) continue;
+      const ValueId value = reader.inputs[next++];
+      const bool isLeft = std::any_of(kernel.stages.begin(), kernel.stages.end(), [&](const tensor::TensorOp &stage) {
+        return std::any_of(stage.reads.begin(), stage.reads.end(), [&](const tensor::Access &read) {
+          return read.buffer == static_cast<int>(b) && read.outside.has_value();
+        });
+      });
+      if (!isPlain(value) || (isLeft && !allowsOutside(value))) copy(value);
     }
   }
 

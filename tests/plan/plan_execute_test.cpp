@@ -24,7 +24,7 @@ constexpr int kNodes = 6;
 constexpr int kMostFailures = 4;
 // Ops that random graphs must have held, so that a generator that forgets one shows; more graphs are made until they
 // do.
-constexpr size_t kCoreOps = 16;
+constexpr size_t kCoreOps = 17;
 
 // Whether the interpreter bounds at least one element of every output; a test without a bound could not fail.
 bool isTelling(const tensor::Kernel &kernel, uint64_t seed) {

@@ -16,7 +16,8 @@ constexpr char kGarbage = static_cast<char>(0xff);  // NaN as a float, -1 as an 
 
 class Runner {
  public:
-  explicit Runner(const Plan &plan) : plan_(plan), arena_(static_cast<size_t>(plan.arenaBytes), kGarbage) {
+  Runner(const Plan &plan, const KernelRunner &run)
+      : plan_(plan), run_(run), arena_(static_cast<size_t>(plan.arenaBytes), kGarbage) {
     memory_.resize(plan.buffers.size());
     for (size_t i = 0; i < plan.buffers.size(); ++i) {
       const PlanBuffer &buffer = plan.buffers[i];
@@ -94,7 +95,7 @@ class Runner {
         arguments.push_back(gather(buffer, bytesOf(argument)));
       }
     }
-    HONE_ASSIGN_OR_RETURN(std::vector<HostTensor> results, tensor::interpret(planned.kernel, arguments));
+    HONE_ASSIGN_OR_RETURN(std::vector<HostTensor> results, run_(planned.kernel, arguments));
     for (size_t i = 0; i < results.size(); ++i) {
       char *to = bytesOf(outputs[i].second);
       // Padding holds nothing that may be relied on.
@@ -105,14 +106,17 @@ class Runner {
   }
 
   const Plan &plan_;
+  const KernelRunner &run_;
   std::vector<char> arena_;
   std::vector<std::vector<char>> memory_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::vector<HostTensor>> runPlan(const Plan &plan, const std::vector<HostTensor> &inputs) {
-  return Runner(plan).run(inputs);
+absl::StatusOr<std::vector<HostTensor>> runPlan(const Plan &plan, const std::vector<HostTensor> &inputs,
+                                                const KernelRunner &run) {
+  const KernelRunner interpreter = tensor::interpret;
+  return Runner(plan, run == nullptr ? interpreter : run).run(inputs);
 }
 
 absl::StatusOr<std::vector<HostTensor>> runGraph(const graph::Graph &graph, const std::vector<HostTensor> &inputs) {

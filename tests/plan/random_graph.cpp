@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/infer.h"
+#include "compiler/tensor/tensor_op.h"
+#include "tests/plan/compute_kernels.h"
 
 namespace hone::plan {
 namespace {
@@ -86,7 +88,7 @@ class Generator {
 
   void addNode() {
     const ValueId x = pick();
-    switch (below(18)) {
+    switch (below(20)) {
       case 0:
       case 1:
       case 2:
@@ -117,6 +119,9 @@ class Generator {
         return addPad(x);
       case 16:
         return addGather(x);
+      case 17:
+      case 18:
+        return addCompute(x);
       default:
         return chance(50) ? addConcat(x) : addBroadcast(x);
     }
@@ -318,6 +323,33 @@ class Generator {
       }
       return add(Op::Gather, {x, indices}, graph::AxisAttributes{axis});
     }
+  }
+
+  void addCompute(ValueId x) {
+    const Shape &from = shape(x);
+    if (from.empty()) return;
+    std::vector<ValueId> inputs = {x};
+    tensor::Kernel kernel;
+    switch (below(4)) {
+      case 0:
+        kernel = runningSum(from);
+        break;
+      case 1:
+        kernel = neighbours(from);
+        break;
+      case 2:
+        kernel = clampedGather(from, shape(indices_));
+        inputs.insert(inputs.begin(), indices_);
+        break;
+      default: {
+        Shape updates(from.begin() + 1, from.end());
+        updates.insert(updates.begin(), shape(indices_).begin(), shape(indices_).end());
+        if (elements(updates) > kMaxElements) return;
+        kernel = scatterAdd(from, shape(indices_));
+        inputs = {x, indices_, constant(updates)};
+      }
+    }
+    add(Op::Compute, inputs, graph::ComputeAttributes{std::make_shared<const tensor::Kernel>(std::move(kernel))});
   }
 
   void addConcat(ValueId x) {

@@ -1,70 +1,23 @@
-// KernelBuilder: writes kernels briefly, stage after stage. Not thread-safe; owns the kernel until finish().
-//
-//   KernelBuilder b("rows");
-//   const int x = b.input("x", {4, 8}), y = b.output("y", {4});
-//   b.begin("sum", {parallel("r", 4), reduce("c", 8)});
-//   b.fold(CombinerKind::Sum);
-//   b.put(b.get(x, {dim(0), dim(1)}), y, {dim(0)});
-//   const Kernel kernel = b.finish();
+// The compiler's KernelBuilder under the names that tests use.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "compiler/tensor/tensor_op.h"
+#include "compiler/tensor/kernel_builder.h"
 
 namespace hone::tensor::testing {
 
-Dim parallel(std::string name, int64_t extent);
-Dim reduce(std::string name, int64_t extent);
-Dim scan(std::string name, int64_t extent);
-
-class KernelBuilder {
- public:
-  explicit KernelBuilder(std::string name) { kernel_.name = std::move(name); }
-
-  int input(std::string name, std::vector<int64_t> shape, DType dtype = DType::F32);
-  int parameter(std::string name, std::vector<int64_t> shape, DType dtype = DType::F32);
-  int output(std::string name, std::vector<int64_t> shape, DType dtype = DType::F32);
-  int temporary(std::string name, std::vector<int64_t> shape, DType dtype = DType::F32);
-
-  /// Starts the next stage; the calls below speak of it.
-  void begin(std::string name, std::vector<Dim> dims);
-  /// A read as an expression for the body.
-  Scalar get(int buffer, std::vector<Index> indices, std::optional<double> outside = std::nullopt);
-  void fold(CombinerKind kind) { stage().combiner.kind = kind; }
-  void fold(std::vector<Scalar> combine, std::vector<Scalar> identity);
-  /// Appends an element to the body, and where it is written.
-  void put(const Scalar &value, int buffer, std::vector<Index> indices);
-
-  TensorOp &stage() { return kernel_.stages.back(); }
-  Kernel &kernel() { return kernel_; }
-  /// Reads are numbered by their use in the body: the order of get() within an expression is the compiler's.
-  Kernel finish();
-
- private:
-  int add(std::string name, std::vector<int64_t> shape, DType dtype, BufferRole role);
-
-  Kernel kernel_;
-};
-
-// Scalars as people write them; operands have one dtype.
-Scalar operator+(const Scalar &a, const Scalar &b);
-Scalar operator-(const Scalar &a, const Scalar &b);
-Scalar operator*(const Scalar &a, const Scalar &b);
-Scalar operator/(const Scalar &a, const Scalar &b);
-Scalar f32(double value);
-Scalar exponential(const Scalar &a);
-Scalar hyperbolicTangent(const Scalar &a);
-/// 1 / (1 + exp(-a))
-Scalar sigmoid(const Scalar &a);
-Scalar maximum(const Scalar &a, const Scalar &b);
-Scalar minimum(const Scalar &a, const Scalar &b);
-Scalar less(const Scalar &a, const Scalar &b);
-Scalar equal(const Scalar &a, const Scalar &b);
-Scalar select(const Scalar &condition, const Scalar &a, const Scalar &b);
-/// Whether \p index has the value \p value.
-Scalar isIndex(const Index &index, int64_t value);
+using tensor::equal;
+using tensor::exponential;
+using tensor::f32;
+using tensor::hyperbolicTangent;
+using tensor::isIndex;
+using tensor::KernelBuilder;
+using tensor::less;
+using tensor::maximum;
+using tensor::minimum;
+using tensor::parallel;
+using tensor::reduce;
+using tensor::scan;
+using tensor::select;
+using tensor::sigmoid;
 
 }  // namespace hone::tensor::testing

@@ -185,4 +185,14 @@ Result Builder::gather(Result data, Result indices, int64_t axis) {
   return emit(Op::Gather, {data, indices}, graph::AxisAttributes{axis});
 }
 
+Result Builder::compute(tensor::Kernel kernel, const std::vector<Result> &operands) {
+  for (const Result &operand : operands) {
+    if (operand.ok() && type(*operand).elements() == 0) {
+      return unsupported("a tensor without elements, ", graph::typeText(type(*operand)));
+    }
+  }
+  return emit(Op::Compute, operands,
+              graph::ComputeAttributes{std::make_shared<const tensor::Kernel>(std::move(kernel))});
+}
+
 }  // namespace hone::frontend

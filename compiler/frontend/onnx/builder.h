@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/frontend/onnx/import.h"
 #include "compiler/graph/graph.h"
+#include "compiler/tensor/tensor_op.h"
 
 namespace hone::frontend {
 
@@ -76,6 +77,8 @@ class Builder {
   Result slice(Result data, Shape starts, Shape steps, Shape extents);
   Result pad(Result data, graph::PadAttributes attributes);
   Result gather(Result data, Result indices, int64_t axis);
+  /// What no core op says: \p kernel with \p operands in the places of its input buffers, in order.
+  Result compute(tensor::Kernel kernel, const std::vector<Result> &operands);
 
   /// Whether a value of \p type is within the limits; the error says which one it breaks.
   absl::Status checkSize(const graph::TensorType &type) const;

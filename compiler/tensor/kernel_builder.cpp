@@ -1,10 +1,10 @@
-#include "tests/support/kernel_builder.h"
+#include "compiler/tensor/kernel_builder.h"
 
 #include <utility>
 
 #include "compiler/tensor/rewrite.h"
 
-namespace hone::tensor::testing {
+namespace hone::tensor {
 
 Dim parallel(std::string name, int64_t extent) { return {std::move(name), extent, DimKind::Parallel}; }
 Dim reduce(std::string name, int64_t extent) { return {std::move(name), extent, DimKind::Reduction}; }
@@ -78,11 +78,14 @@ Scalar maximum(const Scalar &a, const Scalar &b) { return apply(ScalarOp::Max, {
 Scalar minimum(const Scalar &a, const Scalar &b) { return apply(ScalarOp::Min, {a, b}); }
 Scalar less(const Scalar &a, const Scalar &b) { return apply(ScalarOp::Less, {a, b}); }
 Scalar equal(const Scalar &a, const Scalar &b) { return apply(ScalarOp::Equal, {a, b}); }
+Scalar both(const Scalar &a, const Scalar &b) { return apply(ScalarOp::And, {a, b}); }
+Scalar either(const Scalar &a, const Scalar &b) { return apply(ScalarOp::Or, {a, b}); }
+Scalar negation(const Scalar &a) { return apply(ScalarOp::Not, {a}); }
 Scalar select(const Scalar &condition, const Scalar &a, const Scalar &b) {
   return apply(ScalarOp::Select, {condition, a, b});
 }
 Scalar isIndex(const Index &index, int64_t value) {
-  return equal(indexValue(index), number(double(value), DType::I64));
+  return equal(indexValue(index), number(static_cast<double>(value), DType::I64));
 }
 
-}  // namespace hone::tensor::testing
+}  // namespace hone::tensor
