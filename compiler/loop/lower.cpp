@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/loop/lowering.h"
 #include "compiler/loop/region.h"
+#include "compiler/tensor/rewrite.h"
 
 namespace hone::loop {
 namespace {
@@ -159,6 +160,11 @@ bool Lowering::isRegisterOnly(int buffer) const {
     for (int s = 0; s < writer; ++s) {
       if (isEpilogue(writer, s)) host = s;
     }
+  }
+  // An index is loaded from memory.
+  if (std::any_of(kernel_.stages.begin(), kernel_.stages.end(),
+                  [&](const tensor::TensorOp &op) { return tensor::loads(op, buffer); })) {
+    return false;
   }
   std::vector<int> users = readers(buffer);
   return !users.empty() && std::all_of(users.begin(), users.end(), [&](int user) { return isEpilogue(user, host); });

@@ -9,6 +9,7 @@
 #include "compiler/schedule/register_tile.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/structure.h"
+#include "compiler/tensor/rewrite.h"
 
 namespace hone::schedule {
 namespace {
@@ -85,6 +86,7 @@ class Chooser {
       if (scans(op) || op.writes.size() != 1 || !writesPlainDims(op) || !isRead(op.writes[0].buffer)) return false;
       if (kernel_.buffers[static_cast<size_t>(op.writes[0].buffer)].role == tensor::BufferRole::Output && reduces(op))
         return false;
+      if (isLoaded(op.writes[0].buffer)) return false;
       if (!reduces(op)) continue;
       found = true;
       std::erase_if(rows, [&](const std::string &row) {
@@ -112,6 +114,11 @@ class Chooser {
       return std::any_of(op.reads.begin(), op.reads.end(),
                          [&](const tensor::Access &read) { return read.buffer == buffer; });
     });
+  }
+
+  bool isLoaded(int buffer) const {
+    return std::any_of(kernel_.stages.begin(), kernel_.stages.end(),
+                       [&](const TensorOp &op) { return tensor::loads(op, buffer); });
   }
 
   static bool writesPlainDims(const TensorOp &op) {
@@ -148,7 +155,14 @@ class Chooser {
   }
 
   void scheduleRoot(const TensorOp &op, StageSchedule &out) const {
-    if (scans(op)) return;
+    scheduleAlone(op, out);
+    if (!scans(op)) return;
+    // Between two steps there is no barrier: one thread runs them, and what would be pieces are its loops.
+    out.tile.insert(out.tile.begin(), out.parallel.begin(), out.parallel.end());
+    out.parallel.clear();
+  }
+
+  void scheduleAlone(const TensorOp &op, StageSchedule &out) const {
     if (std::optional<Contraction> contraction = findContraction(kernel_, op, lanes())) {
       contract(op, *contraction, out);
       return;

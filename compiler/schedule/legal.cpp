@@ -7,6 +7,7 @@
 #include "compiler/base/status.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/structure.h"
+#include "compiler/tensor/rewrite.h"
 
 namespace hone::schedule {
 namespace {
@@ -242,6 +243,13 @@ class Rules {
       if (!inside)
         return error(line, StrCat("attached to '", op(host).name, "' but also read by '", op(r).name,
                                   "', outside of that loop"));
+    }
+    for (const tensor::Access &write : op(s).writes) {
+      auto loaded = std::find_if(kernel_.stages.begin(), kernel_.stages.end(),
+                                 [&](const TensorOp &other) { return tensor::loads(other, write.buffer); });
+      if (loaded == kernel_.stages.end()) continue;
+      return error(line, StrCat("attached to '", op(host).name, "', but '", loaded->name,
+                                "' loads indices from what it writes, which has to be complete; attach it nowhere"));
     }
     if (!read) return error(line, StrCat("attached to '", op(host).name, "', which does not read it"));
     for (size_t w = 0; w < s; ++w) {

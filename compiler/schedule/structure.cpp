@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "compiler/tensor/rewrite.h"
+
 namespace hone::schedule {
 
 using tensor::DimKind;
@@ -203,6 +205,8 @@ bool canFollow(const tensor::Kernel &kernel, int reader, int host, const std::ve
     bool inChain = from == host || std::find(chain.begin(), chain.end(), from) != chain.end();
     const tensor::TensorOp &writer = kernel.stages[static_cast<size_t>(from)];
     for (const tensor::Access &write : writer.writes) {
+      // An index may be loaded from anywhere: the whole buffer has to be there.
+      if (tensor::loads(op, write.buffer)) return false;
       for (const tensor::Access &read : op.reads) {
         if (read.buffer != write.buffer) continue;
         if (!inChain) return false;

@@ -181,17 +181,6 @@ class Merge {
     return possible;
   }
 
-  static bool loads(const TensorOp &op, int b) {
-    bool result = false;
-    const auto look = [&](const Index &index) {
-      visit(index, [&](const IndexNode &node) { result |= node.kind == IndexKind::Load && node.buffer == b; });
-    };
-    forEachAccess(
-        op, [&](const Access &access, bool) { std::for_each(access.indices.begin(), access.indices.end(), look); });
-    for (const Scalar &scalar : op.body) visitIndices(scalar, look);
-    return result;
-  }
-
   bool isWholeDim(const TensorOp &op, const Index &index, int64_t extent) const {
     return index->kind == IndexKind::Dim && op.dims[index->value].extent == extent;
   }

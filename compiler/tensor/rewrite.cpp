@@ -98,6 +98,18 @@ void visitIndices(const Scalar &scalar, const std::function<void(const Index &)>
   for (const Scalar &arg : scalar->args) visitIndices(arg, function);
 }
 
+bool loads(const TensorOp &op, int buffer) {
+  bool result = false;
+  const auto look = [&](const Index &index) {
+    visit(index, [&](const IndexNode &node) { result |= node.kind == IndexKind::Load && node.buffer == buffer; });
+  };
+  for (const auto *accesses : {&op.reads, &op.writes}) {
+    for (const Access &access : *accesses) std::for_each(access.indices.begin(), access.indices.end(), look);
+  }
+  for (const Scalar &scalar : op.body) visitIndices(scalar, look);
+  return result;
+}
+
 void orderReads(TensorOp &op) {
   std::vector<Access> ordered;
   std::vector<int> positions(op.reads.size(), -1);

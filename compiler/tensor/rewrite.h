@@ -26,6 +26,9 @@ void visit(const Index &index, const std::function<void(const IndexNode &)> &vis
 /// Calls \p visit for every index in \p scalar (those of IndexValues, whole).
 void visitIndices(const Scalar &scalar, const std::function<void(const Index &)> &visit);
 
+/// Whether \p op loads an index from \p buffer, for an access or in its body.
+bool loads(const TensorOp &op, int buffer);
+
 /// Puts the reads of \p op into the order in which its body uses them, and drops those that it does not use.
 void orderReads(TensorOp &op);
 
