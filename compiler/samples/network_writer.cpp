@@ -1,6 +1,7 @@
 #include "compiler/samples/network_writer.h"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace hone::samples {
@@ -61,6 +62,12 @@ Attribute::Attribute(const char *name, float value) {
   proto.set_name(name);
   proto.set_type(onnx::AttributeProto::FLOAT);
   proto.set_f(value);
+}
+
+Attribute::Attribute(const char *name, const char *value) {
+  proto.set_name(name);
+  proto.set_type(onnx::AttributeProto::STRING);
+  proto.set_s(value);
 }
 
 Attribute::Attribute(const char *name, const std::vector<int64_t> &values) {
@@ -139,26 +146,51 @@ std::string NetworkWriter::filled(const std::string &name, int64_t count, float 
   return weights(name, {count}, value, 0);
 }
 
-std::string NetworkWriter::integers(const std::string &name, const std::vector<int64_t> &values) {
+std::string NetworkWriter::initializer(const std::string &name, onnx::TensorProto tensor) {
   onnx::GraphProto &graph = *model_.mutable_graph();
   if (model_.ir_version() < 4) {
-    setType(*graph.add_input(), name, onnx::TensorProto::INT64, {static_cast<int64_t>(values.size())});
+    setType(*graph.add_input(), name, static_cast<onnx::TensorProto::DataType>(tensor.data_type()),
+            {tensor.dims().begin(), tensor.dims().end()});
   }
-  onnx::TensorProto &tensor = *graph.add_initializer();
-  tensor = integerTensor(values, false);
   tensor.set_name(name);
+  *graph.add_initializer() = std::move(tensor);
   return name;
+}
+
+std::string NetworkWriter::integers(const std::string &name, const std::vector<int64_t> &values) {
+  return initializer(name, integerTensor(values, false));
+}
+
+void NetworkWriter::nodeOfSeveral(const std::string &op, const std::vector<std::string> &inputs,
+                                  const std::vector<std::string> &outputs,
+                                  std::initializer_list<Attribute> attributes) {
+  onnx::NodeProto &node = *model_.mutable_graph()->add_node();
+  node.set_op_type(op);
+  node.set_name(outputs.at(0));
+  for (const std::string &input : inputs) node.add_input(input);
+  for (const std::string &output : outputs) node.add_output(output);
+  for (const Attribute &attribute : attributes) *node.add_attribute() = attribute.proto;
 }
 
 std::string NetworkWriter::node(const std::string &op, const std::vector<std::string> &inputs,
                                 const std::string &output, std::initializer_list<Attribute> attributes) {
-  onnx::NodeProto &node = *model_.mutable_graph()->add_node();
-  node.set_op_type(op);
-  node.set_name(output);
-  for (const std::string &input : inputs) node.add_input(input);
-  node.add_output(output);
-  for (const Attribute &attribute : attributes) *node.add_attribute() = attribute.proto;
+  nodeOfSeveral(op, inputs, {output}, attributes);
   return output;
+}
+
+std::string NetworkWriter::convolution(const std::string &x, const std::string &output, const std::string &prefix,
+                                       const Convolution &sizes, float gain) {
+  using Shape = std::vector<int64_t>;
+  float deviation = gain / std::sqrt(static_cast<float>(sizes.from * sizes.kernel * sizes.kernel));
+  Shape shape = {sizes.to, sizes.from, sizes.kernel, sizes.kernel};
+  std::vector<std::string> inputs = {x, centredWeights(prefix + "weight", shape, deviation)};
+  if (sizes.hasBias) inputs.push_back(weights(prefix + "bias", {sizes.to}, 0, 0.1F * gain));
+  return node("Conv", inputs, output,
+              {{"dilations", Shape{1, 1}},
+               {"group", 1},
+               {"kernel_shape", Shape{sizes.kernel, sizes.kernel}},
+               {"pads", Shape{sizes.pad, sizes.pad, sizes.pad, sizes.pad}},
+               {"strides", Shape{sizes.stride, sizes.stride}}});
 }
 
 std::string NetworkWriter::scalar(const std::string &output, float value) {

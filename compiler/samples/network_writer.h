@@ -28,11 +28,24 @@ struct Attribute {
   Attribute(const char *name, int64_t value);
   Attribute(const char *name, int value) : Attribute(name, static_cast<int64_t>(value)) {}
   Attribute(const char *name, float value);
+  Attribute(const char *name, const char *value);
   Attribute(const char *name, const std::vector<int64_t> &values);
   Attribute(const char *name, onnx::TensorProto value);
 
   onnx::AttributeProto proto;
 };
+
+/// A square convolution over images.
+struct Convolution {
+  int64_t from, to, kernel;
+  int64_t stride = 1;
+  int64_t pad = 0;
+  bool hasBias = true;
+};
+
+/// What a layer multiplies by to give mean square 1 from rectified values of mean square 1/2: its weights sum to zero,
+/// so that only the variance of a rectified value, 1/2 - 1/(2 pi), passes. Of SiLU's values, nearly the same.
+inline constexpr float kRectifiedGain = 1.7F;
 
 class NetworkWriter {
  public:
@@ -50,10 +63,19 @@ class NetworkWriter {
   /// A float32 list whose elements are all \p value.
   std::string filled(const std::string &name, int64_t count, float value);
   std::string integers(const std::string &name, const std::vector<int64_t> &values);
+  /// An initializer as it is given; for weights that are not float32.
+  std::string initializer(const std::string &name, onnx::TensorProto tensor);
 
   /// Appends a node with one output, which carries the name \p output; returns that name. The node is called so, too.
   std::string node(const std::string &op, const std::vector<std::string> &inputs, const std::string &output,
                    std::initializer_list<Attribute> attributes = {});
+  /// The same with several outputs; the node is called as the first.
+  void nodeOfSeveral(const std::string &op, const std::vector<std::string> &inputs,
+                     const std::vector<std::string> &outputs, std::initializer_list<Attribute> attributes = {});
+  /// A Conv node called \p output, whose weights are \p prefix + "weight" and, if any, \p prefix + "bias". \p gain is
+  /// the output's deviation for inputs of mean square 1 (and mean 0).
+  std::string convolution(const std::string &x, const std::string &output, const std::string &prefix,
+                          const Convolution &sizes, float gain);
   /// A Constant node, as PyTorch's exporter writes small values.
   std::string scalar(const std::string &output, float value);
   std::string scalarInteger(const std::string &output, int64_t value);

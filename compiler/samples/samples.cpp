@@ -14,9 +14,17 @@ struct Sample {
 
 constexpr Sample kSamples[] = {
     {"bert-base", [](uint64_t seed) { return bert("bert-base", {12, 768, 12, 3072}, seed); }},
+    {"densenet121", densenet121},
+    {"gpt2-block", gpt2Block},
+    {"inception-v1", inceptionV1},
+    {"lstm-tagger", lstmTagger},
     {"minilm-l6", [](uint64_t seed) { return bert("minilm-l6", {6, 384, 12, 1536}, seed); }},
     {"mobilenet-v2", mobilenetV2},
     {"resnet50-v2", resnet50V2},
+    {"squeezenet1.1", squeezenet11},
+    {"unet", unet},
+    {"vgg16", vgg16},
+    {"yolo-like", yoloLike},
 };
 
 }  // namespace

@@ -12,7 +12,7 @@
 
 namespace hone::samples {
 
-/// "bert-base", "minilm-l6", "mobilenet-v2", "resnet50-v2".
+/// "bert-base", "densenet121", …: sorted.
 std::vector<std::string> sampleNames();
 
 /// The bytes of an ONNX model. Activations keep about unit size through the network, and a classifier's scores differ

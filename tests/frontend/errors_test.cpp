@@ -84,6 +84,28 @@ TEST(Errors, OfUnboundDimensionsShowTheFlag) {
               {"'ids' [batch,sequence]", "'mask' [1,?]", "--input-shapes \"ids:[1,128] mask:[1,128]\""});
 }
 
+// PaddlePaddle's exporter calls every open dim so; two dims that nobody knows need not be equal.
+TEST(Errors, AreNotMadeOfDimensionsWithoutName) {
+  for (const char *text : {"?", "-1", "*", "None"}) {
+    ModelBuilder model(11);
+    model.namedInput("x", DType::F32, {"N", "3", text, text});
+    model.node("Abs", {"x"}, {"y"});
+    model.output("y");
+    auto graph = frontend::importModel(model.bytes(), withShapes({{"x", {1, 3, 48, 192}}}));
+    ASSERT_TRUE(graph.ok()) << text << ": " << graph.status();
+    EXPECT_EQ(graph->values[static_cast<size_t>(graph->outputs[0].value)].type.shape, (graph::Shape{1, 3, 48, 192}));
+    // One of them bound binds nothing else.
+    expectError(model.bytes(), Code::kInvalidArgument, {"'x' [1,3,48,?]", "not bound"},
+                withShapes({{"x", {1, 3, 48, 0}}}));
+  }
+  ModelBuilder named(11);
+  named.namedInput("x", DType::F32, {"side", "side"});
+  named.node("Abs", {"x"}, {"y"});
+  named.output("y");
+  expectError(named.bytes(), Code::kInvalidArgument, {"binds the dimension 'side' to 48"},
+              withShapes({{"x", {48, 192}}}));
+}
+
 TEST(Errors, OfInputShapesNameWhatIsWrong) {
   std::string bytes = simpleModel().bytes();
   expectError(bytes, Code::kInvalidArgument, {"'data'", "the model's inputs are 'x'"}, withShapes({{"data", {1}}}));

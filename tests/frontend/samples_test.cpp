@@ -148,8 +148,46 @@ TEST(Samples, TransformersAreBert) {
   }
 }
 
+// What is published of these networks: operators, and multiplications and additions (two for each product).
+TEST(Samples, ClassifiersAreTheModelZoos) {
+  struct Case {
+    const char *name, *input;
+    Shape output;
+    std::map<std::string, int> counts;
+    double gigaFlops;
+  };
+  const Case cases[] = {
+      {"squeezenet1.1", "data", {1, 1000}, {{"Conv", 26}, {"Relu", 26}, {"Concat", 8}, {"MaxPool", 3}}, 0.70},
+      {"vgg16", "data", {1, 1000}, {{"Conv", 13}, {"Gemm", 3}, {"Dropout", 2}, {"MaxPool", 5}}, 30.95},
+      {"densenet121",
+       "data_0",
+       {1, 1000, 1, 1},
+       {{"Conv", 121}, {"BatchNormalization", 121}, {"Concat", 58}, {"Unsqueeze", 242}, {"AveragePool", 3}},
+       5.67},
+  };
+  for (const Case &c : cases) {
+    auto counts = countOperators(parse(c.name));
+    for (const auto &[op, count] : c.counts) EXPECT_EQ(counts[op], count) << c.name << ' ' << op;
+    graph::Graph graph = import(c.name);
+    EXPECT_EQ(graph.inputs.at(0).name, c.input);
+    EXPECT_EQ(outputShape(graph), c.output);
+    EXPECT_NEAR(countGigaFlops(graph), c.gigaFlops, 0.02 * c.gigaFlops) << c.name;
+  }
+}
+
+TEST(Samples, DecoderIsCausalAndItsShapesFold) {
+  auto counts = countOperators(parse("gpt2-block"));
+  EXPECT_EQ(counts["Gemm"], 4);
+  EXPECT_EQ(counts["Where"], 1);
+  EXPECT_EQ(counts["Tanh"], 1);
+  graph::Graph graph = import("gpt2-block");
+  EXPECT_EQ(outputShape(graph), (Shape{1, 128, 768}));
+  // 24 * hidden^2 per token in products with weights, 4 * hidden * sequence in attention.
+  EXPECT_NEAR(countGigaFlops(graph), 128 * (24.0 * 768 * 768 + 4.0 * 768 * 128) / 1e9, 0.01);
+}
+
 TEST(Samples, AreAFunctionOfTheSeed) {
-  for (const char *name : {"mobilenet-v2", "minilm-l6"}) {
+  for (const char *name : {"mobilenet-v2", "minilm-l6", "inception-v1", "lstm-tagger", "unet", "yolo-like"}) {
     std::string first = bytesOf(name, 1);
     EXPECT_TRUE(first == bytesOf(name, 1)) << name;
     EXPECT_FALSE(first == bytesOf(name, 2)) << name;
@@ -179,8 +217,9 @@ TEST(Samples, HaveWeightsOfTheRightSpread) {
 }
 
 TEST(Samples, AreListed) {
-  EXPECT_EQ(samples::sampleNames(),
-            (std::vector<std::string>{"bert-base", "minilm-l6", "mobilenet-v2", "resnet50-v2"}));
+  EXPECT_EQ(samples::sampleNames(), (std::vector<std::string>{"bert-base", "densenet121", "gpt2-block", "inception-v1",
+                                                              "lstm-tagger", "minilm-l6", "mobilenet-v2", "resnet50-v2",
+                                                              "squeezenet1.1", "unet", "vgg16", "yolo-like"}));
   auto unknown = samples::sampleModel("resnet", 0);
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.status().code(), absl::StatusCode::kInvalidArgument);

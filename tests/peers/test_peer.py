@@ -21,7 +21,7 @@ import make_efficientnet_lite0
 import preprocess
 
 TOLERANCE = 1e-4
-CLASSIFIERS = {"resnet50-v2", "mobilenet-v2", "efficientnet-lite0"}
+CLASSIFIERS = {"densenet121", "efficientnet-lite0", "inception-v1", "mobilenet-v2", "resnet50-v2", "squeezenet1.1", "vgg16"}
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png")
 SEEDS = (1, 2)
 

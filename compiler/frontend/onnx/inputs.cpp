@@ -1,5 +1,8 @@
 // Binding of the dimensions of the model's inputs.
+#include <algorithm>
+#include <iterator>
 #include <optional>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -11,6 +14,9 @@
 
 namespace hone::frontend {
 namespace {
+
+/// What exporters write for "I do not know": no names, for dims that are called so need not be equal.
+constexpr std::string_view kNoNames[] = {"?", "*", "-1", "None"};
 
 struct Dimension {
   int64_t extent = 0;  ///< 0: not known
@@ -40,7 +46,10 @@ absl::StatusOr<Input> readInput(const onnx::ValueInfoProto &proto, const ImportL
   input.dims.emplace();
   for (const auto &dim : type.shape().dim()) {
     // Some exporters write 0 or -1 where they do not know.
-    input.dims->push_back({dim.has_dim_value() && dim.dim_value() > 0 ? dim.dim_value() : 0, dim.dim_param()});
+    int64_t extent = dim.has_dim_value() && dim.dim_value() > 0 ? dim.dim_value() : 0;
+    const std::string &name = dim.dim_param();
+    bool isName = std::find(std::begin(kNoNames), std::end(kNoNames), name) == std::end(kNoNames);
+    input.dims->push_back({extent, isName ? name : ""});
   }
   return input;
 }
