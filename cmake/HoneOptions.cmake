@@ -10,6 +10,9 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # Programs together in bin/, as they are after installation: `hone` looks for `hone-worker` beside itself.
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
 set(CMAKE_LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
+# No program needs a library of ours, and the system's are where the loader looks. CMake's own search path for the build
+# tree ends with an empty entry, which means the current folder: slow, and somebody else's choice.
+set(CMAKE_SKIP_RPATH ON)
 
 option(HONE_BUILD_COMPILER "Build the compiler, the worker and the command-line driver (needs LLVM 19, onnx, protobuf)" ON)
 option(HONE_BUILD_SERVICE "Build the coordinator, the worker and the client (needs gRPC, SQLite; the worker builds models only with HONE_BUILD_COMPILER)" ON)

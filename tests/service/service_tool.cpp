@@ -5,6 +5,7 @@
 //   service_tool show-target FILE           the same as JSON
 //   service_tool compile WORKER TARGET      reads lines "MODEL OPT_LEVEL", answers each with "MODEL OPT_LEVEL SHA256":
 //                                           the artifact that a local compilation gives
+//   service_tool compile-file WORKER TARGET MODEL ARTIFACT    what `hone-worker --once` alone needs for one model
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -61,6 +62,19 @@ int showTarget(const std::string &path) {
   return 0;
 }
 
+int compileFile(const std::string &worker, const std::string &targetFile, const std::string &model,
+                const std::string &artifact) {
+  v1::Work work;
+  if (!work.mutable_compile()->mutable_target_description()->ParseFromString(contentOf(targetFile)))
+    return fail(absl::InvalidArgumentError("no target description in " + targetFile));
+  work.mutable_compile()->set_opt_level(3);
+  auto end = test::workLocally(worker, work, contentOf(model));
+  if (!end.ok()) return fail(end.status());
+  if (end->result.outcome() != v1::Result::DONE) return fail(absl::InternalError(end->result.sentence()));
+  std::ofstream(artifact, std::ios::binary) << end->output;
+  return 0;
+}
+
 int compileLines(const std::string &worker, const std::string &targetFile) {
   const std::string bytes = contentOf(targetFile);
   v1::Work work;
@@ -83,7 +97,7 @@ int compileLines(const std::string &worker, const std::string &targetFile) {
 int main(int argc, char **argv) {
   CLI::App app("help of the service's tests");
   app.require_subcommand(1);
-  std::string worker, path;
+  std::string worker, path, model, artifact;
   uint32_t count = 0;
   CLI::App *models = app.add_subcommand("models");
   models->add_option("folder", path)->required();
@@ -94,14 +108,18 @@ int main(int argc, char **argv) {
   CLI::App *show = app.add_subcommand("show-target");
   show->add_option("file", path)->required();
   CLI::App *compile = app.add_subcommand("compile");
-  for (CLI::App *command : {target, compile}) {
+  CLI::App *compileOne = app.add_subcommand("compile-file");
+  for (CLI::App *command : {target, compile, compileOne}) {
     command->add_option("worker", worker)->required();
     command->add_option("file", path)->required();
   }
+  compileOne->add_option("model", model)->required();
+  compileOne->add_option("artifact", artifact)->required();
   CLI11_PARSE(app, argc, argv);
   if (models->parsed()) return writeModels(path, count);
   if (hostile->parsed()) return writeHostileModels(path);
   if (target->parsed()) return writeTarget(worker, path);
   if (show->parsed()) return showTarget(path);
+  if (compileOne->parsed()) return compileFile(worker, path, model, artifact);
   return compileLines(worker, path);
 }

@@ -66,12 +66,6 @@ void ChildPool::work() {
       order.child = std::move(child);
       order.isDone = true;
       done_.notify_all();
-    } else if (idle_.size() > target_) {
-      std::unique_ptr<Child> last = std::move(idle_.back());
-      idle_.pop_back();
-      lock.unlock();
-      last.reset();
-      lock.lock();
     } else if (idle_.size() < target_) {
       refill(lock);
     } else {

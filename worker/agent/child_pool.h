@@ -21,7 +21,7 @@ class ChildPool {
   ChildPool(ChildProgram program, const QuietLock &quiet, const Log &log);
   ~ChildPool();
 
-  /// How many are to wait for work.
+  /// How many are to wait for work. What there is beyond that stays: a lease that has begun is about to take it.
   void keep(int idle);
   /// One for who needs it: from the reserve, or spawned now. UNAVAILABLE when none can be started.
   absl::StatusOr<std::unique_ptr<Child>> take();
