@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <string>
 
+#include "runtime/printable.h"
+
 namespace hone::client {
 
 ExitCode exitCode(const absl::Status &status) {
@@ -28,7 +30,7 @@ ExitCode exitCode(const absl::Status &status) {
 }
 
 int report(const absl::Status &status) {
-  if (!status.ok()) fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  if (!status.ok()) fprintf(stderr, "error: %s\n", runtime::printable(std::string(status.message())).c_str());
   return static_cast<int>(exitCode(status));
 }
 

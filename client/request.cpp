@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/programs.h"
 #include "client/result_status.h"
+#include "runtime/printable.h"
 
 namespace hone::client {
 
@@ -57,7 +58,7 @@ absl::StatusOr<v1::Result> ask(Request request) {
   if (!end.ok()) return end.status();
   if (!end->result.has_value() || end->result->outcome() == v1::Result::DEFECT) return explainDeath(request, *end);
   if (absl::Status status = statusOf(*end->result, request.subject); !status.ok()) return status;
-  for (const std::string &note : end->result->notes()) fprintf(stderr, "note: %s\n", note.c_str());
+  for (const std::string &note : end->result->notes()) fprintf(stderr, "note: %s\n", runtime::printable(note).c_str());
   return *std::move(end->result);
 }
 

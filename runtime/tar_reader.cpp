@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "runtime/printable.h"
+
 namespace hone::runtime {
 namespace {
 
@@ -35,14 +37,6 @@ uint64_t headerSum(std::string_view header) {
 template <typename... Parts>
 Status notAnArtifact(const Parts &...parts) {
   return refused("the file is not a hone artifact: ", parts...);
-}
-
-/// A member's name for a sentence: control characters must not reach a terminal.
-std::string printable(std::string_view name) {
-  std::string text(name);
-  for (char &byte : text)
-    if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) byte = '?';
-  return text;
 }
 
 Status checkHeader(std::string_view header, const std::string &name, size_t position) {

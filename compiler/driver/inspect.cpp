@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "compiler/artifact/text.h"
 #include "compiler/driver/schedules_file.h"
 
 namespace hone::driver {
@@ -14,6 +15,7 @@ namespace {
 
 using absl::StrAppend;
 using absl::StrCat;
+using artifact::printable;
 
 std::string bytesText(int64_t bytes) {
   if (bytes >= 1 << 20) return absl::StrFormat("%.2f MiB", static_cast<double>(bytes) / (1 << 20));
@@ -21,8 +23,11 @@ std::string bytesText(int64_t bytes) {
   return StrCat(bytes, " B");
 }
 
+std::string namesText(const std::vector<std::string> &names) { return printable(absl::StrJoin(names, ", ")); }
+
 std::string tensorText(const artifact::TensorDescription &tensor) {
-  return StrCat("  ", tensor.name, "  ", std::string(name(tensor.dtype)), "[", absl::StrJoin(tensor.shape, ","), "]\n");
+  return StrCat("  ", printable(tensor.name), "  ", std::string(name(tensor.dtype)), "[",
+                absl::StrJoin(tensor.shape, ","), "]\n");
 }
 
 std::string targetText(const TargetDescription &target) {
@@ -38,7 +43,7 @@ std::string callsText(const artifact::ArtifactDescription &description) {
   for (const auto &call : description.calls) width = std::max(width, call.name.size());
   for (const auto &call : description.calls) {
     text += absl::StrFormat("  %-*s  kernel %3d  %9.3f MFLOP  %s\n", static_cast<int>(width), call.name, call.kernel,
-                            static_cast<double>(call.flops) * 1e-6, absl::StrJoin(call.nodes, ", "));
+                            static_cast<double>(call.flops) * 1e-6, namesText(call.nodes));
   }
   return text;
 }
@@ -62,8 +67,8 @@ std::string kernelsText(const artifact::ArtifactDescription &description) {
 
 std::string inspectText(const artifact::Artifact &artifact) {
   const artifact::ArtifactDescription &description = artifact.description;
-  std::string text = StrCat("module    ", description.name, "  (hone ", description.compilerVersion, ", ABI ",
-                            artifact.abiVersion, ")\n", targetText(description.target), "needs     ",
+  std::string text = StrCat("module    ", printable(description.name), "  (hone ", description.compilerVersion,
+                            ", ABI ", artifact.abiVersion, ")\n", targetText(description.target), "needs     ",
                             absl::StrJoin(description.requiredFeatures, " "), "\ninputs\n");
   for (const auto &tensor : description.inputs) text += tensorText(tensor);
   text += "outputs\n";
@@ -73,7 +78,7 @@ std::string inspectText(const artifact::Artifact &artifact) {
             bytesText(static_cast<int64_t>(artifact.moduleBytes.size())), "\n");
   StrAppend(&text, "identity  ", artifact.identity, "\n  mod.so      sha256 ", artifact.moduleSha256,
             "\n  mod.params  sha256 ", artifact.parameterSha256, "\n");
-  for (const auto &[key, value] : description.provenance) StrAppend(&text, "  ", key, " ", value, "\n");
+  for (const auto &[key, value] : description.provenance) StrAppend(&text, "  ", key, " ", printable(value), "\n");
   return text + callsText(description) + kernelsText(description);
 }
 
@@ -93,7 +98,7 @@ std::string inspectSchedules(const artifact::Artifact &artifact) {
   std::string text;
   for (const artifact::CallDescription &call : description.calls) {
     if (!text.empty()) text += '\n';
-    if (!call.nodes.empty()) StrAppend(&text, "# ", absl::StrJoin(call.nodes, ", "), "\n");
+    if (!call.nodes.empty()) StrAppend(&text, "# ", namesText(call.nodes), "\n");
     text += schedulesFileSection(call.name, description.kernels[static_cast<size_t>(call.kernel)].schedule);
   }
   return text;

@@ -57,6 +57,79 @@ ModelBuilder unknownOperators() {
   return model;
 }
 
+/// Relu after Relu, \p count times.
+ModelBuilder chain(int64_t count) {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {1, 4});
+  for (int64_t i = 0; i < count; ++i) {
+    onnx::NodeProto &node = *model.model.mutable_graph()->add_node();
+    node.set_op_type("Relu");
+    node.add_input(i == 0 ? "x" : "v" + std::to_string(i - 1));
+    node.add_output(i == count - 1 ? "out" : "v" + std::to_string(i));
+  }
+  model.output("out");
+  return model;
+}
+
+/// Names that mean something to a terminal, a file system, a tar or a zip.
+ModelBuilder strangeNames() {
+  ModelBuilder model(13);
+  model.input("../in\nput", DType::F32, {1, 4});
+  model.node("Relu", {"../in\nput"}, {"/etc/\x1b[31mmiddle"});
+  model.node("Neg", {"/etc/\x1b[31mmiddle"}, {"out/../../put"});
+  model.output("out/../../put");
+  return model;
+}
+
+ModelBuilder elsewhere() {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {1, 4});
+  model.node("Add", {"x", "w"}, {"out"});
+  model.output("out");
+  onnx::TensorProto &tensor = *model.model.mutable_graph()->add_initializer();
+  tensor.set_name("w");
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.add_dims(4);
+  tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+  auto &entry = *tensor.add_external_data();
+  entry.set_key("location");
+  entry.set_value("/etc/passwd");
+  return model;
+}
+
+ModelBuilder circle() {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {1, 4});
+  model.node("Add", {"x", "b"}, {"a"});
+  model.node("Relu", {"a"}, {"b"});
+  model.output("b");
+  return model;
+}
+
+ModelBuilder immense() {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {1LL << 30, 1LL << 30});
+  model.node("Relu", {"x"}, {"out"});
+  model.output("out");
+  return model;
+}
+
+/// Graphs in graphs. The bytes are written here: protobuf itself would refuse to copy so deep a message.
+std::string deep(int depth) {
+  const auto field = [](int number, const std::string &content) {
+    std::string text(1, static_cast<char>(number << 3 | 2));
+    for (size_t rest = content.size();; rest >>= 7) {
+      text.push_back(static_cast<char>((rest & 0x7F) | (rest > 0x7F ? 0x80 : 0)));
+      if (rest <= 0x7F) break;
+    }
+    return text + content;
+  };
+  constexpr int kModelGraph = 7, kGraphNode = 1, kNodeAttribute = 5, kAttributeGraph = 6;
+  std::string graph;
+  for (int i = 0; i < depth; ++i) graph = field(kGraphNode, field(kNodeAttribute, field(kAttributeGraph, graph)));
+  return field(kModelGraph, graph);
+}
+
 void write(const std::string &folder, const std::string &name, const ModelBuilder &model) {
   std::ofstream(folder + "/" + name, std::ios::binary) << model.bytes();
 }
@@ -71,5 +144,11 @@ int main(int argc, char **argv) {
   write(argv[1], "classifier.onnx", classifier());
   write(argv[1], "unbound.onnx", unbound());
   write(argv[1], "unknown.onnx", unknownOperators());
+  write(argv[1], "million.onnx", chain(1'000'000));
+  write(argv[1], "strange.onnx", strangeNames());
+  write(argv[1], "elsewhere.onnx", elsewhere());
+  write(argv[1], "circle.onnx", circle());
+  write(argv[1], "immense.onnx", immense());
+  std::ofstream(std::string(argv[1]) + "/deep.onnx", std::ios::binary) << deep(1000);
   return 0;
 }

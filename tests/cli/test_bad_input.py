@@ -2,7 +2,7 @@
 import os
 import random
 
-from support import CliTest, write_npz
+from support import CliTest, read_npz, write_npz
 
 
 class BadModels(CliTest):
@@ -18,10 +18,28 @@ class BadModels(CliTest):
         for length in (1, 10, 1000, 100000):
             self.write("random.onnx", generator.randbytes(length))
             self.refuse_model("random.onnx")
+
+    def test_models_truncated_at_every_sixty_fourth(self):
         model = self.read("classifier.onnx")
-        for _ in range(20):
-            self.write("truncated.onnx", model[:generator.randrange(1, len(model))])
+        for part in range(1, 64):
+            self.write("truncated.onnx", model[:len(model) * part // 64])
             self.refuse_model("truncated.onnx")
+
+    def test_models_that_mean_harm(self):
+        self.refuse_model("million.onnx", "1000000 nodes", "the limit is")
+        self.refuse_model("deep.onnx", "nest deeper than")
+        self.refuse_model("circle.onnx", "form a cycle")
+        self.refuse_model("immense.onnx", "elements")
+        self.refuse_model("elsewhere.onnx", "'w'", "never opened")
+
+    def test_names_are_names_and_nothing_else(self):
+        before = sorted(os.listdir(self.folder))
+        self.hone("compile", "strange.onnx", "-o", "strange.tar")
+        printed = "".join(self.hone("inspect", "strange.tar"))
+        self.assertNotIn("\x1b", printed)
+        self.hone("run", "strange.tar", "-o", "strange.npz")
+        self.assertEqual(sorted(os.listdir(self.folder)), sorted([*before, "strange.tar", "strange.npz"]))
+        self.assertEqual(list(read_npz(self.path("strange.npz"))), ["output_0", "out_.._.._put"])
 
     def test_every_unknown_operator_is_named_at_once(self):
         self.refuse_model("unknown.onnx", "Frobnicate", "Transmogrify", "node_middle", "node_out")
