@@ -255,11 +255,10 @@ void Lowering::finishScratch(Phase &phase) {
 
 // -------------------------------------------------------------------------------------------------------- phases
 
-Phase Lowering::rootPhase(int position) {
+std::vector<IntExpr> Lowering::parallelDigits(int position, Phase &phase) {
   const tensor::TensorOp &op = stage(position);
   const std::vector<Loop> &parallel = stageSchedule(position).parallel;
   std::vector<int64_t> counts;
-  Phase phase;
   for (size_t i = 0; i < parallel.size(); ++i) {
     int64_t size = op.dims[static_cast<size_t>(dimPosition(op, parallel[i].dim))].extent;
     for (size_t j = 0; j < i; ++j) {
@@ -275,32 +274,35 @@ Phase Lowering::rootPhase(int position) {
     digits[i] = mod(floorDiv(phase.parallel, inner), counts[i]);
     inner *= counts[i];
   }
-  phase.body = makeBlock(lowerStage(*this, position, wholeRegion(op), digits));
+  return digits;
+}
+
+Phase Lowering::rootPhase(int position) {
+  Phase phase;
+  const std::vector<IntExpr> digits = parallelDigits(position, phase);
+  phase.body = makeBlock(lowerStage(*this, position, wholeRegion(stage(position)), digits));
   finishScratch(phase);
   return phase;
 }
 
-// All stages that share the scan dims, step by step.
+// All stages that share the scan dims, step by step; each piece of their parallel loops runs all steps.
 Phase Lowering::scanPhase() {
   Phase phase;
-  phase.parallel = freshVariable("p", 0, 0);
+  const auto first = std::find_if(kernel_.stages.begin(), kernel_.stages.end(), hasScan);
+  const std::vector<IntExpr> digits = parallelDigits(static_cast<int>(first - kernel_.stages.begin()), phase);
   std::vector<IntExpr> steps;
   std::vector<int64_t> extents;
-  for (const tensor::TensorOp &op : kernel_.stages) {
-    if (!hasScan(op)) continue;
-    for (const tensor::Dim &dim : op.dims) {
-      if (dim.kind != DimKind::Scan) break;
-      extents.push_back(dim.extent);
-      steps.push_back(freshVariable(dim.name, 0, dim.extent - 1));
-    }
-    break;
+  for (const tensor::Dim &dim : first->dims) {
+    if (dim.kind != DimKind::Scan) break;
+    extents.push_back(dim.extent);
+    steps.push_back(freshVariable(dim.name, 0, dim.extent - 1));
   }
   Body body;
   for (size_t s = 0; s < kernel_.stages.size(); ++s) {
     if (!hasScan(kernel_.stages[s])) continue;
     Region region = wholeRegion(kernel_.stages[s]);
     for (size_t d = 0; d < steps.size(); ++d) region[d] = {steps[d], 1};
-    Body nest = lowerStage(*this, static_cast<int>(s), region, {});
+    Body nest = lowerStage(*this, static_cast<int>(s), region, digits);
     body.insert(body.end(), nest.begin(), nest.end());
   }
   for (size_t d = steps.size(); d-- > 0;) {

@@ -104,6 +104,8 @@ class Lowering {
   void placeArguments();
   void placeShared();
   Phase rootPhase(int stage);
+  /// Gives \p phase the parallel loops of \p stage; the digits of its variable, one per loop.
+  std::vector<IntExpr> parallelDigits(int stage, Phase &phase);
   Phase scanPhase();
   void finishScratch(Phase &phase);
   IntExpr offset(int buffer, const std::vector<IntExpr> &indices);

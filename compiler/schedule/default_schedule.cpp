@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "compiler/schedule/pieces.h"
 #include "compiler/schedule/register_tile.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/structure.h"
@@ -18,9 +19,6 @@ using tensor::DimKind;
 using tensor::Kernel;
 using tensor::TensorOp;
 
-// A parallel piece shorter than this costs more in hand-over than it balances.
-constexpr int64_t kPieceCycles = 20000;
-constexpr int64_t kPiecesPerCore = 8;
 // Rows that several stages share are kept in thread scratch up to this many elements.
 constexpr int64_t kLongestSharedRow = 1 << 16;
 // Reduction loops whose product is at most this are expanded around vectorised parallel dims.
@@ -40,6 +38,7 @@ class Chooser {
       schedule.stages.push_back(std::move(stage));
     }
     if (!shareRows(schedule)) followHosts(schedule);
+    divideScan(kernel_, target_, schedule);
     return schedule;
   }
 
@@ -155,14 +154,6 @@ class Chooser {
   }
 
   void scheduleRoot(const TensorOp &op, StageSchedule &out) const {
-    scheduleAlone(op, out);
-    if (!scans(op)) return;
-    // Between two steps there is no barrier: one thread runs them, and what would be pieces are its loops.
-    out.tile.insert(out.tile.begin(), out.parallel.begin(), out.parallel.end());
-    out.parallel.clear();
-  }
-
-  void scheduleAlone(const TensorOp &op, StageSchedule &out) const {
     if (std::optional<Contraction> contraction = findContraction(kernel_, op, lanes())) {
       contract(op, *contraction, out);
       return;

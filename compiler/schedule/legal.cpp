@@ -167,9 +167,24 @@ class Rules {
     HONE_RETURN_IF_ERROR(section(s, line.parallel, DimKind::Parallel, "parallel", seen));
     HONE_RETURN_IF_ERROR(section(s, line.tile, DimKind::Parallel, "tile", seen));
     HONE_RETURN_IF_ERROR(section(s, line.reduction, DimKind::Reduction, "reduction", seen));
-    if (!line.parallel.empty() && (line.at || scans(op(s)))) {
-      return error(line, line.at ? "parallel loops in a stage that is attached to another; give them as tile loops"
-                                 : "parallel loops in a stage with a scan dim; give them as tile loops");
+    if (!line.parallel.empty() && line.at) {
+      return error(line, "parallel loops in a stage that is attached to another; give them as tile loops");
+    }
+    return scans(op(s)) ? scanLoops(s) : absl::OkStatus();
+  }
+
+  // One piece runs all steps of all stages of a scan.
+  absl::Status scanLoops(size_t s) const {
+    const StageSchedule &line = stage(s);
+    for (const Loop &loop : line.parallel) {
+      if (isApartInScan(kernel_, loop.dim)) continue;
+      return error(line, StrCat("parallel loop over '", loop.dim,
+                                "', whose values meet in the steps of the scan; give it as a tile loop"));
+    }
+    for (size_t other = 0; other < s; ++other) {
+      if (!scans(op(other)) || stage(other).parallel == line.parallel) continue;
+      return error(line, StrCat("parallel loops differ from those of '", stage(other).stage,
+                                "'; all stages of a scan have the same"));
     }
     return absl::OkStatus();
   }

@@ -1,6 +1,8 @@
 #include "compiler/schedule/structure.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <string>
 
 #include "compiler/tensor/rewrite.h"
@@ -98,12 +100,14 @@ std::optional<int64_t> outputStride(const tensor::Kernel &kernel, const tensor::
                                     int64_t lanes) {
   const tensor::Access &write = op.writes[0];
   bool isTemporary = kernel.buffers[static_cast<size_t>(write.buffer)].role == tensor::BufferRole::Temporary;
+  bool isBehind = false;  // stages of a scan may also read what is written behind them
   for (size_t s = 0; isTemporary && s < kernel.stages.size(); ++s) {
     const TensorOp &reader = kernel.stages[s];
-    bool reads = std::any_of(reader.reads.begin(), reader.reads.end(),
-                             [&](const tensor::Access &read) { return read.buffer == write.buffer; });
-    int dim = dimPosition(reader, op.dims[static_cast<size_t>(position)].name);
-    if (&reader != &op && reads && !reduces(reader) && dim >= 0) return outputStride(kernel, reader, dim, lanes);
+    const bool reads = std::any_of(reader.reads.begin(), reader.reads.end(),
+                                   [&](const tensor::Access &read) { return read.buffer == write.buffer; });
+    const int dim = dimPosition(reader, op.dims[static_cast<size_t>(position)].name);
+    if (isBehind && reads && !reduces(reader) && dim >= 0) return outputStride(kernel, reader, dim, lanes);
+    isBehind = isBehind || &reader == &op;
   }
   return laneStride(kernel, write, position, lanes);
 }
@@ -193,6 +197,56 @@ std::optional<Contraction> findContraction(const tensor::Kernel &kernel, const t
     if (ofRow && !mentions(op.reads[static_cast<size_t>(best->vectorOperand)], dim)) best->rowDims.push_back(dim);
   }
   return best;
+}
+
+namespace {
+
+/// Which index of \p indices is the dim at \p position itself; those found so far are in \p places.
+void keepPlaces(const std::vector<tensor::Index> &indices, int position, std::optional<std::set<size_t>> &places) {
+  std::set<size_t> plain;
+  for (size_t k = 0; k < indices.size(); ++k) {
+    const bool isDim = indices[k]->kind == IndexKind::Dim && indices[k]->value == position;
+    if (isDim && (!places || places->contains(k))) plain.insert(k);
+  }
+  places = std::move(plain);
+}
+
+}  // namespace
+
+bool isApartInScan(const tensor::Kernel &kernel, const std::string &name) {
+  std::map<int, std::optional<std::set<size_t>>> places;  // by buffer that the scan writes
+  for (const TensorOp &op : kernel.stages) {
+    for (const tensor::Access &write : op.writes) {
+      if (scans(op)) places[write.buffer] = std::nullopt;
+    }
+  }
+  std::optional<int64_t> extent;
+  for (const TensorOp &op : kernel.stages) {
+    if (!scans(op)) continue;
+    const int position = dimPosition(op, name);
+    if (position < 0) return false;
+    const tensor::Dim &dim = op.dims[static_cast<size_t>(position)];
+    if (dim.kind != DimKind::Parallel || extent.value_or(dim.extent) != dim.extent) return false;
+    extent = dim.extent;
+    const auto keep = [&](int buffer, const std::vector<tensor::Index> &indices) {
+      if (const auto written = places.find(buffer); written != places.end()) {
+        keepPlaces(indices, position, written->second);
+      }
+    };
+    const auto keepLoads = [&](const tensor::Index &index) {
+      tensor::visit(index, [&](const tensor::IndexNode &node) {
+        if (node.kind == IndexKind::Load) keep(node.buffer, node.args);
+      });
+    };
+    for (const auto *accesses : {&op.reads, &op.writes}) {
+      for (const tensor::Access &access : *accesses) {
+        keep(access.buffer, access.indices);
+        std::for_each(access.indices.begin(), access.indices.end(), keepLoads);
+      }
+    }
+    for (const tensor::Scalar &body : op.body) tensor::visitIndices(body, keepLoads);
+  }
+  return extent && std::none_of(places.begin(), places.end(), [](const auto &entry) { return entry.second->empty(); });
 }
 
 bool canFollow(const tensor::Kernel &kernel, int reader, int host, const std::vector<int> &chain) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "compiler/tensor/tensor_op.h"
@@ -44,6 +45,10 @@ std::vector<int> dimsOfKind(const tensor::TensorOp &op, tensor::DimKind kind);
 int dimPosition(const tensor::TensorOp &op, const std::string &name);
 bool reduces(const tensor::TensorOp &op);
 bool scans(const tensor::TensorOp &op);
+
+/// Whether the steps of the kernel's scan keep the values of the parallel dim \p name apart: all its stages have the
+/// dim, and find whatever they write at a place that is the dim itself. Then each value is a scan of its own.
+bool isApartInScan(const tensor::Kernel &kernel, const std::string &name);
 
 /// Whether stage \p reader reads what stage \p host writes element by element, and every dim of one is a dim of the
 /// other: it can be computed in the host's registers. \p chain: stages between that do so already.

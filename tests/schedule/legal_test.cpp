@@ -196,8 +196,25 @@ TEST(Legal, ScansAreSerial) {
             absl::StrCat(prefix, "vector dim '", dim, "' is a scan dim, which is serial"));
   EXPECT_EQ(refusal(kernel, absl::StrCat(stage, " registers ", dim, " 4\n")),
             absl::StrCat(prefix, "register dim '", dim, "' is a scan dim, which is serial"));
-  EXPECT_EQ(refusal(kernel, absl::StrCat(stage, " order ", other, " | - | -\n")),
-            absl::StrCat(prefix, "parallel loops in a stage with a scan dim; give them as tile loops"));
+  // Every row is a scan of its own.
+  EXPECT_EQ(refusal(kernel, absl::StrCat(stage, " order ", other, " | - | -\n")), "");
+}
+
+TEST(Legal, PiecesOfAScanAreScansOfTheirOwn) {
+  const Kernel kernel = lstm(3, 4, 5, 6);
+  const auto lines = [](const std::string &gates, const std::string &c, const std::string &h) {
+    return absl::StrCat("from_input\ngates", gates, "\nc", c, "\nh", h, "\n");
+  };
+  const std::string rows = " order n/2 | - | -";
+  EXPECT_EQ(refusal(kernel, lines(rows, rows, rows)), "");
+  EXPECT_EQ(refusal(kernel, lines(rows, rows, "")),
+            "schedule of stage 'h': parallel loops differ from those of 'gates'; all stages of a scan have the same");
+  EXPECT_EQ(refusal(kernel, lines(rows, " order n | - | -", rows)),
+            "schedule of stage 'c': parallel loops differ from those of 'gates'; all stages of a scan have the same");
+  // All gates of a step need the whole state of the step before.
+  EXPECT_EQ(refusal(kernel, lines(" order j | - | -", "", "")),
+            "schedule of stage 'gates': parallel loop over 'j', whose values meet in the steps of the scan; give it as "
+            "a tile loop");
 }
 
 TEST(Legal, LoadedIndicesAreScalar) {

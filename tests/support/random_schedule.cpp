@@ -1,6 +1,7 @@
 #include "tests/support/random_schedule.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,7 @@ class Generator {
       propose(80, [&](Schedule &next) { reductionLoops(op, next.stages[s]); });
       propose(50, [&](Schedule &next) { unroll(op, next.stages[s]); });
     }
+    propose(70, [&](Schedule &next) { divideScan(next); });
     attachConsumers();
     attachProducers();
     for (const tensor::Buffer &buffer : kernel_.buffers) {
@@ -147,9 +149,38 @@ class Generator {
     const int64_t split = random_.between(0, static_cast<int64_t>(loops.size()));
     stage.parallel.assign(loops.begin(), loops.begin() + split);
     stage.tile.assign(loops.begin() + split, loops.end());
-    if (std::any_of(op.dims.begin(), op.dims.end(), [](const tensor::Dim &dim) { return dim.kind == DimKind::Scan; })) {
+    if (scans(op)) {
       stage.tile = std::move(loops);
       stage.parallel.clear();
+    }
+  }
+
+  static bool scans(const TensorOp &op) {
+    return std::any_of(op.dims.begin(), op.dims.end(),
+                       [](const tensor::Dim &dim) { return dim.kind == DimKind::Scan; });
+  }
+
+  // One parallel loop for all stages of the scan, around what they have of its dim.
+  void divideScan(Schedule &next) {
+    const auto first = std::find_if(kernel_.stages.begin(), kernel_.stages.end(), scans);
+    if (first == kernel_.stages.end()) return;
+    const std::vector<tensor::Dim> open = dims(*first, true, false);
+    if (open.empty()) return;
+    const std::string dim = open[static_cast<size_t>(random_.between(0, std::ssize(open) - 1))].name;
+    int64_t step = 1;
+    for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+      if (!scans(kernel_.stages[s])) continue;
+      const StageSchedule &stage = next.stages[s];
+      step = std::lcm(step, dim == stage.vectorDim ? stage.lanes : 1);
+      for (const schedule::RegisterTile &tile : stage.registers)
+        step = std::lcm(step, dim == tile.dim ? tile.count : 1);
+      for (const Loop &loop : stage.tile) step = std::lcm(step, dim == loop.dim ? loop.step : 1);
+    }
+    step *= random_.between(1, 2);
+    for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+      if (!scans(kernel_.stages[s])) continue;
+      std::erase(next.stages[s].tile, Loop{dim, step});
+      next.stages[s].parallel = {{dim, step}};
     }
   }
 

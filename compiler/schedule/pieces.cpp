@@ -1,0 +1,61 @@
+#include "compiler/schedule/pieces.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "compiler/schedule/structure.h"
+
+namespace hone::schedule {
+namespace {
+
+int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+int64_t pointsOf(const tensor::TensorOp &op) {
+  int64_t points = 1;
+  for (const tensor::Dim &dim : op.dims) points *= dim.extent;
+  return points;
+}
+
+/// The outermost loop of all stages, with a step that each of theirs divides; an empty dim where there is none.
+Loop sharedLoop(const std::vector<StageSchedule *> &stages) {
+  Loop shared;
+  for (const StageSchedule *stage : stages) {
+    if (stage->tile.empty()) return {};
+    const Loop &loop = stage->tile[0];
+    if (shared.dim.empty()) shared = loop;
+    if (shared.dim != loop.dim) return {};
+    shared.step = std::lcm(shared.step, loop.step);
+  }
+  return shared;
+}
+
+}  // namespace
+
+void divideScan(const tensor::Kernel &kernel, const TargetDescription &target, Schedule &schedule) {
+  std::vector<StageSchedule *> stages;
+  const tensor::TensorOp *first = nullptr;
+  int64_t points = 0;
+  for (size_t s = 0; s < kernel.stages.size(); ++s) {
+    if (!scans(kernel.stages[s])) continue;
+    StageSchedule &stage = schedule.stages[s];
+    stage.tile.insert(stage.tile.begin(), stage.parallel.begin(), stage.parallel.end());
+    stage.parallel.clear();
+    stages.push_back(&stage);
+    if (first == nullptr) first = &kernel.stages[s];
+    points += pointsOf(kernel.stages[s]);
+  }
+  const Loop loop = sharedLoop(stages);
+  if (loop.dim.empty() || !isApartInScan(kernel, loop.dim)) return;
+  const int64_t extent = first->dims[static_cast<size_t>(dimPosition(*first, loop.dim))].extent;
+  const int64_t tiles = divideUp(extent, loop.step);
+  const int64_t pieces = std::min({tiles, kPiecesPerCore * target.cores, points / kPieceCycles});
+  if (pieces < 2) return;
+  const int64_t step = loop.step * divideUp(tiles, pieces);
+  for (StageSchedule *stage : stages) {
+    stage->parallel = {{loop.dim, step}};
+    if (stage->tile[0].step == step) stage->tile.erase(stage->tile.begin());
+  }
+}
+
+}  // namespace hone::schedule
