@@ -181,7 +181,7 @@ TEST_P(StandardData, AgreesWithTheExpectedOutputs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, StandardData,
-                         testing::Values(Suite{"node", 521}, Suite{"simple", 6}, Suite{"pytorch-operator", 34},
+                         testing::Values(Suite{"node", 643}, Suite{"simple", 6}, Suite{"pytorch-operator", 34},
                                          Suite{"pytorch-converted", 80}),
                          [](const auto &info) {
                            std::string name = info.param.folder;

@@ -191,8 +191,10 @@ absl::Status checkSupported(const std::vector<const onnx::NodeProto *> &nodes,
   if (missing.empty()) return absl::OkStatus();
   std::vector<std::string> parts;
   for (const auto &[key, entry] : missing) {
+    const std::string why = key.first == "ai.onnx" ? std::string(exclusionOf(key.second)) : "";
     parts.push_back(absl::StrCat(key.second, " (", key.first, " version ", entry.version, ", ", entry.nodes.size(),
-                                 entry.nodes.size() == 1 ? " node: " : " nodes: ", listNames(entry.nodes), ")"));
+                                 entry.nodes.size() == 1 ? " node: " : " nodes: ", listNames(entry.nodes), ")",
+                                 why.empty() ? "" : ": ", why));
   }
   return unsupported(missing.size() == 1 ? "1 operator" : absl::StrCat(missing.size(), " operators"),
                      " of the model cannot be compiled: ", absl::StrJoin(parts, "; "));

@@ -16,6 +16,8 @@ constexpr Operator kOperators[] = {
     {"Abs", 1, 18, 1, 1, unary<Op::Abs>},
     {"Add", 1, 18, 2, 2, binary<Op::Add>},
     {"And", 1, 18, 2, 2, binary<Op::And>},
+    {"ArgMax", 1, 18, 1, 1, importArgMax},
+    {"ArgMin", 1, 18, 1, 1, importArgMin},
     {"AveragePool", 1, 18, 1, 1, importAveragePool},
     {"BatchNormalization", 1, 18, 5, 5, importBatchNormalization},
     {"BitShift", 11, 18, 2, 2, importBitShift},
@@ -34,7 +36,9 @@ constexpr Operator kOperators[] = {
     {"ConstantOfShape", 9, 18, 1, 1, importConstantOfShape},
     {"Conv", 1, 18, 2, 3, importConv},
     {"Cos", 7, 18, 1, 1, unary<Op::Cos>},
+    {"CumSum", 11, 18, 2, 2, importCumSum},
     {"DepthToSpace", 1, 18, 1, 1, importDepthToSpace},
+    {"Det", 11, 18, 1, 1, importDet},
     {"Div", 1, 18, 2, 2, binary<Op::Div>},
     {"Dropout", 1, 11, 1, 1, importDropout},
     {"Dropout", 12, 18, 1, 3, importDropout},
@@ -43,17 +47,22 @@ constexpr Operator kOperators[] = {
     {"Erf", 9, 18, 1, 1, unary<Op::Erf>},
     {"Exp", 1, 18, 1, 1, unary<Op::Exp>},
     {"Expand", 8, 18, 2, 2, importExpand},
+    {"EyeLike", 9, 18, 1, 1, importEyeLike},
     {"Flatten", 1, 18, 1, 1, importFlatten},
     {"Floor", 1, 18, 1, 1, unary<Op::Floor>},
     {"Gather", 1, 18, 2, 2, importGather},
+    {"GatherElements", 11, 18, 2, 2, importGatherElements},
+    {"GatherND", 11, 18, 2, 2, importGatherND},
     {"Gemm", 1, 10, 3, 3, importGemm},
     {"Gemm", 11, 18, 2, 3, importGemm},
     {"GlobalAveragePool", 1, 18, 1, 1, importGlobalAveragePool},
     {"GlobalMaxPool", 1, 18, 1, 1, importGlobalMaxPool},
     {"Greater", 1, 18, 2, 2, binarySwapped<Op::Less>},
     {"GreaterOrEqual", 12, 18, 2, 2, binarySwapped<Op::LessEqual>},
+    {"GridSample", 16, 18, 2, 2, importGridSample},
     {"HardSigmoid", 1, 18, 1, 1, importHardSigmoid},
     {"HardSwish", 14, 18, 1, 1, importHardSwish},
+    {"Hardmax", 1, 18, 1, 1, importHardmax},
     {"Identity", 1, 18, 1, 1, importIdentity},
     {"InstanceNormalization", 1, 18, 3, 3, importInstanceNormalization},
     {"IsInf", 10, 18, 1, 1, importIsInf},
@@ -74,6 +83,7 @@ constexpr Operator kOperators[] = {
     {"Mul", 1, 18, 2, 2, binary<Op::Mul>},
     {"Neg", 1, 18, 1, 1, unary<Op::Neg>},
     {"Not", 1, 18, 1, 1, unary<Op::Not>},
+    {"OneHot", 9, 18, 3, 3, importOneHot},
     {"Or", 1, 18, 2, 2, binary<Op::Or>},
     {"PRelu", 1, 18, 2, 2, importPRelu},
     {"Pad", 1, 10, 1, 1, importPad},
@@ -105,7 +115,12 @@ constexpr Operator kOperators[] = {
     {"Relu", 1, 18, 1, 1, importRelu},
     {"Reshape", 1, 4, 1, 1, importReshape},
     {"Reshape", 5, 18, 2, 2, importReshape},
+    {"ReverseSequence", 10, 18, 2, 2, importReverseSequence},
+    {"RoiAlign", 10, 18, 3, 3, importRoiAlign},
     {"Round", 11, 18, 1, 1, unary<Op::Round>},
+    {"Scatter", 9, 10, 3, 3, importScatterElements},
+    {"ScatterElements", 11, 18, 3, 3, importScatterElements},
+    {"ScatterND", 11, 18, 3, 3, importScatterND},
     {"Selu", 1, 18, 1, 1, importSelu},
     {"Shape", 1, 18, 1, 1, importShape},
     {"Sigmoid", 1, 18, 1, 1, importSigmoid},
@@ -131,14 +146,38 @@ constexpr Operator kOperators[] = {
     {"ThresholdedRelu", 10, 18, 1, 1, importThresholdedRelu},
     {"Tile", 1, 5, 3, 3, importTile},
     {"Tile", 6, 18, 2, 2, importTile},
+    {"TopK", 1, 9, 1, 1, importTopK},
+    {"TopK", 10, 18, 2, 2, importTopK},
     {"Transpose", 1, 18, 1, 1, importTranspose},
+    {"Trilu", 14, 18, 1, 2, importTrilu},
     {"Unsqueeze", 1, 12, 1, 1, importUnsqueeze},
     {"Unsqueeze", 13, 18, 2, 2, importUnsqueeze},
     {"Where", 9, 18, 3, 3, importWhere},
     {"Xor", 1, 18, 2, 2, binary<Op::Xor>},
 };
 
+constexpr std::string_view kSizeDependsOnData =
+    "how many elements it gives depends on the data, but a compiled network has fixed shapes; end the model in front "
+    "of it "
+    "and do this step in the program that runs the network";
+
+struct Exclusion {
+  std::string_view name, reason;
+};
+constexpr Exclusion kExclusions[] = {
+    {"Compress", kSizeDependsOnData},
+    {"NonMaxSuppression", kSizeDependsOnData},
+    {"NonZero", kSizeDependsOnData},
+    {"Unique", kSizeDependsOnData},
+};
+
 }  // namespace
+
+std::string_view exclusionOf(std::string_view name) {
+  const auto *found = std::find_if(std::begin(kExclusions), std::end(kExclusions),
+                                   [&](const Exclusion &exclusion) { return exclusion.name == name; });
+  return found == std::end(kExclusions) ? std::string_view() : found->reason;
+}
 
 std::span<const Operator> operators() { return kOperators; }
 

@@ -24,6 +24,8 @@ struct Operator {
 /// The row for an operator of ONNX's own domain; null when there is none.
 const Operator *findOperator(std::string_view name, int64_t version);
 std::span<const Operator> operators();
+/// Why ONNX's operator \p name cannot be one of them, and what to do; empty when nothing but work is missing.
+std::string_view exclusionOf(std::string_view name);
 
 // elementwise.cpp
 Result importUnary(NodeContext &node, ScalarOp op);
@@ -103,6 +105,34 @@ Result importReduceMin(NodeContext &node);
 Result importReduceProd(NodeContext &node);
 Result importReduceSum(NodeContext &node);
 Result importReduceSumSquare(NodeContext &node);
+
+// ordering.cpp: what compares or adds up along an axis
+Result importArgMax(NodeContext &node);
+Result importArgMin(NodeContext &node);
+Result importCumSum(NodeContext &node);
+Result importHardmax(NodeContext &node);
+
+// sorting.cpp
+Result importTopK(NodeContext &node);
+
+// indexing.cpp: elements at places that another operand holds
+Result importGatherElements(NodeContext &node);
+Result importGatherND(NodeContext &node);
+Result importReverseSequence(NodeContext &node);
+Result importScatterElements(NodeContext &node);
+Result importScatterND(NodeContext &node);
+
+// patterns.cpp: results that follow from positions
+Result importEyeLike(NodeContext &node);
+Result importOneHot(NodeContext &node);
+Result importTrilu(NodeContext &node);
+
+// sampling.cpp, roi_align.cpp: pictures between their pixels
+Result importGridSample(NodeContext &node);
+Result importRoiAlign(NodeContext &node);
+
+// determinant.cpp
+Result importDet(NodeContext &node);
 
 // constants.cpp
 Result importConstant(NodeContext &node);

@@ -1,0 +1,135 @@
+// Operators that compare or add up the elements along an axis: cumulative sums, positions of extremes, sorting.
+#include "compiler/frontend/onnx/ordering.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/operators.h"
+#include "compiler/graph/print.h"
+
+namespace hone::frontend {
+namespace {
+
+using tensor::KernelBuilder;
+using tensor::Scalar;
+
+Scalar integer(int64_t value, DType dtype) { return tensor::number(static_cast<double>(value), dtype); }
+
+Result importExtremePosition(NodeContext &node, bool isMaximum) {
+  HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", 0));
+  HONE_ASSIGN_OR_RETURN(int64_t keepDims, node.integer("keepdims", 1));
+  HONE_ASSIGN_OR_RETURN(int64_t isLast, node.integer("select_last_index", 0));
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  const Shape shape = node.shape(0);
+  Result place = extremePosition(node.build, node.input(0), axis, isMaximum, isLast != 0);
+  return keepDims != 0 ? place : node.build.reshape(place, withoutAxis(shape, static_cast<size_t>(axis)));
+}
+
+}  // namespace
+
+Scalar precedes(const Scalar &a, const Scalar &b, bool descending) {
+  const Scalar better = descending ? tensor::less(b, a) : tensor::less(a, b);
+  if (!isFloat(a->dtype)) return better;
+  const Scalar aIsNan = tensor::apply(ScalarOp::IsNan, {a}), bIsNan = tensor::apply(ScalarOp::IsNan, {b});
+  return tensor::either(better, tensor::both(aIsNan, tensor::negation(bIsNan)));
+}
+
+Scalar ties(const Scalar &a, const Scalar &b) {
+  if (!isFloat(a->dtype)) return tensor::equal(a, b);
+  const Scalar areNan = tensor::both(tensor::apply(ScalarOp::IsNan, {a}), tensor::apply(ScalarOp::IsNan, {b}));
+  return tensor::either(tensor::equal(a, b), areNan);
+}
+
+Result extremePosition(Builder &build, ValueId data, int64_t axis, bool isMaximum, bool isLast) {
+  const DType dtype = build.dtype(data);
+  if (dtype == DType::Bool) return invalid("does not take bool");
+  const Shape &shape = build.shape(data);
+  const auto along = static_cast<size_t>(axis);
+  Shape kept = shape;
+  kept[along] = 1;
+  const DType counted = shape[along] <= std::numeric_limits<int32_t>::max() ? DType::I32 : DType::I64;
+
+  KernelBuilder b(isMaximum ? "argmax" : "argmin");
+  const int x = b.input("data", shape, dtype);
+  const int best = b.temporary("best", kept, dtype), place = b.output("place", kept, DType::I64);
+  const StageDims all = dimsOver(shape, "i", {}, {along});
+  b.begin("extreme", all.dims);
+  const tensor::CombinerKind order = isMaximum ? tensor::CombinerKind::Max : tensor::CombinerKind::Min;
+  const Scalar oldValue = tensor::accumulator(0, dtype), newValue = tensor::element(0, dtype);
+  const Scalar oldPlace = tensor::accumulator(1, counted), newPlace = tensor::element(1, counted);
+  const Scalar winsTie = isLast ? tensor::less(oldPlace, newPlace) : tensor::less(newPlace, oldPlace);
+  const Scalar wins =
+      tensor::either(precedes(newValue, oldValue, isMaximum), tensor::both(ties(newValue, oldValue), winsTie));
+  const Scalar none = isLast ? integer(-1, counted) : tensor::identity(tensor::CombinerKind::Min, counted);
+  b.fold({tensor::select(wins, newValue, oldValue), tensor::select(wins, newPlace, oldPlace)},
+         {tensor::identity(order, dtype), none});
+  const Indices target = withIndex(all.at, along, tensor::constant(0));
+  b.put(b.get(x, all.at), best, target);
+  b.put(tensor::cast(counted, tensor::indexValue(all.at[along])), place, target);
+  return build.compute(b.finish(), {data});
+}
+
+Result importArgMax(NodeContext &node) { return importExtremePosition(node, true); }
+Result importArgMin(NodeContext &node) { return importExtremePosition(node, false); }
+
+// 1 at the first of the largest elements. Before version 13 all dims from the axis on are one.
+Result importHardmax(NodeContext &node) {
+  Builder &build = node.build;
+  const bool isFlattening = node.version() < 13;
+  HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", isFlattening ? 1 : -1));
+  const Shape shape = node.shape(0);
+  if (isFlattening && axis == node.rank(0)) return invalid("axis ", axis, " leaves nothing to compare");
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  if (!isFloat(node.dtype(0))) return invalid("takes floats");
+  Result data = node.input(0);
+  if (isFlattening) {
+    const auto multiply = std::multiplies<int64_t>();
+    const int64_t outer = std::accumulate(shape.begin(), shape.begin() + axis, int64_t{1}, multiply);
+    const int64_t inner = std::accumulate(shape.begin() + axis, shape.end(), int64_t{1}, multiply);
+    data = build.reshape(data, {outer, inner});
+    axis = 1;
+  }
+  HONE_ASSIGN_OR_RETURN(ValueId flat, data);
+  const int64_t extent = build.shape(flat)[static_cast<size_t>(axis)];
+  Result place = extremePosition(build, flat, axis, true, false);
+  Result all = positions(build, DType::I64, extent, build.rank(flat) - axis - 1);
+  return build.reshape(build.cast(build.apply(ScalarOp::Equal, {place, all}), node.dtype(0)), shape);
+}
+
+// The axis is a scan dim; the sum so far is kept beside the result, in float where elements are shorter.
+Result importCumSum(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(int64_t axis, node.constantInteger(1, "axis"));
+  HONE_ASSIGN_OR_RETURN(int64_t exclusive, node.integer("exclusive", 0));
+  HONE_ASSIGN_OR_RETURN(int64_t reverse, node.integer("reverse", 0));
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  const DType dtype = node.dtype(0), accumulator = accumulatorOf(dtype);
+  if (dtype == DType::Bool) return invalid("does not take bool");
+  const Shape &shape = node.shape(0);
+  const auto along = static_cast<size_t>(axis);
+  const Shape rows = withoutAxis(shape, along);
+
+  KernelBuilder b("cumsum");
+  const int x = b.input("data", shape, dtype), total = b.temporary("total", rows, accumulator);
+  const int y = b.output("result", shape, dtype);
+  const StageDims start = dimsOver(rows, "r"), all = dimsOver(shape, "i", {along});
+  const Indices row = withoutAxis(all.at, along);
+  const tensor::Index step = reverse == 0 ? all.at[along] : all.at[along] * -1 + (shape[along] - 1);
+  const Indices element = withIndex(all.at, along, step);
+  b.begin("start", start.dims);
+  b.put(integer(0, accumulator), total, start.at);
+  const auto add = [&] {
+    b.begin("add", all.dims);
+    b.put(b.get(total, row) + tensor::cast(accumulator, b.get(x, element)), total, row);
+  };
+  const auto keep = [&] {
+    b.begin("keep", all.dims);
+    b.put(b.get(total, row), y, element);
+  };
+  if (exclusive == 0) add();
+  keep();
+  if (exclusive != 0) add();
+  return node.build.compute(b.finish(), {node.input(0)});
+}
+
+}  // namespace hone::frontend

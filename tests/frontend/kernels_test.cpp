@@ -1,0 +1,505 @@
+// Operators that are written as kernels: random shapes, attributes and dtypes, imported, planned, compiled and run,
+// against plain loops over the operators' definitions.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/codegen/codegen.h"
+#include "compiler/frontend/onnx/import.h"
+#include "compiler/graph/constants.h"
+#include "compiler/graph/pipeline.h"
+#include "compiler/plan/plan.h"
+#include "compiler/schedule/schedule.h"
+#include "tests/frontend/model_builder.h"
+#include "tests/plan/plan_runner.h"
+#include "tests/support/effort.h"
+#include "tests/support/execute.h"
+#include "tests/support/random.h"
+
+namespace hone {
+namespace {
+
+using test::setAttribute;
+using Shape = std::vector<int64_t>;
+using testing::Random;
+
+/// A tensor of numbers; what its dtype cannot hold is rounded on the way into the model.
+struct Array {
+  Shape shape;
+  std::vector<double> values;
+  DType dtype = DType::F32;
+
+  Array(Shape extents, DType type) : shape(std::move(extents)), dtype(type) {
+    values.resize(static_cast<size_t>(std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>())));
+  }
+  double &at(const Shape &index) {
+    int64_t position = 0;
+    for (size_t d = 0; d < shape.size(); ++d) position = position * shape[d] + index[d];
+    return values.at(static_cast<size_t>(position));
+  }
+  double at(const Shape &index) const { return const_cast<Array *>(this)->at(index); }
+};
+
+void forEach(const Shape &shape, const std::function<void(const Shape &)> &visit) {
+  Shape index(shape.size(), 0);
+  for (;;) {
+    visit(index);
+    size_t d = shape.size();
+    while (d-- > 0 && ++index[d] == shape[d]) index[d] = 0;
+    if (d == static_cast<size_t>(-1)) return;
+  }
+}
+
+int64_t integerAt(const Array &array, const Shape &index) { return static_cast<int64_t>(array.at(index)); }
+int64_t wrapped(int64_t place, int64_t extent) { return place < 0 ? place + extent : place; }
+
+/// A model of one node, whose operands are inputs at run time.
+class OneNode {
+ public:
+  OneNode(int64_t opset, const std::string &op, const std::vector<Array> &inputs, int outputs = 1) : model(opset) {
+    std::vector<std::string> names, results;
+    for (const Array &input : inputs) {
+      names.push_back(std::string(1, static_cast<char>('a' + names.size())));
+      model.input(names.back(), input.dtype, input.shape);
+      const graph::Constant constant = graph::makeConstant({input.dtype, input.shape}, input.values);
+      inputs_.push_back({input.dtype, input.shape, constant->bytes});
+    }
+    for (int i = 0; i < outputs; ++i) {
+      results.push_back(absl::StrCat("y", i));
+      model.output(results.back());
+    }
+    node = &model.node(op, names, results);
+  }
+
+  /// A further operand that is known at compile time.
+  OneNode &constant(const std::string &name, int64_t value) {
+    model.integers(name, {value});
+    node->add_input(name);
+    return *this;
+  }
+  template <typename T>
+  OneNode &with(const std::string &attribute, const T &value) {
+    setAttribute(*node, attribute, value);
+    return *this;
+  }
+
+  void gives(const std::vector<Array> &expected) const {
+    absl::StatusOr<std::vector<tensor::HostTensor>> outputs = run();
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    ASSERT_EQ(outputs->size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) expectEqual((*outputs)[i], expected[i]);
+  }
+
+  /// Without an error; execute() looks behind the buffers.
+  void runs() const {
+    absl::StatusOr<std::vector<tensor::HostTensor>> outputs = run();
+    EXPECT_TRUE(outputs.ok()) << outputs.status();
+  }
+
+  test::ModelBuilder model;
+  onnx::NodeProto *node;
+
+ private:
+  absl::StatusOr<std::vector<tensor::HostTensor>> run() const {
+    absl::StatusOr<graph::Graph> graph = frontend::importModel(model.bytes(), {});
+    if (!graph.ok()) return graph.status();
+    if (absl::Status passes = graph::runPasses(*graph).status(); !passes.ok()) return passes;
+    absl::StatusOr<TargetDescription> target = codegen::parseTarget("llvm");
+    if (!target.ok()) return target.status();
+    absl::StatusOr<plan::Plan> plan = plan::makePlan(*graph, *target);
+    if (!plan.ok()) return plan.status();
+    return plan::runPlan(*plan, inputs_, [&](const tensor::Kernel &kernel, const auto &arguments) {
+      return testing::execute(kernel, schedule::defaultSchedule(kernel, *target), *target, arguments, 3);
+    });
+  }
+
+  static void expectEqual(const tensor::HostTensor &got, const Array &expected) {
+    EXPECT_EQ(got.dtype, expected.dtype);
+    ASSERT_EQ(got.shape, expected.shape);
+    const double tolerance = got.dtype == DType::F16 ? 2e-3 : got.dtype == DType::BF16 ? 2e-2 : 1e-5;
+    for (int64_t i = 0; i < got.elements(); ++i) {
+      const double e = expected.values[static_cast<size_t>(i)], g = got.real(i);
+      if (std::isnan(e) && std::isnan(g)) continue;
+      ASSERT_NEAR(g, e, isFloat(got.dtype) ? tolerance * (1 + std::fabs(e)) : 0) << "element " << i;
+    }
+  }
+
+  std::vector<tensor::HostTensor> inputs_;
+};
+
+constexpr DType kNumbers[] = {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I8,  DType::I16,
+                              DType::I32, DType::I64, DType::U8,  DType::U16,  DType::U32, DType::U64};
+
+class Kernels : public ::testing::Test {
+ protected:
+  /// Calls \p check a few times; its random numbers are the seed's.
+  void repeat(const std::function<void()> &check) {
+    const uint64_t seed = testing::testSeed();
+    for (int64_t i = 0; i < testing::effort(5, 60) && !HasFatalFailure(); ++i) {
+      SCOPED_TRACE(absl::StrCat("round ", i));
+      random = Random(seed * 1000 + static_cast<uint64_t>(i));
+      round = i;
+      check();
+    }
+  }
+
+  Shape shape(int64_t least, int64_t most, int64_t largest = 6) {
+    Shape result(static_cast<size_t>(random.between(least, most)));
+    for (int64_t &extent : result) extent = random.between(1, largest);
+    return result;
+  }
+  DType number() { return round == 0 ? DType::F32 : kNumbers[random.between(0, std::size(kNumbers) - 1)]; }
+  /// Small whole numbers, halves for floats: all dtypes hold them, and their sums, exactly; many are equal.
+  Array array(const Shape &extents, DType dtype, int64_t low = 0, int64_t high = 5) {
+    Array result(extents, dtype);
+    for (double &value : result.values) {
+      value = static_cast<double>(random.between(low, high));
+      if (isFloat(dtype)) value = value / 2 - 1;
+    }
+    return result;
+  }
+  Array places(const Shape &extents, int64_t extent) {
+    return array(extents, random.chance(50) ? DType::I64 : DType::I32, -extent, extent - 1);
+  }
+  int64_t axisOf(const Shape &extents) { return random.between(0, std::ssize(extents) - 1); }
+  /// The same axis, sometimes counted from the end.
+  int64_t spelled(int64_t axis, const Shape &extents) { return random.chance(50) ? axis : axis - std::ssize(extents); }
+
+  Random random{0};
+  int64_t round = 0;
+};
+
+Shape with(Shape index, int64_t axis, int64_t value) {
+  index[static_cast<size_t>(axis)] = value;
+  return index;
+}
+Shape without(Shape index, int64_t axis) {
+  index.erase(index.begin() + axis);
+  return index;
+}
+
+TEST_F(Kernels, CumSum) {
+  repeat([&] {
+    const Array x = array(shape(1, 4), number());
+    const int64_t axis = axisOf(x.shape), n = x.shape[static_cast<size_t>(axis)];
+    const bool exclusive = random.chance(50), reverse = random.chance(50);
+    Array y(x.shape, x.dtype);
+    forEach(x.shape, [&](const Shape &i) {
+      const int64_t own = i[static_cast<size_t>(axis)];
+      for (int64_t k = 0; k < n; ++k) {
+        const bool isBefore = reverse ? k > own : k < own;
+        if (isBefore || (k == own && !exclusive)) y.at(i) += x.at(with(i, axis, k));
+      }
+    });
+    if (!isSigned(x.dtype) || x.dtype == DType::I8) {
+      for (double v : y.values) ASSERT_LT(std::fabs(v), 120);
+    }
+    OneNode(14, "CumSum", {x})
+        .constant("axis", spelled(axis, x.shape))
+        .with("exclusive", exclusive ? 1 : 0)
+        .with("reverse", reverse ? 1 : 0)
+        .gives({y});
+  });
+}
+
+TEST_F(Kernels, ArgMaxAndArgMin) {
+  repeat([&] {
+    const bool isMax = random.chance(50), isLast = random.chance(50), keeps = random.chance(50);
+    Array x = array(shape(1, 4, 20), number());
+    if (isFloat(x.dtype) && random.chance(30)) x.values[x.values.size() / 2] = std::nan("");
+    if (isFloat(x.dtype) && random.chance(30))
+      std::fill(x.values.begin(), x.values.end(), isMax ? -INFINITY : INFINITY);
+    const int64_t axis = axisOf(x.shape), n = x.shape[static_cast<size_t>(axis)];
+    Array y(with(x.shape, axis, 1), DType::I64);
+    forEach(y.shape, [&](const Shape &i) {
+      int64_t best = 0;
+      for (int64_t k = 1; k < n; ++k) {
+        const double a = x.at(with(i, axis, k)), b = x.at(with(i, axis, best));
+        const bool ties = a == b || (std::isnan(a) && std::isnan(b));
+        const bool wins = !std::isnan(b) && (std::isnan(a) || (isMax ? a > b : a < b));
+        if (wins || (ties && isLast)) best = k;
+      }
+      y.at(i) = static_cast<double>(best);
+    });
+    if (!keeps) y.shape = without(y.shape, axis);
+    OneNode(13, isMax ? "ArgMax" : "ArgMin", {x})
+        .with("axis", spelled(axis, x.shape))
+        .with("keepdims", keeps ? 1 : 0)
+        .with("select_last_index", isLast ? 1 : 0)
+        .gives({y});
+  });
+}
+
+TEST_F(Kernels, Hardmax) {
+  repeat([&] {
+    const Array x = array(shape(1, 3), random.chance(50) ? DType::F32 : DType::F64);
+    const int64_t axis = axisOf(x.shape), n = x.shape[static_cast<size_t>(axis)];
+    Array y(x.shape, x.dtype);
+    forEach(with(x.shape, axis, 1), [&](const Shape &i) {
+      int64_t best = 0;
+      for (int64_t k = 1; k < n; ++k) best = x.at(with(i, axis, k)) > x.at(with(i, axis, best)) ? k : best;
+      y.at(with(i, axis, best)) = 1;
+    });
+    OneNode(13, "Hardmax", {x}).with("axis", spelled(axis, x.shape)).gives({y});
+  });
+}
+
+TEST_F(Kernels, TopK) {
+  repeat([&] {
+    // Rows of all lengths around the blocks that are sorted first, and long ones that are merged several times.
+    const int64_t lengths[] = {1, 2, 31, 33, 64, 65, 96, 97, 200, 300};
+    Shape extents = shape(1, 3, 3);
+    const int64_t axis = axisOf(extents), n = lengths[random.between(0, std::size(lengths) - 1)];
+    extents[static_cast<size_t>(axis)] = n;
+    const int64_t k = random.chance(30) ? n : random.between(1, n);
+    const bool isLargest = random.chance(50);
+    Array x = array(extents, number(), 0, random.chance(50) ? 5 : 120);
+    if (isFloat(x.dtype) && random.chance(30)) x.values[x.values.size() / 2] = std::nan("");
+    if (isFloat(x.dtype) && random.chance(30)) x.values[x.values.size() / 3] = isLargest ? -INFINITY : INFINITY;
+    Array values(with(extents, axis, k), x.dtype), indices(values.shape, DType::I64);
+    forEach(with(extents, axis, 1), [&](const Shape &i) {
+      std::vector<int64_t> order(static_cast<size_t>(n));
+      std::iota(order.begin(), order.end(), 0);
+      std::stable_sort(order.begin(), order.end(), [&](int64_t p, int64_t q) {
+        const double a = x.at(with(i, axis, p)), b = x.at(with(i, axis, q));
+        if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && !std::isnan(b);
+        return isLargest ? a > b : a < b;
+      });
+      for (int64_t j = 0; j < k; ++j) {
+        values.at(with(i, axis, j)) = x.at(with(i, axis, order[static_cast<size_t>(j)]));
+        indices.at(with(i, axis, j)) = static_cast<double>(order[static_cast<size_t>(j)]);
+      }
+    });
+    SCOPED_TRACE(absl::StrCat("n ", n, ", k ", k));
+    OneNode(11, "TopK", {x}, 2)
+        .constant("k", k)
+        .with("axis", spelled(axis, extents))
+        .with("largest", isLargest ? 1 : 0)
+        .gives({values, indices});
+  });
+}
+
+TEST_F(Kernels, GatherElements) {
+  repeat([&] {
+    const Array x = array(shape(1, 4), number());
+    const int64_t axis = axisOf(x.shape), n = x.shape[static_cast<size_t>(axis)];
+    Shape extents = x.shape;
+    for (int64_t &extent : extents) extent = random.between(1, extent);
+    extents[static_cast<size_t>(axis)] = random.between(1, 9);
+    const Array indices = places(extents, n);
+    Array y(extents, x.dtype);
+    forEach(extents, [&](const Shape &i) { y.at(i) = x.at(with(i, axis, wrapped(integerAt(indices, i), n))); });
+    OneNode(13, "GatherElements", {x, indices}).with("axis", spelled(axis, x.shape)).gives({y});
+  });
+}
+
+TEST_F(Kernels, GatherND) {
+  repeat([&] {
+    const Array x = array(shape(1, 4), number());
+    const int64_t rank = std::ssize(x.shape), batches = random.between(0, rank - 1);
+    const int64_t depth = random.between(1, rank - batches);
+    Shape tuples(x.shape.begin(), x.shape.begin() + batches);
+    for (int64_t extra = random.between(0, 2); extra > 0; --extra) tuples.push_back(random.between(1, 4));
+    Shape extents = tuples;
+    extents.push_back(depth);
+    Array indices(extents, DType::I64);
+    forEach(extents, [&](const Shape &i) {
+      const int64_t n = x.shape[static_cast<size_t>(batches + i.back())];
+      indices.at(i) = static_cast<double>(random.between(-n, n - 1));
+    });
+    Shape result = tuples;
+    result.insert(result.end(), x.shape.begin() + batches + depth, x.shape.end());
+    Array y(result, x.dtype);
+    forEach(result, [&](const Shape &i) {
+      Shape tuple(i.begin(), i.begin() + std::ssize(tuples)), from(i.begin(), i.begin() + batches);
+      for (int64_t d = 0; d < depth; ++d) {
+        Shape at = tuple;
+        at.push_back(d);
+        from.push_back(wrapped(integerAt(indices, at), x.shape[static_cast<size_t>(batches + d)]));
+      }
+      from.insert(from.end(), i.begin() + std::ssize(tuples), i.end());
+      y.at(i) = x.at(from);
+    });
+    OneNode(13, "GatherND", {x, indices}).with("batch_dims", batches).gives({y});
+  });
+}
+
+struct Reduction {
+  const char *name;
+  double (*apply)(double, double);
+};
+const Reduction kReductions[] = {
+    {"none", [](double, double b) { return b; }},
+    {"add", [](double a, double b) { return a + b; }},
+    {"mul", [](double a, double b) { return a * b; }},
+    {"max", [](double a, double b) { return std::max(a, b); }},
+    {"min", [](double a, double b) { return std::min(a, b); }},
+};
+
+TEST_F(Kernels, ScatterElements) {
+  repeat([&] {
+    const Reduction &reduction = kReductions[random.between(0, 4)];
+    const Array x = array(shape(1, 4), number(), 0, 2);
+    const int64_t axis = axisOf(x.shape), n = x.shape[static_cast<size_t>(axis)];
+    Shape extents = x.shape;
+    for (int64_t &extent : extents) extent = random.between(1, extent);
+    extents[static_cast<size_t>(axis)] = random.between(1, 4);
+    const Array indices = places(extents, n), updates = array(extents, x.dtype, 0, 2);
+    Array y = x;
+    forEach(extents, [&](const Shape &i) {
+      double &target = y.at(with(i, axis, wrapped(integerAt(indices, i), n)));
+      target = reduction.apply(target, updates.at(i));
+    });
+    OneNode(18, "ScatterElements", {x, indices, updates})
+        .with("axis", spelled(axis, x.shape))
+        .with("reduction", reduction.name)
+        .gives({y});
+  });
+}
+
+TEST_F(Kernels, ScatterND) {
+  repeat([&] {
+    const Reduction &reduction = kReductions[random.between(0, 4)];
+    const Array x = array(shape(1, 4), number(), 0, 2);
+    const int64_t depth = random.between(1, std::ssize(x.shape));
+    Shape tuples = shape(0, 2, 3), extents = tuples, result = tuples;
+    extents.push_back(depth);
+    result.insert(result.end(), x.shape.begin() + depth, x.shape.end());
+    Array indices(extents, DType::I64), updates = array(result, x.dtype, 0, 2), y = x;
+    forEach(extents, [&](const Shape &i) {
+      const int64_t n = x.shape[static_cast<size_t>(i.back())];
+      indices.at(i) = static_cast<double>(random.between(-n, n - 1));
+    });
+    forEach(result, [&](const Shape &i) {
+      Shape to;
+      for (int64_t d = 0; d < depth; ++d) {
+        Shape at(i.begin(), i.begin() + std::ssize(tuples));
+        at.push_back(d);
+        to.push_back(wrapped(integerAt(indices, at), x.shape[static_cast<size_t>(d)]));
+      }
+      to.insert(to.end(), i.begin() + std::ssize(tuples), i.end());
+      y.at(to) = reduction.apply(y.at(to), updates.at(i));
+    });
+    OneNode(18, "ScatterND", {x, indices, updates}).with("reduction", reduction.name).gives({y});
+  });
+}
+
+TEST_F(Kernels, ReverseSequence) {
+  repeat([&] {
+    const Array x = array(shape(2, 4), number());
+    int64_t time = axisOf(x.shape), batch = axisOf(x.shape);
+    if (batch == time) batch = (time + 1) % std::ssize(x.shape);
+    const int64_t n = x.shape[static_cast<size_t>(time)], sequences = x.shape[static_cast<size_t>(batch)];
+    Array lengths({sequences}, DType::I64), y(x.shape, x.dtype);
+    for (double &length : lengths.values) length = static_cast<double>(random.between(0, n));
+    forEach(x.shape, [&](const Shape &i) {
+      const int64_t length = integerAt(lengths, {i[static_cast<size_t>(batch)]}), t = i[static_cast<size_t>(time)];
+      y.at(i) = x.at(with(i, time, t < length ? length - 1 - t : t));
+    });
+    OneNode(10, "ReverseSequence", {x, lengths}).with("time_axis", time).with("batch_axis", batch).gives({y});
+  });
+}
+
+TEST_F(Kernels, OneHot) {
+  repeat([&] {
+    const int64_t depth = random.between(1, 6);
+    const Array indices = array(shape(0, 3, 4), random.chance(50) ? DType::I64 : DType::I8, -depth - 2, depth + 2);
+    const DType dtype = number();
+    Array values({2}, dtype);
+    values.values = {3, 7};
+    const int64_t axis = random.between(0, std::ssize(indices.shape));
+    Shape extents = indices.shape;
+    extents.insert(extents.begin() + axis, depth);
+    Array y(extents, dtype);
+    forEach(extents, [&](const Shape &i) {
+      const int64_t hot = wrapped(integerAt(indices, without(i, axis)), depth);
+      y.at(i) = hot == i[static_cast<size_t>(axis)] ? 7 : 3;
+    });
+    OneNode model(11, "OneHot", {indices, values});
+    model.model.integers("depth", {depth});
+    *model.node->mutable_input()->Add() = model.node->input(1);
+    model.node->set_input(1, "depth");
+    model.with("axis", random.chance(50) ? axis : axis - std::ssize(extents)).gives({y});
+  });
+}
+
+TEST_F(Kernels, TriluAtRunTime) {
+  repeat([&] {
+    const bool isUpper = random.chance(50);
+    Array x = array(shape(2, 4), number(), 1, 6), k({}, DType::I64), y(x.shape, x.dtype);
+    k.values = {static_cast<double>(random.chance(10) ? INT64_MIN : random.between(-7, 7))};
+    forEach(x.shape, [&](const Shape &i) {
+      const auto distance = static_cast<double>(i.back() - i[i.size() - 2]);
+      y.at(i) = (isUpper ? distance >= k.values[0] : distance <= k.values[0]) ? x.at(i) : 0;
+    });
+    OneNode(14, "Trilu", {x, k}).with("upper", isUpper ? 1 : 0).gives({y});
+  });
+}
+
+TEST_F(Kernels, EyeLike) {
+  repeat([&] {
+    const Array x = array(shape(2, 2), number());
+    const int64_t k = random.between(-3, 3);
+    Array y(x.shape, x.dtype);
+    forEach(x.shape, [&](const Shape &i) { y.at(i) = i[1] - i[0] == k ? 1 : 0; });
+    OneNode(9, "EyeLike", {x}).with("k", k).gives({y});
+  });
+}
+
+/// By cofactors of the first row.
+double determinant(const Array &x, const Shape &batch, std::vector<int64_t> columns, int64_t row = 0) {
+  if (columns.empty()) return 1;
+  double sum = 0;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    std::vector<int64_t> others = columns;
+    others.erase(others.begin() + static_cast<std::ptrdiff_t>(c));
+    Shape at = batch;
+    at.insert(at.end(), {row, columns[c]});
+    sum += (c % 2 == 0 ? 1 : -1) * x.at(at) * determinant(x, batch, others, row + 1);
+  }
+  return sum;
+}
+
+TEST_F(Kernels, Det) {
+  repeat([&] {
+    const Shape batch = shape(0, 2, 4);
+    const int64_t n = random.between(1, 5);
+    Shape extents = batch;
+    extents.insert(extents.end(), {n, n});
+    const Array x = array(extents, random.chance(50) ? DType::F32 : DType::F64);
+    std::vector<int64_t> columns(static_cast<size_t>(n));
+    std::iota(columns.begin(), columns.end(), 0);
+    Array y(batch, x.dtype);
+    forEach(batch, [&](const Shape &i) { y.at(i) = determinant(x, i, columns); });
+    OneNode(11, "Det", {x}).gives({y});
+  });
+}
+
+// Indices outside are wrong, and nothing can be said at run time; they must not touch other memory.
+TEST_F(Kernels, IndicesOutsideStayInside) {
+  Array x = array({3, 2}, DType::F32), indices({2, 2}, DType::I64), updates({2, 2}, DType::F32),
+        lengths({2}, DType::I64);
+  for (const double outside : {3.0, -4.0, 1e18, -1e18}) {
+    std::fill(indices.values.begin(), indices.values.end(), outside);
+    std::fill(lengths.values.begin(), lengths.values.end(), outside);
+    for (const auto &[op, operands] : std::map<std::string, std::vector<Array>>{
+             {"GatherElements", {x, indices}},
+             {"ScatterElements", {x, indices, updates}},
+             {"GatherND", {x, indices}},
+             {"ReverseSequence", {x, lengths}},
+         }) {
+      SCOPED_TRACE(op);
+      OneNode(13, op, operands).runs();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hone
