@@ -174,11 +174,15 @@ Finish emitLayerNorm(GroupEmitter &emitter, const Node &node) {
 
 Finish emitConcat(GroupEmitter &emitter, const Node &node) {
   const auto axis = static_cast<size_t>(std::get<graph::AxisAttributes>(node.attributes).axis);
-  const int buffer = emitter.storageOf(node);
   int64_t offset = 0;
   for (graph::ValueId input : node.inputs) {
     std::vector<tensor::Dim> dims = emitter.domains().output.dims;
     dims[axis].extent = emitter.shape(input)[axis];
+    if (emitter.isInPlace(input)) {
+      offset += dims[axis].extent;
+      continue;
+    }
+    const int buffer = emitter.storageOf(node);
     Stage stage = emitter.stage("part", dims);
     Scalar body = emitter.value(stage, input, dimsFrom(0, dims.size()));
     Indices place = dimsFrom(0, dims.size());

@@ -56,6 +56,7 @@ std::optional<PlanKernel> GroupEmitter::run() {
     emitAnchor();
     emitMembers(group_.epilogue, group_.domains.output, false);
   }
+  if (builder_.empty()) return std::nullopt;
   PlanKernel result = builder_.finish(kernelName());
   const auto note = [&](int node) {
     const std::string &name = program_.graph.nodes[static_cast<size_t>(node)].name;

@@ -48,6 +48,8 @@ class GroupEmitter {
   Finish finishPartial(Stage stage, tensor::Scalar body, tensor::CombinerKind combiner);
   /// Element \p indices of the integers \p value, as an index.
   tensor::Index loadIndex(Stage &stage, graph::ValueId value, const Indices &indices);
+  /// Whether the kernel that computes \p input writes it to its place in a concatenation.
+  bool isInPlace(graph::ValueId input) const { return program_.pieces.inputs.count(input) != 0; }
   /// Where what is written in pieces goes: the storage of \p node's value.
   int storageOf(const graph::Node &node);
 

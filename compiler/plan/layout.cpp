@@ -18,6 +18,7 @@ class LayoutChooser {
  public:
   LayoutChooser(Program &program, int64_t lanes, Plan &plan) : program_(program), lanes_(lanes), plan_(plan) {
     program_.bufferOf.assign(program_.graph.values.size(), -1);
+    program_.isBlocked.assign(program_.graph.values.size(), false);
   }
 
   void run() {
@@ -31,7 +32,13 @@ class LayoutChooser {
     for (size_t g = 0; g < program_.groups.size(); ++g) {
       const bool blocks = worksOnBlocks(program_.groups[g]);
       for (size_t i = 0; i < program_.groups[g].stored.size(); ++i) {
+        if (isPiece(program_.groups[g].stored[i].value)) continue;
         createFor(static_cast<int>(g), static_cast<int>(i), blocks);
+      }
+    }
+    for (Group &group : program_.groups) {
+      for (StoredValue &entry : group.stored) {
+        if (isPiece(entry.value)) entry.buffer = program_.bufferOf[at(entry.form)];
       }
     }
   }
@@ -60,7 +67,8 @@ class LayoutChooser {
     }
     if (entry.buffer < 0) {
       const graph::Value &value = program_.value(entry.form);
-      const bool blocked = blocks && entry.form == entry.value && isImage(value.type.shape) && readersAgree(entry.form);
+      const bool blocked = blocks && keepsChannels(entry) && isImage(value.type.shape) && readersAgree(entry.form);
+      program_.isBlocked[at(entry.form)] = blocked;
       entry.buffer = add(value.name.empty() ? absl::StrCat("%", entry.form) : value.name, Place::Arena, value.type,
                          blocked ? Layout::blocked(value.type.shape, 1, lanes_) : Layout::rowMajor(value.type.shape));
     }
@@ -73,7 +81,31 @@ class LayoutChooser {
     return shape.size() == 4 && shape[1] > 4 && shape[2] * shape[3] > 1;
   }
 
+  bool isPiece(ValueId value) const { return program_.pieces.entries.count(value) != 0; }
+
+  /// Whether the channels of what is computed are those of the form. (Of a view that is only known where the form is
+  /// woven from pieces.)
+  bool keepsChannels(const StoredValue &entry) const {
+    if (entry.form == entry.value) return true;
+    const auto &pieces = program_.pieces.entries;
+    bool found = false;
+    for (const auto &[value, piece] : pieces) {
+      if (piece.form != entry.form) continue;
+      const int group = program_.groupOf[at(value)];
+      const int channels = program_.groups[static_cast<size_t>(group)].domains.output.vectorDim;
+      for (size_t d = 0; d < piece.coords.size(); ++d) {
+        const std::optional<int64_t> step = coefficientOf(piece.coords[d], channels);
+        if (step != std::optional<int64_t>(d == 1 ? 1 : 0)) return false;
+      }
+      found = true;
+    }
+    return found;
+  }
+
   bool isBlocked(ValueId value) const {
+    if (isPiece(value)) {
+      return worksOnBlocks(program_.groups[static_cast<size_t>(program_.groupOf[at(value)])]);
+    }
     const int buffer = program_.bufferOf[at(value)];
     if (buffer < 0) return false;
     const PlanBuffer &b = plan_.buffers[static_cast<size_t>(buffer)];
@@ -104,6 +136,37 @@ class LayoutChooser {
     });
   }
 
+  /// Whether \p view, behind which there is \p value, is an image with the same channels at every place, and read by
+  /// who agrees: rows and columns that are repeated or picked. Views on the way to it may have any rank.
+  bool isBlockedBehind(ValueId value, ValueId view) const {
+    const std::vector<int> &users = program_.users[at(view)];
+    if (program_.isOutput[at(view)]) return false;
+    if (program_.shape(view).size() != 4) {
+      return !program_.stored[at(view)] && std::all_of(users.begin(), users.end(), [&](int user) {
+        const Node &node = program_.graph.nodes[static_cast<size_t>(user)];
+        return isView(node.op) && isBlockedBehind(value, node.output);
+      });
+    }
+    Indices indices = dimsFrom(0, 4);
+    for (ValueId current = view; current != value;) {
+      const Node *node = program_.producerOf(current);
+      Source source = backward(program_.graph, *node, indices,
+                               [](ValueId, const Indices &place) { return tensor::load(0, place); });
+      if (source.outside) return false;
+      indices = std::move(source.indices);
+      current = node->inputs[0];
+    }
+    for (size_t d = 0; d < indices.size(); ++d) {
+      const std::optional<int64_t> step = coefficientOf(indices[d], 1);
+      if (step != std::optional<int64_t>(d == 1 ? 1 : 0)) return false;
+    }
+    if (program_.stored[at(view)]) return true;  // the copy reads it, and has a layout of its own
+    return readersAgree(view) && std::all_of(users.begin(), users.end(), [&](int user) {
+             const Op op = program_.graph.nodes[static_cast<size_t>(user)].op;
+             return op != Op::Conv && op != Op::Pool;
+           });
+  }
+
   bool readsBlocks(const Node &reader, ValueId value) const {
     switch (reader.op) {
       case Op::Conv:
@@ -118,6 +181,10 @@ class LayoutChooser {
         const auto &axes = std::get<graph::ReduceAttributes>(reader.attributes).axes;
         return std::find(axes.begin(), axes.end(), 1) == axes.end();
       }
+      case Op::Reshape:
+      case Op::Broadcast:
+      case Op::Gather:
+        return reader.inputs[0] == value && isBlockedBehind(value, reader.output);
       case Op::Pad:
       case Op::Slice:
         return program_.shape(reader.output)[1] == program_.shape(value)[1] && readersAgree(reader.output);

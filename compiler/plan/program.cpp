@@ -38,7 +38,8 @@ Resolved resolve(const Program &program, ValueId value, const Indices &indices, 
         root = below->inputs[0];
         below = program.producerOf(root);
       }
-      if (program.stored[at(root)]) {
+      const bool isBlocked = !program.isBlocked.empty() && program.isBlocked[at(root)];
+      if (program.stored[at(root)] && !isBlocked) {
         result.leaf = root;
         return result;
       }

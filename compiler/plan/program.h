@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +47,13 @@ struct Group {
   std::vector<StoredValue> stored;
 };
 
+/// Operands of concatenations that are written where they end up by the kernels that compute them.
+struct Pieces {
+  std::map<graph::ValueId, StoredValue> entries;   ///< by what is computed; the form is the whole
+  std::set<graph::ValueId> inputs;                 ///< the operands, for which the concatenation has nothing to do
+  std::map<graph::ValueId, graph::ValueId> forms;  ///< of concatenations that are stored as a view of them
+};
+
 struct Program {
   graph::Graph graph;                   ///< prepared: see prepare()
   std::vector<int> producer;            ///< per value: node, or -1
@@ -53,8 +62,10 @@ struct Program {
   std::vector<int> groupOf;             ///< per value: the group that computes it; -1 for views, inputs, constants
   std::vector<std::optional<Indices>> coords;  ///< per value of a group: its place over the group's output domain
   std::vector<bool> stored;                    ///< per value: it has memory of its own (inputs and constants too)
+  std::vector<bool> isBlocked;                 ///< per value: its layout, once chosen, is not row-major
   std::vector<int> bufferOf;                   ///< per stored value that is no constant: position in Plan::buffers
   std::vector<Group> groups;
+  Pieces pieces;
   std::vector<int> outputGroup;  ///< per output port: the group that writes it
   std::vector<int> outputEntry;  ///< per output port: which of that group's stored values
 
@@ -102,6 +113,8 @@ Domains mapDomains(const graph::Shape &shape);
 graph::Graph prepare(const graph::Graph &graph);
 /// Groups all nodes but views.
 Program fuse(graph::Graph graph);
+/// Decides which operands of concatenations are written to their places; a part of chooseStorage().
+void placePieces(Program &program);
 /// Decides which values get storage, adds groups that copy views which readers or outputs need as data, and puts
 /// the groups in the order of execution.
 void chooseStorage(Program &program);

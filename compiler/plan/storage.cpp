@@ -25,6 +25,7 @@ class StorageChooser {
   explicit StorageChooser(Program &program) : program_(program) {}
 
   void run() {
+    placePieces(program_);
     for (size_t g = 0; g < program_.groups.size(); ++g) storeWhatIsUsedOutside(static_cast<int>(g));
     const size_t nodes = program_.graph.nodes.size();
     for (size_t i = 0; i < nodes; ++i) copyWhatCannotBeRead(program_.graph.nodes[i]);
@@ -53,7 +54,12 @@ class StorageChooser {
     members.insert(members.end(), group.epilogue.begin(), group.epilogue.end());
     for (int member : members) {
       const ValueId value = node(member).output;
-      if (usedOutside(value, index)) store(index, formOf(index, value));
+      const auto piece = program_.pieces.entries.find(value);
+      if (piece != program_.pieces.entries.end()) {
+        program_.groups[static_cast<size_t>(index)].stored.push_back(piece->second);
+      } else if (usedOutside(value, index)) {
+        store(index, formOf(index, value));
+      }
     }
   }
 
@@ -70,7 +76,9 @@ class StorageChooser {
     const Domain &domain = program_.groups[static_cast<size_t>(index)].domains.output;
     const std::optional<Indices> &coords = program_.coords[at(value)];
     if (!coords) {
-      return {value, value, dimsFrom(0, program_.shape(value).size()), -1};
+      const auto woven = program_.pieces.forms.find(value);
+      const ValueId form = woven == program_.pieces.forms.end() ? value : woven->second;
+      return {value, form, dimsFrom(0, program_.shape(form).size()), -1};
     }
     StoredValue best{value, value, *coords, -1};
     StoredValue current = best;

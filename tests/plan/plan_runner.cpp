@@ -1,5 +1,6 @@
 #include "tests/plan/plan_runner.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -75,6 +76,26 @@ class Runner {
     return b.place == Place::Arena ? arena_.data() + b.offset : memory_[static_cast<size_t>(buffer)].data();
   }
 
+  /// Per output buffer: NaN for the elements that no stage writes.
+  static absl::StatusOr<std::vector<HostTensor>> writtenElements(const tensor::Kernel &kernel) {
+    tensor::Kernel marks = kernel;
+    std::vector<HostTensor> arguments;
+    for (tensor::Buffer &buffer : marks.buffers) {
+      const bool isOutput = buffer.role == tensor::BufferRole::Output;
+      if (isOutput) buffer.dtype = DType::F32;
+      if (!isOutput && buffer.role != tensor::BufferRole::Temporary) {
+        arguments.push_back(HostTensor::zeros(buffer.dtype, buffer.shape));
+      }
+    }
+    for (tensor::TensorOp &stage : marks.stages) {
+      std::erase_if(stage.dims, [](const tensor::Dim &dim) { return dim.kind == tensor::DimKind::Reduction; });
+      stage.reads.clear();
+      stage.combiner = {};
+      for (size_t i = 0; i < stage.body.size(); ++i) stage.body[i] = tensor::number(1, stage.body[i]->dtype);
+    }
+    return tensor::interpret(marks, arguments);
+  }
+
   absl::Status runKernel(const PlanKernel &planned) {
     std::vector<HostTensor> arguments;
     std::vector<std::pair<const tensor::Buffer *, int>> outputs;
@@ -96,8 +117,17 @@ class Runner {
       }
     }
     HONE_ASSIGN_OR_RETURN(std::vector<HostTensor> results, run_(planned.kernel, arguments));
+    HONE_ASSIGN_OR_RETURN(std::vector<HostTensor> written, writtenElements(planned.kernel));
     for (size_t i = 0; i < results.size(); ++i) {
       char *to = bytesOf(outputs[i].second);
+      // What this kernel leaves alone may be another one's part of the buffer.
+      const HostTensor before = gather(*outputs[i].first, to);
+      const auto size = static_cast<size_t>(sizeOf(before.dtype));
+      for (int64_t k = 0; k < before.elements(); ++k) {
+        if (!std::isnan(written[i].real(k))) continue;
+        std::memcpy(results[i].bytes.data() + static_cast<size_t>(k) * size,
+                    before.bytes.data() + static_cast<size_t>(k) * size, size);
+      }
       // Padding holds nothing that may be relied on.
       std::memset(to, kGarbage, static_cast<size_t>(plan_.buffers[static_cast<size_t>(outputs[i].second)].bytes));
       scatter(results[i], outputs[i].first->layout, to);

@@ -1,0 +1,114 @@
+// placePieces(): which operands of concatenations their own kernels write to their places.
+#include <algorithm>
+
+#include "compiler/plan/program.h"
+
+namespace hone::plan {
+namespace {
+
+using graph::Node;
+using graph::Op;
+using graph::ValueId;
+
+size_t at(ValueId id) { return static_cast<size_t>(id); }
+
+/// Channels of images lie in blocks of at most this many: pieces begin at a multiple of it, or every vector of them
+/// would reach over two blocks.
+constexpr int64_t kWidestBlock = 16;
+
+struct Piece {
+  ValueId input = -1;  ///< of the concatenation
+  ValueId value = -1;  ///< what is computed: the input, or what it is a view of
+  Indices coords;      ///< where in the result, over the points of the value's domain
+};
+
+class PiecePlacer {
+ public:
+  explicit PiecePlacer(Program &program) : program_(program) {}
+
+  void run() {
+    for (const Node &node : program_.graph.nodes) {
+      if (node.op == Op::Concat) place(node);
+    }
+  }
+
+ private:
+  bool hasOneReader(ValueId value) const {
+    return program_.users[at(value)].size() == 1 && !program_.isOutput[at(value)] && !program_.stored[at(value)];
+  }
+
+  void place(const Node &concat) {
+    const auto axis = static_cast<size_t>(std::get<graph::AxisAttributes>(concat.attributes).axis);
+    std::vector<Piece> pieces;
+    int64_t offset = 0;
+    for (ValueId input : concat.inputs) {
+      if (std::optional<Piece> piece = find(input, axis, offset)) pieces.push_back(std::move(*piece));
+      offset += program_.shape(input)[axis];
+    }
+    ValueId form = concat.output;
+    if (pieces.size() == concat.inputs.size()) form = follow(form, pieces);
+    if (form != concat.output) program_.pieces.forms[concat.output] = form;
+    for (Piece &piece : pieces) {
+      program_.pieces.inputs.insert(piece.input);
+      program_.pieces.entries[piece.value] = {piece.value, form, std::move(piece.coords), -1};
+    }
+  }
+
+  std::optional<Piece> find(ValueId input, size_t axis, int64_t offset) const {
+    const bool isImage = program_.shape(input).size() == 4;
+    if (isImage && axis == 1 && offset % kWidestBlock != 0) return std::nullopt;
+    std::vector<const Node *> views;
+    ValueId value = input;
+    for (const Node *node = program_.producerOf(value); node != nullptr && hasOneReader(value) && isBijection(node->op);
+         node = program_.producerOf(value)) {
+      views.push_back(node);
+      value = node->inputs[0];
+    }
+    if (!hasOneReader(value) || program_.groupOf[at(value)] < 0 || !program_.coords[at(value)]) return std::nullopt;
+    Indices coords = *program_.coords[at(value)];
+    for (size_t i = views.size(); i-- > 0;) coords = forward(program_.graph, *views[i], coords);
+    coords[axis] = coords[axis] + offset;
+    if (!isAffine(coords)) return std::nullopt;
+    return Piece{input, value, std::move(coords)};
+  }
+
+  /// Writes beyond the end are dropped: what is cut off there needs no other place.
+  static bool cutsEnds(const Node &node) {
+    const auto *slice = std::get_if<graph::SliceAttributes>(&node.attributes);
+    return slice != nullptr &&
+           std::all_of(slice->starts.begin(), slice->starts.end(), [](int64_t n) { return n == 0; }) &&
+           std::all_of(slice->steps.begin(), slice->steps.end(), [](int64_t n) { return n == 1; });
+  }
+
+  /// What only reshapes and transposes make of the result \p form: pieces that are woven into each other are written to
+  /// where they end up. Moves the coords of \p pieces along.
+  ValueId follow(ValueId form, std::vector<Piece> &pieces) const {
+    ValueId best = form;
+    std::vector<Piece> current = pieces;
+    bool isMoved = false;
+    while (hasOneReader(form)) {
+      const Node &user = program_.graph.nodes[static_cast<size_t>(program_.users[at(form)][0])];
+      const bool isCut = cutsEnds(user);
+      if (!isBijection(user.op) && !isCut) break;
+      for (Piece &piece : current) {
+        if (!isCut) piece.coords = forward(program_.graph, user, piece.coords);
+      }
+      form = user.output;
+      isMoved = isMoved || user.op == Op::Transpose;
+      const bool fits =
+          std::all_of(current.begin(), current.end(), [](const Piece &piece) { return isAffine(piece.coords); });
+      if (!fits || !isMoved) continue;
+      best = form;
+      pieces = current;
+    }
+    return best;
+  }
+
+  Program &program_;
+};
+
+}  // namespace
+
+void placePieces(Program &program) { PiecePlacer(program).run(); }
+
+}  // namespace hone::plan
