@@ -34,6 +34,9 @@ absl::Status simplify(Graph &graph) {
       transposeAsReshape,
       mergeCasts,
       mergePadIntoConv,
+      // Elementwise behind what is pieced together.
+      moveBeforeWeaving,
+      moveBeforeConcat,
       // Reductions.
       reduceOfOnes,
       keepReducedDims,

@@ -48,6 +48,10 @@ Result transposeAsReshape(Rewriter &rewriter, const Node &node);  ///< only exte
 Result mergeCasts(Rewriter &rewriter, const Node &node);          ///< there and back through a wider dtype
 Result mergePadIntoConv(Rewriter &rewriter, const Node &node);    ///< zero padding becomes the convolution's own
 
+// --------------------------------------------------------------------------- elementwise behind what is pieced
+Result moveBeforeWeaving(Rewriter &rewriter, const Node &node);  ///< f(reshape(concat)) -> reshape(f(concat))
+Result moveBeforeConcat(Rewriter &rewriter, const Node &node);   ///< f(concat(a, b)) -> concat(f(a), f(b))
+
 // ------------------------------------------------------------------------------------------------- reductions
 Result reduceOfOnes(Rewriter &rewriter, const Node &node);     ///< over extents of 1 alone: a reshape
 Result keepReducedDims(Rewriter &rewriter, const Node &node);  ///< reshape that restores what a reduce dropped
