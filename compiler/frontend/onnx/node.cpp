@@ -22,6 +22,7 @@ Attribute::AttributeType typeOf(const Attribute &attribute) {
   if (attribute.has_t()) return Attribute::TENSOR;
   if (attribute.floats_size() != 0) return Attribute::FLOATS;
   if (attribute.ints_size() != 0) return Attribute::INTS;
+  if (attribute.strings_size() != 0) return Attribute::STRINGS;
   return Attribute::UNDEFINED;
 }
 
@@ -73,6 +74,11 @@ absl::StatusOr<std::vector<int64_t>> NodeContext::integers(std::string_view name
 absl::StatusOr<std::vector<double>> NodeContext::reals(std::string_view name) const {
   HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::FLOATS));
   return std::vector<double>(attribute->floats().begin(), attribute->floats().end());
+}
+
+absl::StatusOr<std::vector<std::string>> NodeContext::texts(std::string_view name) const {
+  HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::STRINGS));
+  return std::vector<std::string>(attribute->strings().begin(), attribute->strings().end());
 }
 
 absl::StatusOr<graph::Constant> NodeContext::tensor(std::string_view name) const {

@@ -58,6 +58,7 @@ class NodeContext {
   absl::StatusOr<std::string> text(std::string_view name, std::optional<std::string> otherwise = std::nullopt) const;
   absl::StatusOr<std::vector<int64_t>> integers(std::string_view name) const;
   absl::StatusOr<std::vector<double>> reals(std::string_view name) const;
+  absl::StatusOr<std::vector<std::string>> texts(std::string_view name) const;
   absl::StatusOr<graph::Constant> tensor(std::string_view name) const;
 
   /// Operators that moved a list from an attribute to an operand: the list from wherever it is, if it is anywhere.

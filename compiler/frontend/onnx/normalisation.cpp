@@ -68,17 +68,65 @@ Result normaliseExponentials(NodeContext &node, graph::Op op) {
 
 }  // namespace
 
+namespace {
+
+/// Mean and variance of every channel of the first operand.
+struct Statistics {
+  Result mean, variance;
+};
+
+Statistics channelStatistics(NodeContext &node) {
+  Builder &build = node.build;
+  std::vector<int64_t> axes;
+  for (int64_t axis = 0; axis < node.rank(0); ++axis) {
+    if (axis != 1) axes.push_back(axis);
+  }
+  Result mean = build.reduce(graph::ReduceKind::Mean, node.input(0), axes, true);
+  Result centred = build.apply(Op::Sub, {node.input(0), mean});
+  Result variance = build.reduce(graph::ReduceKind::Mean, build.apply(Op::Mul, {centred, centred}), axes, false);
+  return {build.reshape(mean, {node.shape(0)[1]}), variance};
+}
+
+/// Running statistics are an output of training mode: old * momentum + new * (1 - momentum).
+absl::Status addRunning(NodeContext &node, int position, Result current) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(double momentum, node.real("momentum", 0.9F));
+  DType dtype = node.dtype(position);
+  Result kept = build.apply(Op::Mul, {node.input(position), build.number(dtype, momentum)});
+  Result added = build.apply(Op::Mul, {build.cast(std::move(current), dtype), build.number(dtype, 1 - momentum)});
+  HONE_ASSIGN_OR_RETURN(ValueId running, build.apply(Op::Add, {kept, added}));
+  node.addOutput(running);
+  return absl::OkStatus();
+}
+
+/// Rows that are normalised by themselves: \p data as [rows, elements], as mean 0 and variance 1.
+Result normaliseRows(Builder &build, Result data, int64_t rows, int64_t elements, double epsilon) {
+  if (!data.ok()) return data;
+  DType dtype = build.dtype(*data);
+  return build.layerNorm(build.reshape(data, {rows, elements}), build.number(dtype, 1), build.number(dtype, 0), 1,
+                         epsilon);
+}
+
+}  // namespace
+
 // Inference: y = x * (scale / sqrt(variance + epsilon)) + (bias - mean * the same), whose factors are constants.
 Result importBatchNormalization(NodeContext &node) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(double epsilon, node.real("epsilon", 1e-5F));
   HONE_ASSIGN_OR_RETURN(int64_t training, node.integer("training_mode", 0));
   HONE_ASSIGN_OR_RETURN(int64_t spatial, node.version() < 9 ? node.integer("spatial", 1) : int64_t{1});
-  if (training != 0) return unsupported("training_mode 1; export the model for inference");
-  if (node.rank(0) < 1) return invalid("takes 1 dim or more");
+  if (node.rank(0) < (training != 0 ? 2 : 1)) return invalid("takes more dims than ", node.rank(0));
   if (spatial != 0) HONE_RETURN_IF_ERROR(checkChannels(node));
-  Result scale = inverseDeviation(build, node.input(1), node.input(4), epsilon);
-  Result shift = build.apply(Op::Sub, {node.input(2), build.apply(Op::Mul, {node.input(3), scale})});
+  Statistics statistics{node.input(3), node.input(4)};
+  if (training != 0) {
+    statistics = channelStatistics(node);
+    if (!statistics.mean.ok()) return statistics.mean;
+    if (!statistics.variance.ok()) return statistics.variance;
+    HONE_RETURN_IF_ERROR(addRunning(node, 3, statistics.mean));
+    HONE_RETURN_IF_ERROR(addRunning(node, 4, statistics.variance));
+  }
+  Result scale = inverseDeviation(build, node.input(1), *statistics.variance, epsilon);
+  Result shift = build.apply(Op::Sub, {node.input(2), build.apply(Op::Mul, {statistics.mean, scale})});
   if (!scale.ok()) return scale;
   if (!shift.ok()) return shift;
   // Without `spatial` there is a parameter for every element, not only for every channel.
@@ -92,17 +140,50 @@ Result importBatchNormalization(NodeContext &node) {
 Result importInstanceNormalization(NodeContext &node) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(double epsilon, node.real("epsilon", 1e-5F));
-  if (node.rank(0) < 3) return invalid("takes 3 dims or more, not shape ", graph::shapeText(node.shape(0)));
+  const Shape shape = node.shape(0);
+  if (shape.size() < 3) return invalid("takes 3 dims or more, not shape ", graph::shapeText(shape));
   HONE_RETURN_IF_ERROR(checkChannels(node));
-  std::vector<int64_t> axes(static_cast<size_t>(node.rank(0) - 2));
-  std::iota(axes.begin(), axes.end(), 2);
+  int64_t plane = std::accumulate(shape.begin() + 2, shape.end(), int64_t{1}, std::multiplies<int64_t>());
+  Result rows = normaliseRows(build, node.input(0), shape[0] * shape[1], plane, epsilon);
+  Result scaled = build.apply(Op::Mul, {build.reshape(rows, shape), alongChannels(build, node.input(1), node.rank(0))});
+  return build.apply(Op::Add, {scaled, alongChannels(build, node.input(2), node.rank(0))});
+}
+
+// Scale and bias are per group.
+Result importGroupNormalization(NodeContext &node) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(double epsilon, node.real("epsilon", 1e-5F));
+  HONE_ASSIGN_OR_RETURN(int64_t groups, node.integer("num_groups"));
+  const Shape shape = node.shape(0);
+  if (shape.size() < 2 || groups < 1 || shape[1] % groups != 0) {
+    return invalid("shape ", graph::shapeText(shape), " does not divide into ", groups, " groups of channels");
+  }
+  for (int i = 1; i < 3; ++i) {
+    if (node.shape(i) != Shape{groups}) {
+      return invalid("operand ", i, " has shape ", graph::shapeText(node.shape(i)),
+                     " instead of one entry for each of ", groups, " groups");
+    }
+  }
+  int64_t plane = std::accumulate(shape.begin() + 2, shape.end(), shape[1] / groups, std::multiplies<int64_t>());
+  Result rows = normaliseRows(build, node.input(0), shape[0] * groups, plane, epsilon);
+  Result grouped = build.reshape(rows, {shape[0], groups, plane});
+  Result scaled = build.apply(Op::Mul, {grouped, build.reshape(node.input(1), {groups, 1})});
+  return build.reshape(build.apply(Op::Add, {scaled, build.reshape(node.input(2), {groups, 1})}), shape);
+}
+
+// (x - mean) / (deviation + a little), over the given axes.
+Result importMeanVarianceNormalization(NodeContext &node) {
+  Builder &build = node.build;
+  std::vector<int64_t> axes = {0, 2, 3};
+  if (node.hasAttribute("axes")) {
+    HONE_ASSIGN_OR_RETURN(axes, node.integers("axes"));
+  }
+  HONE_ASSIGN_OR_RETURN(axes, normalizeAxes(axes, node.rank(0)));
   Result mean = build.reduce(graph::ReduceKind::Mean, node.input(0), axes, true);
   Result centred = build.apply(Op::Sub, {node.input(0), mean});
-  HONE_ASSIGN_OR_RETURN(ValueId variance,
-                        build.reduce(graph::ReduceKind::Mean, build.apply(Op::Mul, {centred, centred}), axes, true));
-  Result factor = inverseDeviation(build, alongChannels(build, node.input(1), node.rank(0)), variance, epsilon);
-  Result scaled = build.apply(Op::Mul, {centred, factor});
-  return build.apply(Op::Add, {scaled, alongChannels(build, node.input(2), node.rank(0))});
+  Result variance = build.reduce(graph::ReduceKind::Mean, build.apply(Op::Mul, {centred, centred}), axes, true);
+  Result deviation = build.apply(Op::Add, {build.apply(Op::Sqrt, {variance}), build.number(node.dtype(0), 1e-9)});
+  return build.apply(Op::Div, {centred, deviation});
 }
 
 Result importLayerNormalization(NodeContext &node) {

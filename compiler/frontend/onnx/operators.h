@@ -75,12 +75,34 @@ Result importSoftplus(NodeContext &node);
 Result importSoftsign(NodeContext &node);
 Result importThresholdedRelu(NodeContext &node);
 
-// convolution.cpp
+// convolution.cpp, transposed_convolution.cpp
 Result importConv(NodeContext &node);
-Result importMaxPool(NodeContext &node);
+Result importConvTranspose(NodeContext &node);
+
+// pooling.cpp
 Result importAveragePool(NodeContext &node);
 Result importGlobalAveragePool(NodeContext &node);
+Result importGlobalLpPool(NodeContext &node);
 Result importGlobalMaxPool(NodeContext &node);
+Result importLpNormalization(NodeContext &node);
+Result importLpPool(NodeContext &node);
+Result importLrn(NodeContext &node);
+Result importMaxPool(NodeContext &node);
+
+// pooling_positions.cpp
+Result importMaxUnpool(NodeContext &node);
+
+// recurrent.cpp
+Result importGru(NodeContext &node);
+Result importLstm(NodeContext &node);
+Result importRnn(NodeContext &node);
+
+// einsum.cpp
+Result importEinsum(NodeContext &node);
+
+// resize.cpp
+Result importResize(NodeContext &node);
+Result importUpsample(NodeContext &node);
 
 // matmul.cpp
 Result importGemm(NodeContext &node);
@@ -89,8 +111,10 @@ Result importMatMul(NodeContext &node);
 // normalisation.cpp
 Result importBatchNormalization(NodeContext &node);
 Result importDropout(NodeContext &node);
+Result importGroupNormalization(NodeContext &node);
 Result importInstanceNormalization(NodeContext &node);
 Result importLayerNormalization(NodeContext &node);
+Result importMeanVarianceNormalization(NodeContext &node);
 Result importSoftmax(NodeContext &node);
 Result importLogSoftmax(NodeContext &node);
 

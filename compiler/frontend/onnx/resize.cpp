@@ -1,0 +1,388 @@
+// Resize and Upsample.
+//
+// Interpolation is separable: each axis is resized by itself, the ones that shrink first. Which elements of the input
+// an output is made of, and with which weights, is known while compiling: what is left is moving (nearest), or a sum of
+// a few moved and scaled copies (linear, cubic), or a product with the matrix of weights where they are many.
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/operators.h"
+#include "compiler/graph/constants.h"
+#include "compiler/graph/print.h"
+
+namespace hone::frontend {
+namespace {
+
+using Op = ScalarOp;
+
+/// Beyond this many summands a product of matrices is cheaper.
+constexpr int64_t kMostSummands = 4;
+constexpr double kLargestExtent = 1 << 30;
+constexpr int64_t kLargestMatrix = int64_t{1} << 26;
+
+enum class Interpolation : uint8_t { Nearest, Linear, Cubic };
+
+struct Options {
+  Interpolation interpolation = Interpolation::Nearest;
+  std::string coordinates = "half_pixel";
+  std::string rounding = "round_prefer_floor";
+  double cubicCoefficient = -0.75;
+  bool excludeOutside = false;
+  bool antialias = false;
+  double extrapolation = 0;
+};
+
+struct Axis {
+  size_t position = 0;
+  int64_t input = 1, output = 1;
+  double scale = 1;
+  double cropBegin = 0, cropEnd = 1;  ///< of the region of interest, as shares of the input
+};
+
+/// What output i of an axis is made of: `count` elements from `first` on (those outside repeat the border), weighted.
+struct Sources {
+  int64_t count = 1;
+  std::vector<int64_t> first;   ///< per output
+  std::vector<double> weights;  ///< per output and element
+  std::vector<bool> outside;    ///< per output: has the extrapolation value instead
+};
+
+// ------------------------------------------------------------------------------------------------- coordinates
+
+/// Where output \p i lies on the input's axis.
+double coordinate(const Options &options, const Axis &axis, int64_t i) {
+  auto x = static_cast<double>(i), last = static_cast<double>(axis.input - 1);
+  // The extent before it was rounded down: ONNX's own expected values are made with it.
+  double wide = axis.scale * static_cast<double>(axis.input);
+  if (options.coordinates == "align_corners") return wide == 1 || axis.output == 1 ? 0 : x * last / (wide - 1);
+  if (options.coordinates == "asymmetric") return x / axis.scale;
+  if (options.coordinates == "tf_half_pixel_for_nn") return (x + 0.5) / axis.scale;
+  if (options.coordinates == "tf_crop_and_resize") {
+    double part = (axis.cropEnd - axis.cropBegin) * last;
+    return axis.cropBegin * last + (wide == 1 || axis.output == 1 ? part / 2 : x * part / (wide - 1));
+  }
+  if (options.coordinates == "pytorch_half_pixel" && axis.output == 1) return 0;
+  return (x + 0.5) / axis.scale - 0.5;
+}
+
+int64_t rounded(const std::string &rounding, double x) {
+  if (rounding == "floor") return static_cast<int64_t>(std::floor(x));
+  if (rounding == "ceil") return static_cast<int64_t>(std::ceil(x));
+  // Halves, which the other two decide, are the only places where both differ.
+  if (rounding == "round_prefer_ceil") return static_cast<int64_t>(std::floor(x + 0.5));
+  return static_cast<int64_t>(std::ceil(x - 0.5));
+}
+
+double cubicWeight(double a, double distance) {
+  double x = std::fabs(distance);
+  if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  if (x < 2) return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  return 0;
+}
+
+/// Weights of the elements around \p x; all that reach it where antialiasing widens the kernel.
+void weigh(const Options &options, const Axis &axis, double x, Sources &sources) {
+  bool isCubic = options.interpolation == Interpolation::Cubic;
+  double narrowing = options.antialias ? std::min(axis.scale, 1.0) : 1;
+  auto reach = static_cast<int64_t>(std::ceil((isCubic ? 2 : 1) / narrowing));
+  sources.count = 2 * reach;
+  int64_t first = static_cast<int64_t>(std::floor(x)) - reach + 1;
+  std::vector<double> weights;
+  double total = 0;
+  for (int64_t k = first; k < first + sources.count; ++k) {
+    double distance = (static_cast<double>(k) - x) * narrowing;
+    double weight = isCubic ? cubicWeight(options.cubicCoefficient, distance) : std::max(0.0, 1 - std::fabs(distance));
+    if (options.excludeOutside && (k < 0 || k >= axis.input)) weight = 0;
+    weights.push_back(weight);
+    total += weight;
+  }
+  bool isScaled = (options.antialias || options.excludeOutside) && total != 0;
+  for (double weight : weights) sources.weights.push_back(isScaled ? weight / total : weight);
+  sources.first.push_back(first);
+}
+
+Sources sourcesOf(const Options &options, const Axis &axis) {
+  Sources sources;
+  for (int64_t i = 0; i < axis.output; ++i) {
+    double x = coordinate(options, axis, i);
+    if (!std::isfinite(x)) x = 0;
+    bool isOutside = options.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(axis.input - 1));
+    sources.outside.push_back(isOutside);
+    // Far outside everything is the border; within a kernel's reach of it the distance still counts.
+    x = std::clamp(x, -4.0, static_cast<double>(axis.input) + 4);
+    if (options.interpolation == Interpolation::Nearest) {
+      sources.first.push_back(rounded(options.rounding, x));
+    } else {
+      weigh(options, axis, x, sources);
+    }
+  }
+  return sources;
+}
+
+// ---------------------------------------------------------------------------------------------------- one axis
+
+/// Elements \p from of one axis: the cheapest movement that says so.
+Result pick(Builder &build, ValueId data, size_t axis, const std::vector<int64_t> &from) {
+  Shape shape = build.shape(data);
+  auto count = static_cast<int64_t>(from.size()), extent = shape[axis];
+  int64_t step = count > 1 ? from[1] - from[0] : 1;
+  bool isSlice = step != 0, isRepetition = count % extent == 0;
+  for (int64_t i = 0; i < count; ++i) {
+    isSlice = isSlice && from[static_cast<size_t>(i)] == from[0] + i * step;
+    isRepetition = isRepetition && from[static_cast<size_t>(i)] == i / (count / extent);
+  }
+  if (isSlice) {
+    Shape starts(shape.size(), 0), steps(shape.size(), 1);
+    starts[axis] = from[0];
+    steps[axis] = step;
+    shape[axis] = count;
+    return build.slice(data, starts, steps, shape);
+  }
+  if (!isRepetition) return build.gather(data, build.integers(from), static_cast<int64_t>(axis));
+  Shape whole = shape, split = shape;
+  whole[axis] = count;
+  split.insert(split.begin() + static_cast<std::ptrdiff_t>(axis) + 1, 1);
+  Shape wide = split;
+  wide[axis + 1] = count / extent;
+  return build.reshape(build.broadcast(build.reshape(data, split), wide), whole);
+}
+
+/// One number for each output of the axis, in a shape that broadcasts to the data's.
+Result alongAxis(Builder &build, DType dtype, const std::vector<double> &values, size_t axis, size_t rank) {
+  Shape shape(rank - axis, 1);
+  shape[0] = static_cast<int64_t>(values.size());
+  return build.constant(graph::makeConstant({dtype, shape}, values));
+}
+
+Result sumOfPicked(Builder &build, ValueId data, const Axis &axis, const Sources &sources) {
+  std::optional<Result> sum;
+  size_t rank = build.shape(data).size();
+  for (int64_t k = 0; k < sources.count; ++k) {
+    std::vector<int64_t> from;
+    std::vector<double> weights;
+    for (size_t i = 0; i < sources.first.size(); ++i) {
+      from.push_back(std::clamp<int64_t>(sources.first[i] + k, 0, axis.input - 1));
+      weights.push_back(sources.weights[i * static_cast<size_t>(sources.count) + static_cast<size_t>(k)]);
+    }
+    bool isNothing = std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 0; });
+    if (isNothing) continue;
+    Result factor = alongAxis(build, build.dtype(data), weights, axis.position, rank);
+    Result part = build.apply(Op::Mul, {pick(build, data, axis.position, from), factor});
+    sum = sum ? build.apply(Op::Add, {*sum, part}) : part;
+  }
+  return sum.value_or(build.broadcast(build.number(build.dtype(data), 0), build.shape(data)));
+}
+
+/// The axis goes to the end, is multiplied by the matrix [input, output] of weights, and goes back.
+Result productWithWeights(Builder &build, ValueId data, const Axis &axis, const Sources &sources) {
+  if (axis.input * axis.output > kLargestMatrix) {
+    return unsupported("an antialiased axis of ", axis.input, " elements that become ", axis.output);
+  }
+  std::vector<double> matrix(static_cast<size_t>(axis.input * axis.output), 0);
+  for (size_t i = 0; i < sources.first.size(); ++i) {
+    for (int64_t k = 0; k < sources.count; ++k) {
+      auto from = static_cast<size_t>(std::clamp<int64_t>(sources.first[i] + k, 0, axis.input - 1));
+      matrix[from * static_cast<size_t>(axis.output) + i] +=
+          sources.weights[i * static_cast<size_t>(sources.count) + static_cast<size_t>(k)];
+    }
+  }
+  graph::TensorType type{build.dtype(data), {axis.input, axis.output}};
+  Result weights = build.constant(graph::makeConstant(type, matrix));
+  size_t rank = build.shape(data).size();
+  std::vector<int64_t> order(rank);
+  std::iota(order.begin(), order.end(), 0);
+  std::swap(order[axis.position], order[rank - 1]);
+  Result turned = build.transpose(data, order);
+  if (rank == 1) turned = build.reshape(turned, {1, axis.input});
+  Result product = build.matMul(turned, weights);
+  return rank == 1 ? build.reshape(product, {axis.output}) : build.transpose(product, order);
+}
+
+Result resizeAxis(Builder &build, ValueId data, const Axis &axis, const Options &options, const Sources &sources) {
+  if (options.interpolation == Interpolation::Nearest) {
+    std::vector<int64_t> from = sources.first;
+    for (int64_t &index : from) index = std::clamp<int64_t>(index, 0, axis.input - 1);
+    return pick(build, data, axis.position, from);
+  }
+  if (sources.count <= kMostSummands) return sumOfPicked(build, data, axis, sources);
+  return productWithWeights(build, data, axis, sources);
+}
+
+/// Outputs of which some coordinate is outside the input have the extrapolation value.
+Result extrapolate(Builder &build, Result data, const Axis &axis, const Sources &sources, double value) {
+  if (!data.ok() || std::find(sources.outside.begin(), sources.outside.end(), true) == sources.outside.end())
+    return data;
+  std::vector<double> mask(sources.outside.begin(), sources.outside.end());
+  Result isOutside = alongAxis(build, DType::Bool, mask, axis.position, build.shape(*data).size());
+  return build.apply(Op::Select, {isOutside, build.number(build.dtype(*data), value), data});
+}
+
+Result resize(NodeContext &node, const Options &options, std::vector<Axis> axes) {
+  Builder &build = node.build;
+  DType dtype = node.dtype(0);
+  bool isComputed = options.interpolation != Interpolation::Nearest;
+  Result data = isComputed && !isFloat(dtype) ? build.cast(node.input(0), DType::F32) : Result(node.input(0));
+  std::stable_sort(axes.begin(), axes.end(), [](const Axis &a, const Axis &b) { return a.scale < b.scale; });
+  std::vector<Sources> sources;
+  for (const Axis &axis : axes) {
+    HONE_RETURN_IF_ERROR(build.checkSize({dtype, {axis.output}}));
+    sources.push_back(sourcesOf(options, axis));
+    HONE_ASSIGN_OR_RETURN(data, resizeAxis(build, *data, axis, options, sources.back()));
+  }
+  for (size_t i = 0; i < axes.size(); ++i) data = extrapolate(build, data, axes[i], sources[i], options.extrapolation);
+  return build.cast(data, dtype);
+}
+
+// -------------------------------------------------------------------------------------------------- attributes
+
+absl::StatusOr<Options> readOptions(const NodeContext &node) {
+  Options options;
+  HONE_ASSIGN_OR_RETURN(std::string mode, node.text("mode", "nearest"));
+  // Versions before 9 of Upsample call the linear mode by its name for images.
+  if (mode == "linear" || mode == "bilinear") {
+    options.interpolation = Interpolation::Linear;
+  } else if (mode == "cubic") {
+    options.interpolation = Interpolation::Cubic;
+  } else if (mode != "nearest") {
+    return invalid("attribute 'mode' is '", mode, "', not nearest, linear or cubic");
+  }
+  if (node.version() < 11) {
+    options.coordinates = "asymmetric";
+    options.rounding = "floor";
+    return options;
+  }
+  HONE_ASSIGN_OR_RETURN(options.coordinates, node.text("coordinate_transformation_mode", "half_pixel"));
+  HONE_ASSIGN_OR_RETURN(options.rounding, node.text("nearest_mode", "round_prefer_floor"));
+  HONE_ASSIGN_OR_RETURN(options.cubicCoefficient, node.real("cubic_coeff_a", -0.75));
+  HONE_ASSIGN_OR_RETURN(int64_t exclude, node.integer("exclude_outside", 0));
+  HONE_ASSIGN_OR_RETURN(options.extrapolation, node.real("extrapolation_value", 0.0));
+  HONE_ASSIGN_OR_RETURN(int64_t antialias, node.integer("antialias", 0));
+  options.excludeOutside = exclude != 0;
+  options.antialias = antialias != 0;
+  constexpr std::string_view kCoordinates[] = {"half_pixel", "pytorch_half_pixel", "align_corners",
+                                               "asymmetric", "tf_crop_and_resize", "tf_half_pixel_for_nn"};
+  constexpr std::string_view kRoundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+  if (std::find(std::begin(kCoordinates), std::end(kCoordinates), options.coordinates) == std::end(kCoordinates)) {
+    return invalid("attribute 'coordinate_transformation_mode' is '", options.coordinates, "', which is unknown");
+  }
+  if (std::find(std::begin(kRoundings), std::end(kRoundings), options.rounding) == std::end(kRoundings)) {
+    return invalid("attribute 'nearest_mode' is '", options.rounding, "', which is unknown");
+  }
+  return options;
+}
+
+/// A list of numbers that has to be known; empty where the operand is omitted or has no elements.
+absl::StatusOr<std::vector<double>> numbers(const NodeContext &node, int position, const char *what) {
+  std::vector<double> result;
+  if (!node.has(position) || node.build.type(node.input(position)).elements() == 0) return result;
+  HONE_ASSIGN_OR_RETURN(const graph::ConstantData *constant, node.constantInput(position, what));
+  if (constant->type.shape.size() > 1) return invalid("operand ", position, " (", what, ") is no list");
+  result.resize(static_cast<size_t>(constant->type.elements()));
+  graph::readElements(*constant, 0, 1, constant->type.elements(), result.data());
+  return result;
+}
+
+/// The axes that scales, sizes and regions name, in their order.
+absl::StatusOr<std::vector<Axis>> namedAxes(const NodeContext &node) {
+  std::vector<int64_t> positions(static_cast<size_t>(node.rank(0)));
+  std::iota(positions.begin(), positions.end(), 0);
+  if (node.version() >= 18 && node.hasAttribute("axes")) {
+    HONE_ASSIGN_OR_RETURN(positions, node.integers("axes"));
+    HONE_RETURN_IF_ERROR(normalizeAxes(positions, node.rank(0)).status());
+  }
+  std::vector<Axis> axes;
+  for (int64_t position : positions) {
+    Axis axis;
+    axis.position = static_cast<size_t>(position < 0 ? position + node.rank(0) : position);
+    axis.input = node.shape(0)[axis.position];
+    axes.push_back(axis);
+  }
+  return axes;
+}
+
+absl::Status checkCount(const char *what, size_t count, size_t wanted) {
+  if (count == wanted) return absl::OkStatus();
+  return invalid(count, " ", what, " for ", wanted, " axes");
+}
+
+absl::Status applyScales(const std::vector<double> &scales, std::vector<Axis> &axes) {
+  HONE_RETURN_IF_ERROR(checkCount("scales", scales.size(), axes.size()));
+  for (size_t i = 0; i < axes.size(); ++i) {
+    // The product is rounded as a float32, which the scale is: 10 times 0.7 is 7.
+    double extent = std::floor(static_cast<float>(axes[i].input) * static_cast<float>(scales[i]));
+    if (!(scales[i] > 0) || !(extent >= 1) || extent > kLargestExtent) {
+      return invalid("scale ", scales[i], " makes ", extent, " elements of ", axes[i].input);
+    }
+    axes[i].scale = scales[i];
+    axes[i].output = static_cast<int64_t>(extent);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status applySizes(const std::vector<double> &sizes, const std::string &policy, std::vector<Axis> &axes) {
+  HONE_RETURN_IF_ERROR(checkCount("sizes", sizes.size(), axes.size()));
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (!(sizes[i] >= 1) || sizes[i] > kLargestExtent) return invalid("size ", sizes[i], " of axis ", axes[i].position);
+    axes[i].output = static_cast<int64_t>(sizes[i]);
+    axes[i].scale = sizes[i] / static_cast<double>(axes[i].input);
+  }
+  if (policy == "stretch" || axes.empty()) return absl::OkStatus();
+  if (policy != "not_larger" && policy != "not_smaller") {
+    return invalid("attribute 'keep_aspect_ratio_policy' is '", policy, "', not stretch, not_larger or not_smaller");
+  }
+  auto byScale = [](const Axis &a, const Axis &b) { return a.scale < b.scale; };
+  double scale = policy == "not_larger" ? std::min_element(axes.begin(), axes.end(), byScale)->scale
+                                        : std::max_element(axes.begin(), axes.end(), byScale)->scale;
+  for (Axis &axis : axes) {
+    axis.scale = scale;
+    axis.output = static_cast<int64_t>(std::floor(scale * static_cast<double>(axis.input) + 0.5));
+    if (axis.output < 1) return invalid("nothing is left of axis ", axis.position);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Result importResize(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(Options options, readOptions(node));
+  HONE_ASSIGN_OR_RETURN(std::vector<Axis> axes, namedAxes(node));
+  bool isFirst = node.version() < 11;
+  HONE_ASSIGN_OR_RETURN(std::vector<double> scales, numbers(node, isFirst ? 1 : 2, "scales"));
+  HONE_ASSIGN_OR_RETURN(std::vector<double> sizes, numbers(node, 3, "sizes"));
+  if (options.coordinates == "tf_crop_and_resize") {
+    HONE_ASSIGN_OR_RETURN(std::vector<double> crop, numbers(node, 1, "roi"));
+    if (crop.size() != 2 * axes.size()) return invalid(crop.size(), " ends of regions for ", axes.size(), " axes");
+    for (size_t i = 0; i < axes.size(); ++i) {
+      axes[i].cropBegin = crop[i];
+      axes[i].cropEnd = crop[axes.size() + i];
+    }
+  }
+  if (!sizes.empty()) {
+    HONE_ASSIGN_OR_RETURN(std::string policy, node.text("keep_aspect_ratio_policy", "stretch"));
+    HONE_RETURN_IF_ERROR(applySizes(sizes, policy, axes));
+  } else {
+    HONE_RETURN_IF_ERROR(applyScales(scales, axes));
+  }
+  return resize(node, options, std::move(axes));
+}
+
+Result importUpsample(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(Options options, readOptions(node));
+  HONE_ASSIGN_OR_RETURN(std::vector<Axis> axes, namedAxes(node));
+  std::vector<double> scales;
+  if (node.version() >= 9) {
+    HONE_ASSIGN_OR_RETURN(scales, numbers(node, 1, "scales"));
+  } else if (node.version() >= 7) {
+    HONE_ASSIGN_OR_RETURN(scales, node.reals("scales"));
+  } else {
+    HONE_ASSIGN_OR_RETURN(double height, node.real("height_scale"));
+    HONE_ASSIGN_OR_RETURN(double width, node.real("width_scale"));
+    scales = {1, 1, height, width};
+  }
+  HONE_RETURN_IF_ERROR(applyScales(scales, axes));
+  return resize(node, options, std::move(axes));
+}
+
+}  // namespace hone::frontend
