@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "compiler/schedule/contraction.h"
 #include "compiler/schedule/pieces.h"
-#include "compiler/schedule/register_tile.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/structure.h"
 #include "compiler/tensor/rewrite.h"
@@ -21,10 +21,11 @@ using tensor::TensorOp;
 
 // Rows that several stages share are kept in thread scratch up to this many elements.
 constexpr int64_t kLongestSharedRow = 1 << 16;
+// Where reads run across writes, a piece is this long along what the vectors cross: as many cache lines, and a few
+// pages.
+constexpr int64_t kCrossedPiece = 64;
 // Reduction loops whose product is at most this are expanded around vectorised parallel dims.
 constexpr int64_t kExpandedReduction = 25;
-
-int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 class Chooser {
  public:
@@ -45,8 +46,6 @@ class Chooser {
  private:
   const TensorOp &stage(size_t i) const { return kernel_.stages[i]; }
   int64_t lanes() const { return target_.lanes(); }
-  static int64_t extent(const TensorOp &op, int dim) { return op.dims[static_cast<size_t>(dim)].extent; }
-  static const std::string &nameOf(const TensorOp &op, int dim) { return op.dims[static_cast<size_t>(dim)].name; }
 
   // ------------------------------------------------------------------------------------------- stages in one row
 
@@ -155,7 +154,7 @@ class Chooser {
 
   void scheduleRoot(const TensorOp &op, StageSchedule &out) const {
     if (std::optional<Contraction> contraction = findContraction(kernel_, op, lanes())) {
-      contract(op, *contraction, out);
+      scheduleContraction(kernel_, target_, op, *contraction, out);
       return;
     }
     if (!reduces(op)) {
@@ -163,7 +162,9 @@ class Chooser {
       return;
     }
     int vector = vectorDimOf(op);
-    if (vector >= 0) {
+    // Vectors of neighbours in memory, folded at the end, rather than lanes that are gathered for every step.
+    bool rowIsBetter = vector >= 0 && crossedBy(op, vector, DimKind::Reduction) >= 0 && contiguousReduction(op) >= 0;
+    if (vector >= 0 && !rowIsBetter) {
       reduceVectors(op, vector, out);
       return;
     }
@@ -191,12 +192,28 @@ class Chooser {
           score -= 1;
       }
       if (extent(op, dim) >= lanes()) score += 2;
-      if (score > bestScore) {
+      // Of two equals the one that stores whole vectors: loads in flight are more than stores.
+      if (score > bestScore || (score == bestScore && *written == 1)) {
         bestScore = score;
         best = dim;
       }
     }
     return best;
+  }
+
+  // A dim of this kind along which lies in memory what vectors along \p vector step over; -1: there is none.
+  int crossedBy(const TensorOp &op, int vector, DimKind kind) const {
+    for (int dim : dimsOfKind(op, kind)) {
+      if (dim == vector || insideLoad(op, dim) || extent(op, dim) < 2) continue;
+      for (const tensor::Access &read : op.reads) {
+        std::optional<int64_t> step = laneStride(kernel_, read, vector, lanes());
+        bool isStrided = step && *step != 0 && *step != 1;
+        if (isStrided && laneStride(kernel_, read, dim, 2) == 1) return dim;
+      }
+      if (kind == DimKind::Reduction) continue;
+      if (outputStride(kernel_, op, vector, lanes()) != 1 && outputStride(kernel_, op, dim, 2) == 1) return dim;
+    }
+    return -1;
   }
 
   static bool insideLoad(const TensorOp &op, int dim) {
@@ -238,6 +255,11 @@ class Chooser {
   // No reduction: vectors along memory, pieces of the outer dims in parallel.
   void mapElements(const TensorOp &op, StageSchedule &out) const {
     vectorise(op, out, {});
+    int crossed = out.vectorDim.empty() ? -1 : crossedBy(op, dimPosition(op, out.vectorDim), DimKind::Parallel);
+    if (crossed >= 0) {
+      mapAcross(op, crossed, out);
+      return;
+    }
     std::vector<Loop> loops;
     appendRest(op, out, {}, loops);
     if (loops.empty()) return;
@@ -251,6 +273,21 @@ class Chooser {
     chunk = std::max(chunk, std::min(tiles, kPieceCycles / 40));
     if (chunk < tiles) out.parallel.push_back({inner.dim, inner.step * chunk});
     out.tile.push_back(inner);
+  }
+
+  // A transposition: square blocks, so that every cache line that vectors step over is used up while it is there.
+  void mapAcross(const TensorOp &op, int crossed, StageSchedule &out) const {
+    out.registers = {{out.vectorDim, 1}};
+    for (int dim : dimsOfKind(op, DimKind::Parallel)) {
+      if (dim != crossed && nameOf(op, dim) != out.vectorDim) out.parallel.push_back({nameOf(op, dim), 1});
+    }
+    bool cutsCrossed = extent(op, crossed) > kCrossedPiece;
+    if (cutsCrossed) {
+      out.parallel.push_back({nameOf(op, crossed), kCrossedPiece});
+    } else {
+      out.parallel.push_back({out.vectorDim, divideUp(kPieceCycles / 16, lanes()) * lanes()});
+    }
+    out.tile = {{out.vectorDim, lanes()}, {nameOf(op, crossed), 1}};
   }
 
   // A reduction with vectors along a parallel dim (windows per channel, sums over outer dims).
@@ -317,17 +354,23 @@ class Chooser {
     return best;
   }
 
-  // A reduction over contiguous elements: vectors along the innermost reduction dim, several accumulators.
-  void reduceRow(const TensorOp &op, StageSchedule &out) const {
-    std::vector<int> reduction = dimsOfKind(op, DimKind::Reduction);
-    int vector = -1;
-    for (int dim : reduction) {
+  // The innermost reduction dim that lies in memory and fills a vector; -1: there is none.
+  int contiguousReduction(const TensorOp &op) const {
+    int found = -1;
+    for (int dim : dimsOfKind(op, DimKind::Reduction)) {
       bool contiguous = !insideLoad(op, dim) && extent(op, dim) >= lanes() &&
                         std::any_of(op.reads.begin(), op.reads.end(), [&](const tensor::Access &read) {
                           return laneStride(kernel_, read, dim, lanes()) == 1;
                         });
-      if (contiguous) vector = dim;
+      if (contiguous) found = dim;
     }
+    return found;
+  }
+
+  // A reduction over contiguous elements: vectors along the innermost reduction dim, several accumulators.
+  void reduceRow(const TensorOp &op, StageSchedule &out) const {
+    std::vector<int> reduction = dimsOfKind(op, DimKind::Reduction);
+    int vector = contiguousReduction(op);
     for (int dim : dimsOfKind(op, DimKind::Parallel)) out.tile.push_back({nameOf(op, dim), 1});
     for (int dim : reduction) {
       if (dim != vector) out.reduction.push_back({nameOf(op, dim), 1});
@@ -338,161 +381,6 @@ class Chooser {
     int64_t count = std::min<int64_t>(4, divideUp(extent(op, vector), lanes()));
     out.registers = {{out.vectorDim, count}};
     out.reduction.push_back({out.vectorDim, lanes() * count});
-  }
-
-  // ------------------------------------------------------------------------------------------- sums of products
-
-  static int64_t reductionPoints(const TensorOp &op) {
-    int64_t points = 1;
-    for (int dim : dimsOfKind(op, DimKind::Reduction)) points *= extent(op, dim);
-    return points;
-  }
-
-  int64_t bytesOf(const tensor::Access &read) const {
-    return sizeOf(kernel_.buffers[static_cast<size_t>(read.buffer)].dtype);
-  }
-
-  int64_t bytesOver(const TensorOp &op, int read, const std::vector<int> &without) const {
-    int64_t elements = 1;
-    for (int dim = 0; dim < static_cast<int>(op.dims.size()); ++dim) {
-      bool counted = mentions(op.reads[static_cast<size_t>(read)], dim) &&
-                     std::find(without.begin(), without.end(), dim) == without.end();
-      if (counted) elements *= extent(op, dim);
-    }
-    return elements * bytesOf(op.reads[static_cast<size_t>(read)]);
-  }
-
-  void contract(const TensorOp &op, const Contraction &contraction, StageSchedule &out) const {
-    int vector = contraction.vectorDim;
-    const std::vector<int> &rows = contraction.rowDims;
-    int row = rows.empty() ? -1 : rows.back();
-    int outerRow = rows.size() < 2 ? -1 : rows[rows.size() - 2];
-    ContractionShape whole;
-    whole.vectors = divideUp(extent(op, vector), lanes());
-    if (row >= 0) {
-      const tensor::Access &read = op.reads[static_cast<size_t>(contraction.rowOperand)];
-      whole.rows = extent(op, row);
-      whole.rowBytes = laneStride(kernel_, read, row, 2).value_or(0) * bytesOf(read);
-    }
-    if (outerRow >= 0) whole.outerRows = extent(op, outerRow);
-    whole.points = reductionPoints(op);
-    RegisterShape shape = chooseRegisterTile(whole, target_);
-    out.vectorDim = nameOf(op, vector);
-    out.lanes = lanes();
-    if (shape.outerRows > 1) out.registers.push_back({nameOf(op, outerRow), shape.outerRows});
-    if (row >= 0) out.registers.push_back({nameOf(op, row), shape.rows});
-    out.registers.push_back({out.vectorDim, shape.vectors});
-    orderContraction(op, contraction, row, shape, out);
-    reduceContraction(op, contraction, out);
-    packContraction(op, contraction, shape, out);
-  }
-
-  void orderContraction(const TensorOp &op, const Contraction &contraction, int row, const RegisterShape &shape,
-                        StageSchedule &out) const {
-    int vector = contraction.vectorDim;
-    std::vector<int> batch;
-    std::vector<int> rows;
-    for (int dim : dimsOfKind(op, DimKind::Parallel)) {
-      if (dim == vector || dim == row) continue;
-      bool ofRow = std::find(contraction.rowDims.begin(), contraction.rowDims.end(), dim) != contraction.rowDims.end();
-      (ofRow ? rows : batch).push_back(dim);
-    }
-    int64_t width = shape.vectors * lanes();
-    int64_t blocks = divideUp(extent(op, vector), width);
-    for (int dim : batch) out.parallel.push_back({nameOf(op, dim), 1});
-    std::vector<Loop> rowLoops;
-    int64_t rowPieces = 1;
-    for (int dim : rows) {
-      // A tile of several outer rows has a tail, which is peeled from loops inside a piece only.
-      if (shape.outerRows > 1 && dim == rows.back()) {
-        out.tile.push_back({nameOf(op, dim), shape.outerRows});
-        continue;
-      }
-      rowLoops.push_back({nameOf(op, dim), 1});
-      rowPieces *= extent(op, dim);
-    }
-    for (int dim : batch) rowPieces *= extent(op, dim);
-    if (row >= 0) {
-      int64_t tiles = divideUp(extent(op, row), shape.rows);
-      int64_t chunk = rowChunk(op, shape, tiles, rowPieces * blocks);
-      if (chunk < tiles) rowLoops.push_back({nameOf(op, row), chunk * shape.rows});
-      // A chunk of one tile is a piece by itself: no loop is left inside.
-      if (chunk > 1 || chunk >= tiles) out.tile.push_back({nameOf(op, row), shape.rows});
-    }
-    // Weights that stay in the cache may be walked again for every piece of the rows; others are read once.
-    bool rowsOuter = bytesOver(op, contraction.vectorOperand, batch) <= target_.l2Bytes / 2;
-    Loop vectorLoop{out.vectorDim, width};
-    if (!rowsOuter) out.parallel.push_back(vectorLoop);
-    out.parallel.insert(out.parallel.end(), rowLoops.begin(), rowLoops.end());
-    if (rowsOuter) out.parallel.push_back(vectorLoop);
-  }
-
-  // Register tiles of the row dim per parallel piece: enough work to be worth a piece, enough pieces to balance.
-  int64_t rowChunk(const TensorOp &op, const RegisterShape &shape, int64_t tiles, int64_t otherPieces) const {
-    int64_t tileCycles = std::max<int64_t>(1, shape.outerRows * shape.rows * shape.vectors * reductionPoints(op) / 2);
-    int64_t chunk = divideUp(kPieceCycles, tileCycles);
-    int64_t wanted = divideUp(kPiecesPerCore * target_.cores, otherPieces);
-    chunk = std::max(chunk, std::min(tiles, divideUp(tiles, std::max<int64_t>(wanted, 1))));
-    return std::min(chunk, std::max<int64_t>(1, divideUp(tiles, wanted)));
-  }
-
-  // Reduction dims in order; one that the row operand's layout splits is split in the same way around the others.
-  void reduceContraction(const TensorOp &op, const Contraction &contraction, StageSchedule &out) const {
-    std::vector<Loop> inner;
-    for (int dim : dimsOfKind(op, DimKind::Reduction)) {
-      int64_t block = layoutBlock(kernel_, op.reads[static_cast<size_t>(contraction.rowOperand)], dim);
-      if (block > 1 && extent(op, dim) > block) {
-        out.reduction.push_back({nameOf(op, dim), block});
-        inner.push_back({nameOf(op, dim), 1});
-      } else if (block > 1) {
-        inner.push_back({nameOf(op, dim), 1});
-      }
-    }
-    for (int dim : dimsOfKind(op, DimKind::Reduction)) {
-      bool isInner =
-          std::any_of(inner.begin(), inner.end(), [&](const Loop &loop) { return loop.dim == nameOf(op, dim); });
-      if (!isInner) out.reduction.push_back({nameOf(op, dim), 1});
-    }
-    out.reduction.insert(out.reduction.end(), inner.begin(), inner.end());
-  }
-
-  // Parameters in the order in which the loops read them.
-  void packContraction(const TensorOp &op, const Contraction &contraction, const RegisterShape &shape,
-                       StageSchedule &out) const {
-    const tensor::Access &access = op.reads[static_cast<size_t>(contraction.vectorOperand)];
-    const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(access.buffer)];
-    if (buffer.role != tensor::BufferRole::Parameter) return;
-    int64_t width = shape.vectors * lanes();
-    auto positionOf = [&](int dim) {
-      for (size_t k = 0; k < access.indices.size(); ++k) {
-        if (mentions(access.indices[k], dim)) return static_cast<int>(k);
-      }
-      return -1;
-    };
-    int vector = positionOf(contraction.vectorDim);
-    bool isPlain = access.indices[static_cast<size_t>(vector)]->kind == tensor::IndexKind::Dim;
-    tensor::Layout layout;
-    std::vector<bool> placed(access.indices.size(), false);
-    placed[static_cast<size_t>(vector)] = true;
-    if (isPlain) layout.axes.push_back({vector, width, 0});
-    std::vector<tensor::LayoutAxis> order;
-    for (const Loop &loop : out.reduction) {
-      int k = positionOf(dimPosition(op, loop.dim));
-      if (k < 0 || k == vector || access.indices[static_cast<size_t>(k)]->kind != tensor::IndexKind::Dim) continue;
-      bool second = placed[static_cast<size_t>(k)];
-      int64_t outer = 0;
-      for (const tensor::LayoutAxis &axis : order) {
-        if (axis.dim == k) outer = axis.divisor;
-      }
-      order.push_back({k, loop.step, second ? outer / loop.step : 0});
-      placed[static_cast<size_t>(k)] = true;
-    }
-    for (size_t k = 0; k < placed.size(); ++k) {
-      if (!placed[k]) layout.axes.push_back({static_cast<int>(k), 1, 0});
-    }
-    layout.axes.insert(layout.axes.end(), order.begin(), order.end());
-    layout.axes.push_back({vector, 1, isPlain ? width : 0});
-    out.packs.push_back({buffer.name, std::move(layout)});
   }
 
   const Kernel &kernel_;

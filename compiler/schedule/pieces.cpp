@@ -9,8 +9,6 @@
 namespace hone::schedule {
 namespace {
 
-int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 int64_t pointsOf(const tensor::TensorOp &op) {
   int64_t points = 1;
   for (const tensor::Dim &dim : op.dims) points *= dim.extent;

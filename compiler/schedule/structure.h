@@ -54,4 +54,14 @@ bool isApartInScan(const tensor::Kernel &kernel, const std::string &name);
 /// other: it can be computed in the host's registers. \p chain: stages between that do so already.
 bool canFollow(const tensor::Kernel &kernel, int reader, int host, const std::vector<int> &chain);
 
+inline int64_t extent(const tensor::TensorOp &op, int dim) { return op.dims[static_cast<size_t>(dim)].extent; }
+inline const std::string &nameOf(const tensor::TensorOp &op, int dim) { return op.dims[static_cast<size_t>(dim)].name; }
+
+/// Iterations of all reduction dims together.
+inline int64_t reductionPoints(const tensor::TensorOp &op) {
+  int64_t points = 1;
+  for (int dim : dimsOfKind(op, tensor::DimKind::Reduction)) points *= extent(op, dim);
+  return points;
+}
+
 }  // namespace hone::schedule

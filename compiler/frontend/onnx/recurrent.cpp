@@ -110,8 +110,8 @@ class Recurrence {
                                          ? std::vector<std::string>{"sigmoid", "tanh"}
                                          : std::vector<std::string>{"sigmoid", "tanh", "tanh"};
     const size_t count = names.size() * static_cast<size_t>(directions_);
-    if (directions_ == 2)
-      names.insert(names.end(), names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count / 2));
+    const std::vector<std::string> ofOneDirection = names;
+    if (directions_ == 2) names.insert(names.end(), ofOneDirection.begin(), ofOneDirection.end());
     if (node_.hasAttribute("activations")) {
       HONE_ASSIGN_OR_RETURN(names, node_.texts("activations"));
     }
