@@ -3,6 +3,7 @@
 #include "compiler/base/status.h"
 #include "compiler/plan/group_emitter.h"
 #include "compiler/plan/layout.h"
+#include "compiler/plan/long_sums.h"
 #include "compiler/plan/memory.h"
 #include "compiler/plan/program.h"
 #include "compiler/tensor/algorithms.h"
@@ -37,7 +38,7 @@ absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription
     if (std::string error = tensor::verify(kernel->kernel); !error.empty()) {
       return absl::InternalError(absl::StrCat("the plan made a bad kernel: ", error));
     }
-    kernel->kernel = tensor::collapseDims(kernel->kernel);
+    kernel->kernel = cutLongSum(tensor::collapseDims(kernel->kernel));
     plan.kernels.push_back(std::move(*kernel));
   }
   planMemory(plan);
