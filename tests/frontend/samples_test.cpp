@@ -164,6 +164,7 @@ TEST(Samples, ClassifiersAreTheModelZoos) {
        {1, 1000, 1, 1},
        {{"Conv", 121}, {"BatchNormalization", 121}, {"Concat", 58}, {"Unsqueeze", 242}, {"AveragePool", 3}},
        5.67},
+      {"inception-v1", "data_0", {1, 1000}, {{"Conv", 57}, {"LRN", 2}, {"MaxPool", 13}, {"Concat", 9}}, 3.17},
   };
   for (const Case &c : cases) {
     auto counts = countOperators(parse(c.name));
@@ -184,6 +185,37 @@ TEST(Samples, DecoderIsCausalAndItsShapesFold) {
   EXPECT_EQ(outputShape(graph), (Shape{1, 128, 768}));
   // 24 * hidden^2 per token in products with weights, 4 * hidden * sequence in attention.
   EXPECT_NEAR(countGigaFlops(graph), 128 * (24.0 * 768 * 768 + 4.0 * 768 * 128) / 1e9, 0.01);
+}
+
+TEST(Samples, DetectorHasItsOperatorsAndSize) {
+  auto counts = countOperators(parse("yolo-like"));
+  EXPECT_EQ(counts["Conv"], 64);
+  EXPECT_EQ(counts["Resize"], 2);
+  EXPECT_EQ(counts["MaxPool"], 3);
+  EXPECT_EQ(counts["Split"], 9);
+  graph::Graph graph = import("yolo-like");
+  EXPECT_EQ(outputShape(graph), (Shape{1, 84, 2100}));
+  // The original is published with 8.7 at 640 x 640: a quarter of it.
+  EXPECT_NEAR(countGigaFlops(graph), 8.7 / 4, 0.05);
+}
+
+TEST(Samples, TaggerHasTwoLayersInBothDirections) {
+  auto counts = countOperators(parse("lstm-tagger"));
+  EXPECT_EQ(counts["LSTM"], 2);
+  EXPECT_EQ(outputShape(import("lstm-tagger")), (Shape{1, 96, 32}));
+}
+
+// All of the padding's shape arithmetic is gone, and the padding, which is zero, with it.
+TEST(Samples, UnetPadsNothing) {
+  auto counts = countOperators(parse("unet"));
+  EXPECT_EQ(counts["ConvTranspose"], 4);
+  EXPECT_EQ(counts["Pad"], 4);
+  graph::Graph graph = import("unet");
+  EXPECT_EQ(outputShape(graph), (Shape{1, 2, 256, 256}));
+  for (const graph::Node &node : graph.nodes) {
+    const graph::TensorType &type = graph.values[static_cast<size_t>(node.output)].type;
+    EXPECT_EQ(type.dtype, DType::F32) << node.name;
+  }
 }
 
 TEST(Samples, AreAFunctionOfTheSeed) {
