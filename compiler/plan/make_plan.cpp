@@ -1,4 +1,6 @@
 // makePlan(): the steps of planning, in order.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
 #include "compiler/plan/group_emitter.h"
@@ -12,9 +14,15 @@ namespace hone::plan {
 namespace {
 
 absl::Status checkExtents(const graph::Graph &graph) {
+  const auto isOutput = [&](const graph::Value &value) {
+    return std::any_of(graph.outputs.begin(), graph.outputs.end(), [&](const graph::Port &port) {
+      return &graph.values[static_cast<size_t>(port.value)] == &value;
+    });
+  };
   for (const graph::Value &value : graph.values) {
     for (int64_t extent : value.type.shape) {
-      if (extent > 0 || value.constant != nullptr) continue;
+      // Constants without elements are read by nothing; results would have to be there.
+      if (extent > 0 || (value.constant != nullptr && !isOutput(value))) continue;
       return absl::UnimplementedError(
           absl::StrCat("value '", value.name, "' has an extent of 0; give input shapes for which no tensor is empty"));
     }
