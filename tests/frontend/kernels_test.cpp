@@ -209,6 +209,20 @@ TEST_F(Kernels, CumSum) {
   });
 }
 
+TEST_F(Kernels, CumSumAlongAnAxisFromRunTime) {
+  repeat([&] {
+    const Array x = array(shape(1, 3), DType::F32);
+    const int64_t axis = axisOf(x.shape);
+    Array place({}, DType::I32), y = x;
+    place.values = {static_cast<double>(spelled(axis, x.shape))};
+    forEach(x.shape, [&](const Shape &i) {
+      const int64_t own = i[static_cast<size_t>(axis)];
+      if (own > 0) y.at(i) += y.at(with(i, axis, own - 1));
+    });
+    OneNode(11, "CumSum", {x, place}).gives({y});
+  });
+}
+
 TEST_F(Kernels, ArgMaxAndArgMin) {
   repeat([&] {
     const bool isMax = random.chance(50), isLast = random.chance(50), keeps = random.chance(50);
@@ -480,6 +494,41 @@ TEST_F(Kernels, Det) {
     forEach(batch, [&](const Shape &i) { y.at(i) = determinant(x, i, columns); });
     OneNode(11, "Det", {x}).gives({y});
   });
+}
+
+TEST_F(Kernels, CompressByConstants) {
+  Array x({2, 3}, DType::F32), rows({1, 3}, DType::F32), flat({2}, DType::F32);
+  x.values = {1, 2, 3, 4, 5, 6};
+  rows.values = {4, 5, 6};
+  flat.values = {2, 5};
+  const auto condition = [](OneNode &model, const std::string &bytes) {
+    onnx::TensorProto &tensor = *model.model.model.mutable_graph()->add_initializer();
+    tensor.set_name("condition");
+    tensor.set_data_type(onnx::TensorProto::BOOL);
+    tensor.add_dims(static_cast<int64_t>(bytes.size()));
+    tensor.set_raw_data(bytes);
+    model.node->add_input("condition");
+  };
+  OneNode byAxis(11, "Compress", {x});
+  condition(byAxis, std::string("\0\1", 2));
+  byAxis.with("axis", -2).gives({rows});
+  OneNode ofAll(11, "Compress", {x});
+  condition(ofAll, std::string("\0\1\0\0\1", 5));
+  ofAll.gives({flat});
+}
+
+TEST_F(Kernels, NonZeroOfConstants) {
+  // The mask is constant, as in what exporters make of index arithmetic; its places address data from run time.
+  Array x({2, 2}, DType::F32), y({2}, DType::F32);
+  x.values = {1, 2, 3, 4};
+  y.values = {2, 3};
+  OneNode gather(13, "GatherND", {x});
+  gather.model.floats("mask", {2, 2}, {0, 5, -1, 0});
+  gather.model.node("NonZero", {"mask"}, {"places"});
+  setAttribute(gather.model.node("Transpose", {"places"}, {"tuples"}), "perm", std::vector<int64_t>{1, 0});
+  // Adding nodes may have moved the first one.
+  gather.model.model.mutable_graph()->mutable_node(0)->add_input("tuples");
+  gather.gives({y});
 }
 
 // Indices outside are wrong, and nothing can be said at run time; they must not touch other memory.

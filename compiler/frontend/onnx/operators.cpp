@@ -31,6 +31,7 @@ constexpr Operator kOperators[] = {
     {"Celu", 12, 18, 1, 1, importCelu},
     {"Clip", 1, 10, 1, 1, importClip},
     {"Clip", 11, 18, 1, 3, importClip},
+    {"Compress", 9, 18, 2, 2, importCompress},
     {"Concat", 1, 18, 1, kAnyNumber, importConcat},
     {"Constant", 1, 18, 0, 0, importConstant},
     {"ConstantOfShape", 9, 18, 1, 1, importConstantOfShape},
@@ -93,6 +94,7 @@ constexpr Operator kOperators[] = {
     {"Mod", 10, 18, 2, 2, importMod},
     {"Mul", 1, 18, 2, 2, binary<Op::Mul>},
     {"Neg", 1, 18, 1, 1, unary<Op::Neg>},
+    {"NonZero", 9, 18, 1, 1, importNonZero},
     {"Not", 1, 18, 1, 1, unary<Op::Not>},
     {"OneHot", 9, 18, 3, 3, importOneHot},
     {"Or", 1, 18, 2, 2, binary<Op::Or>},
@@ -173,18 +175,11 @@ constexpr Operator kOperators[] = {
     {"Xor", 1, 18, 2, 2, binary<Op::Xor>},
 };
 
-constexpr std::string_view kSizeDependsOnData =
-    "how many elements it gives depends on the data, but a compiled network has fixed shapes; end the model in front "
-    "of it "
-    "and do this step in the program that runs the network";
-
 struct Exclusion {
   std::string_view name, reason;
 };
 constexpr Exclusion kExclusions[] = {
-    {"Compress", kSizeDependsOnData},
     {"NonMaxSuppression", kSizeDependsOnData},
-    {"NonZero", kSizeDependsOnData},
     {"Unique", kSizeDependsOnData},
 };
 

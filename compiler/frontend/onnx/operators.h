@@ -24,6 +24,11 @@ struct Operator {
 /// The row for an operator of ONNX's own domain; null when there is none.
 const Operator *findOperator(std::string_view name, int64_t version);
 std::span<const Operator> operators();
+/// What cannot be when shapes are fixed, and the remedy.
+inline constexpr std::string_view kSizeDependsOnData =
+    "how many elements it gives depends on the data, but a compiled network has fixed shapes; end the model in front "
+    "of "
+    "it and do this step in the program that runs the network";
 /// Why ONNX's operator \p name cannot be one of them, and what to do; empty when nothing but work is missing.
 std::string_view exclusionOf(std::string_view name);
 
@@ -157,6 +162,10 @@ Result importRoiAlign(NodeContext &node);
 
 // determinant.cpp
 Result importDet(NodeContext &node);
+
+// selection.cpp: by constants; the size of the result has to be known
+Result importCompress(NodeContext &node);
+Result importNonZero(NodeContext &node);
 
 // constants.cpp
 Result importConstant(NodeContext &node);

@@ -14,7 +14,40 @@ namespace {
 using tensor::KernelBuilder;
 using tensor::Scalar;
 
+// Sums along this many axes at most are computed to choose one at run time.
+constexpr int64_t kMostChoices = 4;
+
 Scalar integer(int64_t value, DType dtype) { return tensor::number(static_cast<double>(value), dtype); }
+
+// The axis is a scan dim; the sum so far is kept beside the result, in float where elements are shorter.
+Result cumulativeSum(Builder &build, ValueId data, int64_t axis, bool exclusive, bool reverse) {
+  const DType dtype = build.dtype(data), accumulator = accumulatorOf(dtype);
+  const Shape shape = build.shape(data);
+  const auto along = static_cast<size_t>(axis);
+  const Shape rows = withoutAxis(shape, along);
+
+  KernelBuilder b("cumsum");
+  const int x = b.input("data", shape, dtype), total = b.temporary("total", rows, accumulator);
+  const int y = b.output("result", shape, dtype);
+  const StageDims start = dimsOver(rows, "r"), all = dimsOver(shape, "i", {along});
+  const Indices row = withoutAxis(all.at, along);
+  const tensor::Index step = !reverse ? all.at[along] : all.at[along] * -1 + (shape[along] - 1);
+  const Indices element = withIndex(all.at, along, step);
+  b.begin("start", start.dims);
+  b.put(integer(0, accumulator), total, start.at);
+  const auto add = [&] {
+    b.begin("add", all.dims);
+    b.put(b.get(total, row) + tensor::cast(accumulator, b.get(x, element)), total, row);
+  };
+  const auto keep = [&] {
+    b.begin("keep", all.dims);
+    b.put(b.get(total, row), y, element);
+  };
+  if (!exclusive) add();
+  keep();
+  if (exclusive) add();
+  return build.compute(b.finish(), {data});
+}
 
 Result importExtremePosition(NodeContext &node, bool isMaximum) {
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", 0));
@@ -97,39 +130,31 @@ Result importHardmax(NodeContext &node) {
   return build.reshape(build.cast(build.apply(ScalarOp::Equal, {place, all}), node.dtype(0)), shape);
 }
 
-// The axis is a scan dim; the sum so far is kept beside the result, in float where elements are shorter.
 Result importCumSum(NodeContext &node) {
-  HONE_ASSIGN_OR_RETURN(int64_t axis, node.constantInteger(1, "axis"));
+  Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(int64_t exclusive, node.integer("exclusive", 0));
   HONE_ASSIGN_OR_RETURN(int64_t reverse, node.integer("reverse", 0));
-  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
-  const DType dtype = node.dtype(0), accumulator = accumulatorOf(dtype);
-  if (dtype == DType::Bool) return invalid("does not take bool");
-  const Shape &shape = node.shape(0);
-  const auto along = static_cast<size_t>(axis);
-  const Shape rows = withoutAxis(shape, along);
-
-  KernelBuilder b("cumsum");
-  const int x = b.input("data", shape, dtype), total = b.temporary("total", rows, accumulator);
-  const int y = b.output("result", shape, dtype);
-  const StageDims start = dimsOver(rows, "r"), all = dimsOver(shape, "i", {along});
-  const Indices row = withoutAxis(all.at, along);
-  const tensor::Index step = reverse == 0 ? all.at[along] : all.at[along] * -1 + (shape[along] - 1);
-  const Indices element = withIndex(all.at, along, step);
-  b.begin("start", start.dims);
-  b.put(integer(0, accumulator), total, start.at);
-  const auto add = [&] {
-    b.begin("add", all.dims);
-    b.put(b.get(total, row) + tensor::cast(accumulator, b.get(x, element)), total, row);
-  };
-  const auto keep = [&] {
-    b.begin("keep", all.dims);
-    b.put(b.get(total, row), y, element);
-  };
-  if (exclusive == 0) add();
-  keep();
-  if (exclusive != 0) add();
-  return node.build.compute(b.finish(), {node.input(0)});
+  if (node.dtype(0) == DType::Bool) return invalid("does not take bool");
+  const int64_t rank = node.rank(0);
+  if (!isInteger(node.dtype(1)) || build.type(node.input(1)).elements() != 1) {
+    return invalid("operand 1 (axis) is ", graph::typeText(build.type(node.input(1))), ", not one integer");
+  }
+  if (build.constant(node.input(1)) != nullptr) {
+    HONE_ASSIGN_OR_RETURN(int64_t axis, node.constantInteger(1, "axis"));
+    HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, rank));
+    return cumulativeSum(build, node.input(0), axis, exclusive != 0, reverse != 0);
+  }
+  // Which axis it is shows at run time only: the sums along all of them are there to choose from.
+  if (rank < 1 || rank > kMostChoices) return unsupported("an axis that is computed, among ", rank);
+  Result axis = build.cast(build.reshape(node.input(1), {}), DType::I64);
+  axis = build.apply(ScalarOp::FloorMod, {axis, build.integer(DType::I64, rank)});
+  Result chosen = cumulativeSum(build, node.input(0), 0, exclusive != 0, reverse != 0);
+  for (int64_t i = 1; i < rank; ++i) {
+    Result isThis = build.apply(ScalarOp::Equal, {axis, build.integer(DType::I64, i)});
+    Result sums = cumulativeSum(build, node.input(0), i, exclusive != 0, reverse != 0);
+    chosen = build.apply(ScalarOp::Select, {isThis, sums, chosen});
+  }
+  return chosen;
 }
 
 }  // namespace hone::frontend
