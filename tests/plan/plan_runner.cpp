@@ -7,6 +7,7 @@
 #include "compiler/base/status.h"
 #include "compiler/graph/evaluate.h"
 #include "compiler/tensor/interpreter.h"
+#include "compiler/tensor/rewrite.h"
 
 namespace hone::plan {
 namespace {
@@ -76,7 +77,17 @@ class Runner {
     return b.place == Place::Arena ? arena_.data() + b.offset : memory_[static_cast<size_t>(buffer)].data();
   }
 
-  /// Per output buffer: NaN for the elements that no stage writes.
+  static bool loadsPlaces(const tensor::TensorOp &stage) {
+    bool result = false;
+    for (const tensor::Access &write : stage.writes) {
+      for (const tensor::Index &index : write.indices) {
+        tensor::visit(index, [&](const tensor::IndexNode &n) { result |= n.kind == tensor::IndexKind::Load; });
+      }
+    }
+    return result;
+  }
+
+  /// Per output buffer: NaN for the elements that no stage writes. Where places are data, all count as written.
   static absl::StatusOr<std::vector<HostTensor>> writtenElements(const tensor::Kernel &kernel) {
     tensor::Kernel marks = kernel;
     std::vector<HostTensor> arguments;
@@ -92,6 +103,12 @@ class Runner {
       stage.reads.clear();
       stage.combiner = {};
       for (size_t i = 0; i < stage.body.size(); ++i) stage.body[i] = tensor::number(1, stage.body[i]->dtype);
+      if (!loadsPlaces(stage)) continue;
+      std::vector<HostTensor> all;
+      for (const tensor::Buffer &buffer : marks.buffers) {
+        if (buffer.role == tensor::BufferRole::Output) all.push_back(HostTensor::zeros(DType::F32, buffer.shape));
+      }
+      return all;
     }
     return tensor::interpret(marks, arguments);
   }
