@@ -35,7 +35,7 @@ bool isSumAcrossMemory(const Kernel &kernel) {
     return std::any_of(stage.dims.begin(), stage.dims.end(),
                        [](const tensor::Dim &dim) { return dim.kind != DimKind::Parallel; });
   });
-  bool hasScan = op.dims.front().kind == DimKind::Scan;
+  bool hasScan = !op.dims.empty() && op.dims.front().kind == DimKind::Scan;
   return isOnly && !hasScan && op.combiner.kind == tensor::CombinerKind::Sum && isFloat(op.body[0]->dtype) &&
          op.reads.size() == 1 && !runsAlongMemory(kernel, op, op.reads[0]);
 }
