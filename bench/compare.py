@@ -25,7 +25,8 @@ import numpy as np
 
 import inputs
 
-SAMPLES = ("resnet50-v2", "mobilenet-v2", "minilm-l6", "bert-base")
+SAMPLES = ("resnet50-v2", "mobilenet-v2", "minilm-l6", "bert-base", "densenet121", "gpt2-block", "inception-v1", "lstm-tagger",
+           "squeezenet1.1", "unet", "vgg16", "yolo-like")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
