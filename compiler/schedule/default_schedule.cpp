@@ -204,11 +204,11 @@ class Chooser {
   // A dim of this kind along which lies in memory what vectors along \p vector step over; -1: there is none.
   int crossedBy(const TensorOp &op, int vector, DimKind kind) const {
     for (int dim : dimsOfKind(op, kind)) {
-      if (dim == vector || insideLoad(op, dim) || extent(op, dim) < 2) continue;
+      if (dim == vector || extent(op, dim) < 2) continue;
       for (const tensor::Access &read : op.reads) {
         std::optional<int64_t> step = laneStride(kernel_, read, vector, lanes());
         bool isStrided = step && *step != 0 && *step != 1;
-        if (isStrided && laneStride(kernel_, read, dim, 2) == 1) return dim;
+        if (isStrided && !insideLoad(op, dim) && laneStride(kernel_, read, dim, 2) == 1) return dim;
       }
       if (kind == DimKind::Reduction) continue;
       if (outputStride(kernel_, op, vector, lanes()) != 1 && outputStride(kernel_, op, dim, 2) == 1) return dim;
