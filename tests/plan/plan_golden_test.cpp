@@ -164,6 +164,18 @@ TEST(PlanGolden, EmbeddingSum) {
   expectGolden("embedding", b.graph);
 }
 
+// The first mean runs across memory and is cut, the second along it, the third is short.
+TEST(PlanGolden, LongMeans) {
+  Builder b;
+  const ValueId x = b.input("x", {3600, 48});
+  for (int64_t axis : {0, 1}) {
+    b.output(b.graph.add(Op::Reduce, {x}, graph::ReduceAttributes{graph::ReduceKind::Mean, {axis}, false}, "mean"));
+  }
+  const ValueId few = b.input("few", {1024, 48});
+  b.output(b.graph.add(Op::Reduce, {few}, graph::ReduceAttributes{graph::ReduceKind::Mean, {0}, false}, "mean"));
+  expectGolden("long_means", b.graph);
+}
+
 TEST(PlanGolden, PortsThatShareAValue) {
   Builder b;
   const ValueId x = b.input("x", {2, 3});

@@ -63,6 +63,36 @@ Kernel elementwise() {
   return b.finish();
 }
 
+/// What a vector of either side steps over must be used up while it is in the cache.
+Kernel transposition() {
+  KernelBuilder b("transposition");
+  const int x = b.input("x", {64, 3136}), out = b.output("out", {3136, 64});
+  b.begin("copy", {parallel("y", 3136), parallel("c", 64)});
+  b.put(b.get(x, {tensor::dim(1), tensor::dim(0)}), out, {tensor::dim(0), tensor::dim(1)});
+  return b.finish();
+}
+
+/// Columns in an order that data say: vectors cannot run along them, and their stores step over the rows.
+Kernel chosenColumns() {
+  KernelBuilder b("chosen_columns");
+  const int x = b.input("x", {512, 56}), places = b.input("places", {112}, DType::I64);
+  const int out = b.output("out", {512, 112});
+  b.begin("copy", {parallel("r", 512), parallel("c", 112)});
+  const tensor::Index column = tensor::clamp(tensor::load(places, {tensor::dim(1)}), 0, 55);
+  b.put(b.get(x, {tensor::dim(0), column}), out, {tensor::dim(0), tensor::dim(1)});
+  return b.finish();
+}
+
+/// Sums along memory: folded vectors of neighbours, not lanes that are gathered from many rows.
+Kernel rowSums() {
+  KernelBuilder b("row_sums");
+  const int x = b.input("x", {128, 3136}), out = b.output("out", {128});
+  b.begin("sum", {parallel("r", 128), reduce("i", 3136)});
+  b.fold(tensor::CombinerKind::Sum);
+  b.put(b.get(x, {tensor::dim(0), tensor::dim(1)}), out, {tensor::dim(0)});
+  return b.finish();
+}
+
 struct Case {
   const char *name;
   Kernel (*make)();
@@ -76,6 +106,9 @@ const Case kCases[] = {
     {"softmax", [] { return softmax(64, 1000); }},
     {"layer_norm", [] { return layerNorm(128, 768); }},
     {"elementwise", elementwise},
+    {"transposition", transposition},
+    {"chosen_columns", chosenColumns},
+    {"row_sums", rowSums},
 };
 
 void expectGolden(const std::string &name, const std::string &text) {
