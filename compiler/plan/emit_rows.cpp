@@ -122,9 +122,12 @@ Finish emitSoftmax(GroupEmitter &emitter, const Node &node) {
   const int maximum = rowMaximum(rows);
   const int e = rows.perElementStage("e", [&](Stage &stage) { return exponential(rows, stage, maximum); });
   const int total = rows.reduce("s", CombinerKind::Sum, [&](Stage &stage) { return rows.element(stage, e); });
+  // One division per row: one per element takes as long as the exponential.
+  const int inverse =
+      rows.perRowStage("inv", [&](Stage &stage) { return quotient(rows.number(1), rows.perRow(stage, total)); });
   const DType type = emitter.dtype(node.output);
-  return [rows, e, total, type](Stage &reader) {
-    return tensor::cast(type, quotient(rows.element(reader, e), rows.perRow(reader, total)));
+  return [rows, e, inverse, type](Stage &reader) {
+    return tensor::cast(type, product(rows.element(reader, e), rows.perRow(reader, inverse)));
   };
 }
 
