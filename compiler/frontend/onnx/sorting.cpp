@@ -37,26 +37,46 @@ struct Runs {
 
 Scalar index(const Index &index) { return tensor::indexValue(index); }
 
+/// What is compared instead of \p value: NaN is like the number that comes first, as numpy has it for the largest.
+Scalar keyOf(const Scalar &value, bool descending) {
+  if (!isFloat(value->dtype)) return value;
+  const auto order = descending ? tensor::CombinerKind::Min : tensor::CombinerKind::Max;
+  return tensor::select(tensor::apply(ScalarOp::IsNan, {value}), tensor::identity(order, value->dtype), value);
+}
+
+Scalar precedesByKey(const Scalar &a, const Scalar &b, bool descending) {
+  return descending ? tensor::less(b, a) : tensor::less(a, b);
+}
+
 Runs sortBlocks(Builder &build, const Rows &rows) {
   const int64_t span = rows.length <= 2 * kBlock ? rows.length : kBlock;
   const int64_t count = (rows.length + span - 1) / span, kept = std::min(span, rows.wanted), last = rows.length - 1;
   KernelBuilder b("topk_blocks");
   const int x = b.input("data", {rows.count, rows.length}, rows.dtype);
+  const int key = b.temporary("key", {rows.count, count, span}, rows.dtype);
   const int rank = b.temporary("rank", {rows.count, count, span}, DType::I32);
   const int y = b.output("positions", {rows.count, count, kept}, DType::I32);
   const Index r = tensor::dim(0), p = tensor::dim(1), j = tensor::dim(2), q = tensor::dim(3);
-  const Index own = p * span + j, other = p * span + q;
+  const Index own = p * span + j;
   std::vector<tensor::Dim> dims = {tensor::parallel("r", rows.count), tensor::parallel("p", count),
-                                   tensor::parallel("j", span), tensor::reduce("q", span)};
+                                   tensor::parallel("j", span)};
+  b.begin("key", dims);
+  if (rows.length % span == 0) {
+    b.put(keyOf(b.get(x, {r, own}), rows.descending), key, {r, p, j});
+  } else {
+    // What is not there, in the last block, comes last.
+    const auto order = rows.descending ? tensor::CombinerKind::Max : tensor::CombinerKind::Min;
+    const Scalar isThere = tensor::less(index(own), index(tensor::constant(rows.length)));
+    b.put(tensor::select(isThere, keyOf(b.get(x, {r, own}, 0), rows.descending), tensor::identity(order, rows.dtype)),
+          key, {r, p, j});
+  }
+  dims.push_back(tensor::reduce("q", span));
   b.begin("rank", dims);
   b.fold(tensor::CombinerKind::Sum);
-  // Behind the data, in the last block, lies nothing that comes before anything.
-  const bool isRagged = rows.length % span != 0;
-  const std::optional<double> outside = isRagged ? std::optional<double>(0) : std::nullopt;
-  const Scalar a = b.get(x, {r, other}, outside), c = b.get(x, {r, own}, outside);
-  Scalar isBefore =
-      tensor::either(precedes(a, c, rows.descending), tensor::both(ties(a, c), tensor::less(index(q), index(j))));
-  if (isRagged) isBefore = tensor::both(isBefore, tensor::less(index(other), index(tensor::constant(rows.length))));
+  const Scalar a = b.get(key, {r, p, q}), c = b.get(key, {r, p, j});
+  const Scalar isEarlier = tensor::less(tensor::cast(DType::I32, index(q)), tensor::cast(DType::I32, index(j)));
+  const Scalar isBefore =
+      tensor::either(precedesByKey(a, c, rows.descending), tensor::both(tensor::equal(a, c), isEarlier));
   b.put(tensor::cast(DType::I32, isBefore), rank, {r, p, j});
   dims.pop_back();
   b.begin("place", dims);
@@ -86,7 +106,8 @@ Runs mergePairs(Builder &build, const Rows &rows, const Runs &runs) {
     return Indices{r, tensor::clamp(p * 2 + side, 0, runs.count - 1), tensor::clamp(place, 0, runs.kept - 1)};
   };
   const auto value = [&](int64_t side, const Index &place) {
-    return b.get(x, {r, tensor::clamp(tensor::load(from, element(side, place)), 0, rows.length - 1)});
+    const Index position = tensor::clamp(tensor::load(from, element(side, place)), 0, rows.length - 1);
+    return keyOf(b.get(x, {r, position}), rows.descending);
   };
   const auto isLeftOver = [&](int64_t side, const Index &place) {
     const Index length = tensor::clamp((p * 2 + side) * -runs.span + rows.length, 0, runs.kept);
@@ -94,7 +115,7 @@ Runs mergePairs(Builder &build, const Rows &rows, const Runs &runs) {
   };
   b.begin("choose", dims);
   const Scalar rightWins =
-      tensor::both(isLeftOver(1, ofRight), precedes(value(1, ofRight), value(0, ofLeft), rows.descending));
+      tensor::both(isLeftOver(1, ofRight), precedesByKey(value(1, ofRight), value(0, ofLeft), rows.descending));
   const Scalar leftWins = tensor::both(isLeftOver(0, ofLeft), tensor::negation(rightWins));
   b.put(tensor::cast(DType::I32, leftWins), isLeft, {r, p});
   b.begin("take", dims);
