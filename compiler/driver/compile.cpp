@@ -99,6 +99,7 @@ class Compilation {
     HONE_ASSIGN_OR_RETURN(given_, parseSchedulesFile(options_.schedules));
     frontend::ImportOptions options;
     options.inputShapes = options_.inputShapes;
+    options.boundInputs = options_.boundInputs;
     HONE_ASSIGN_OR_RETURN(graph_, frontend::importModel(model_, options));
     return absl::OkStatus();
   }

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "compiler/base/target.h"
+#include "compiler/frontend/onnx/import.h"
 
 namespace hone::driver {
 
@@ -40,6 +41,7 @@ struct Progress {
 struct CompileOptions {
   TargetDescription target;
   std::map<std::string, std::vector<int64_t>> inputShapes;  ///< bind symbolic dimensions
+  std::map<std::string, frontend::BoundValue> boundInputs;  ///< inputs that become constants
   std::string schedules;  ///< text of a schedules file (docs/schedules.md); empty: all default
   int optLevel = 3;       ///< 0 to 3
   std::vector<std::string> disabledPasses;

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/frontend/onnx/bound_inputs.h"
 #include "compiler/frontend/onnx/builder.h"
 #include "compiler/frontend/onnx/model.h"
 #include "compiler/frontend/onnx/node.h"
@@ -20,9 +21,20 @@ class Importer {
   Importer(const ModelIndex &index, const ImportOptions &options)
       : index_(index), limits_(options.limits), builder_(graph_, limits_) {}
 
-  absl::Status importInputs(const std::map<std::string, graph::Shape> &shapes) {
-    HONE_ASSIGN_OR_RETURN(auto types, bindInputs(index_.inputs, shapes, limits_));
+  absl::Status importInputs(const ImportOptions &options) {
+    HONE_ASSIGN_OR_RETURN(BoundInputs bound, readBoundInputs(index_.inputs, options.boundInputs, limits_));
+    std::vector<const onnx::ValueInfoProto *> open;
     for (const onnx::ValueInfoProto *input : index_.inputs) {
+      auto constant = bound.constants.find(input->name());
+      if (constant == bound.constants.end()) {
+        open.push_back(input);
+      } else if (isUsed(input->name())) {
+        HONE_ASSIGN_OR_RETURN(ValueId value, builder_.constant(constant->second, input->name()));
+        values_.emplace(input->name(), value);
+      }
+    }
+    HONE_ASSIGN_OR_RETURN(auto types, bindInputs(open, options.inputShapes, std::move(bound.extents), limits_));
+    for (const onnx::ValueInfoProto *input : open) {
       ValueId value = graph_.addValue(input->name(), types.at(input->name()));
       graph_.inputs.push_back({input->name(), value});
       values_.emplace(input->name(), value);
@@ -121,7 +133,7 @@ absl::StatusOr<graph::Graph> importModel(std::string_view bytes, const ImportOpt
   HONE_ASSIGN_OR_RETURN(std::unique_ptr<onnx::ModelProto> model, parseModel(bytes, options.limits));
   HONE_ASSIGN_OR_RETURN(ModelIndex index, indexModel(*model, options.limits));
   Importer importer(index, options);
-  HONE_RETURN_IF_ERROR(importer.importInputs(options.inputShapes));
+  HONE_RETURN_IF_ERROR(importer.importInputs(options));
   HONE_RETURN_IF_ERROR(importer.importConstants());
   HONE_RETURN_IF_ERROR(importer.importNodes());
   return importer.finish(model->graph());

@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,9 +27,14 @@ struct ImportLimits {
   int nestingDepth = 64;                       ///< of messages within messages
 };
 
+/// What an input is bound to: a tensor of the declared type, or numbers ("1,2") that are read as the declared type.
+using BoundValue = std::variant<graph::Constant, std::string>;
+
 struct ImportOptions {
   /// Shapes of inputs by name. An entry <= 0 leaves that dimension as the model has it.
   std::map<std::string, graph::Shape> inputShapes;
+  /// Inputs by name that are constants from here on; the graph does not have them as inputs.
+  std::map<std::string, BoundValue> boundInputs;
   ImportLimits limits;
 };
 

@@ -127,9 +127,8 @@ absl::Status unboundError(const std::vector<Input> &inputs) {
 
 absl::StatusOr<std::map<std::string, graph::TensorType>> bindInputs(
     const std::vector<const onnx::ValueInfoProto *> &protos, const std::map<std::string, graph::Shape> &shapes,
-    const ImportLimits &limits) {
+    std::map<std::string, int64_t> extents, const ImportLimits &limits) {
   std::vector<Input> inputs;
-  std::map<std::string, int64_t> extents;
   std::map<std::string, graph::Shape> unknown = shapes;
   for (const onnx::ValueInfoProto *proto : protos) {
     HONE_ASSIGN_OR_RETURN(Input input, readInput(*proto, limits));

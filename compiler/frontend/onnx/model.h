@@ -30,10 +30,11 @@ absl::StatusOr<std::unique_ptr<onnx::ModelProto>> parseModel(std::string_view by
 /// once.
 absl::StatusOr<ModelIndex> indexModel(const onnx::ModelProto &model, const ImportLimits &limits);
 
-/// Name and type of every input, with all dims bound by the model, by \p shapes, or by the names that dims share.
+/// Name and type of every input, with all dims bound by the model, by \p shapes, or by the names that dims share with
+/// each other and with \p extents.
 absl::StatusOr<std::map<std::string, graph::TensorType>> bindInputs(
     const std::vector<const onnx::ValueInfoProto *> &inputs, const std::map<std::string, graph::Shape> &shapes,
-    const ImportLimits &limits);
+    std::map<std::string, int64_t> extents, const ImportLimits &limits);
 
 /// The node's name, or that of its first output where it has none.
 std::string nodeName(const onnx::NodeProto &node);

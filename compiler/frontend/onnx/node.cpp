@@ -90,7 +90,8 @@ absl::StatusOr<const graph::ConstantData *> NodeContext::constantInput(int posit
   if (const graph::ConstantData *constant = build.constant(input(position))) return constant;
   return unsupported("operand ", position, " (", view(what), ", value '", proto_.input(position),
                      "') depends on the contents of the network's inputs, but has to be known at compile time: it may "
-                     "follow only from constants and from shapes, which --input-shapes binds");
+                     "follow only from constants, from shapes, which --input-shapes binds, and from inputs that --bind "
+                     "makes constants");
 }
 
 absl::StatusOr<std::vector<int64_t>> NodeContext::constantIntegers(int position, std::string_view what) const {
