@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr milliseconds kShortestPause{50};
+constexpr int kPrivateAttempts = 5;
 constexpr milliseconds kLongestPause{2000};
 constexpr CallRules kFirstCall{.deadline = seconds(15), .patience = seconds(1)};
 
@@ -69,8 +70,14 @@ absl::Status Connection::openPrivate() {
   auto paths = privatePaths();
   if (!paths.ok()) return paths.status();
   const std::string target = absl::StrCat("unix:", paths->socket.string());
-  if (absl::Status running = ensurePrivateServer(*paths, interrupts_); !running.ok()) return running;
-  absl::Status status = connect(target);
+  absl::Status status;
+  // One that was killed a moment ago accepts connections until the kernel has closed the last of what it held.
+  for (int attempt = 0; attempt < kPrivateAttempts; ++attempt) {
+    if (attempt > 0 && !interrupts_.sleep(kShortestPause)) return interrupted();
+    if (absl::Status running = ensurePrivateServer(*paths, interrupts_); !running.ok()) return running;
+    status = connect(target);
+    if (!absl::IsUnavailable(status)) break;
+  }
   if (!status.ok() || capabilities_.version() == HONE_VERSION) return status;
   // The one of another version. Its unfinished jobs are durable: ours goes on with them.
   v1::StopRequest request;
