@@ -234,6 +234,83 @@ TEST(Plan, ReshapesAreNoKernels) {
   EXPECT_EQ(planOf(b.graph).kernels.size(), 2u);
 }
 
+/// The buffer that \p kernel writes.
+int written(const PlanKernel &kernel) {
+  size_t argument = 0;
+  for (const tensor::Buffer &buffer : kernel.kernel.buffers) {
+    if (buffer.role == tensor::BufferRole::Output) return kernel.arguments[argument];
+    if (buffer.role != tensor::BufferRole::Temporary) ++argument;
+  }
+  return -1;
+}
+
+bool isBlocked(const Plan &plan, int buffer) {
+  const PlanBuffer &b = plan.buffers[static_cast<size_t>(buffer)];
+  return !b.layout.isRowMajor(b.shape);
+}
+
+ValueId pointwiseConv(Builder &b, ValueId x, int64_t outputs, const std::string &name) {
+  const int64_t inputs = b.graph.values[static_cast<size_t>(x)].type.shape[1];
+  return b.conv(x, b.constant("w" + name, {outputs, inputs, 1, 1}), b.constant("b" + name, {outputs}), 0, 1, name);
+}
+
+TEST(Plan, WovenPiecesAreWrittenWhereTheyEndUp) {
+  Builder b;
+  const ValueId x = b.input("x", {1, 16, 4, 4});
+  std::vector<ValueId> parts;
+  for (const char *name : {"p0", "p1", "p2", "p3"}) {
+    parts.push_back(b.reshape(pointwiseConv(b, x, 24, name), {1, 24, 1, 4, 4}, ""));
+  }
+  const ValueId stacked = b.graph.add(Op::Concat, parts, graph::AxisAttributes{2}, "stacked");
+  const ValueId turned = b.transpose(b.reshape(stacked, {1, 24, 2, 2, 4, 4}, ""), {0, 1, 4, 2, 5, 3}, "");
+  b.output(pointwiseConv(b, b.reshape(turned, {1, 24, 8, 8}, "woven"), 16, "end"));
+  const Plan plan = planOf(b.graph);
+  ASSERT_EQ(plan.kernels.size(), 5u);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(written(plan.kernels[i]), written(plan.kernels[0]));
+  EXPECT_TRUE(isBlocked(plan, written(plan.kernels[0])));
+}
+
+TEST(Plan, ConcatenatedChannelsAreWrittenToTheirPlaces) {
+  for (const int64_t first : {32, 24}) {
+    Builder b;
+    const ValueId x = b.input("x", {1, 16, 4, 4});
+    const ValueId a = pointwiseConv(b, x, first, "a"), c = pointwiseConv(b, x, 20, "c");
+    const ValueId both = b.graph.add(Op::Concat, {a, c}, graph::AxisAttributes{1}, "both");
+    b.output(pointwiseConv(b, both, 16, "end"));
+    const Plan plan = planOf(b.graph);
+    // Where the second piece does not begin with a block it is copied.
+    ASSERT_EQ(plan.kernels.size(), first == 32 ? 3u : 4u);
+    EXPECT_TRUE(isBlocked(plan, written(plan.kernels[0])));
+    EXPECT_EQ(written(plan.kernels[0]) == written(plan.kernels[1]), first == 32);
+  }
+}
+
+TEST(Plan, PiecesThatAreReadElsewhereAreCopied) {
+  Builder b;
+  const ValueId x = b.input("x", {1, 16, 4, 4});
+  const ValueId a = pointwiseConv(b, x, 16, "a"), c = pointwiseConv(b, a, 16, "c");
+  const ValueId both = b.graph.add(Op::Concat, {a, c}, graph::AxisAttributes{1}, "both");
+  b.output(pointwiseConv(b, both, 16, "end"));
+  const Plan plan = planOf(b.graph);
+  ASSERT_EQ(plan.kernels.size(), 4u);
+  EXPECT_EQ(written(plan.kernels[1]), written(plan.kernels[2]));
+}
+
+TEST(Plan, RepeatedRowsAreReadFromBlocks) {
+  Builder b;
+  const ValueId x = b.input("x", {1, 16, 4, 4}), wide = b.input("wide", {1, 16, 8, 8});
+  const ValueId small = b.reshape(pointwiseConv(b, x, 32, "small"), {1, 32, 4, 1, 4, 1}, "");
+  const ValueId repeated =
+      b.graph.add(Op::Broadcast, {small}, {}, "", graph::TensorType{DType::F32, {1, 32, 4, 2, 4, 2}});
+  const ValueId upsampled = b.reshape(repeated, {1, 32, 8, 8}, "upsampled");
+  const ValueId sum = b.op(ScalarOp::Add, {pointwiseConv(b, wide, 32, "large"), upsampled}, "sum");
+  b.output(pointwiseConv(b, sum, 16, "end"));
+  const Plan plan = planOf(b.graph);
+  ASSERT_EQ(plan.kernels.size(), 3u);
+  EXPECT_TRUE(isBlocked(plan, written(plan.kernels[0])));
+  EXPECT_TRUE(isBlocked(plan, written(plan.kernels[1])));
+}
+
 TEST(Plan, RefusesEmptyTensors) {
   Builder b;
   const ValueId x = b.input("x", {0, 6});
