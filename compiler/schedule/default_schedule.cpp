@@ -268,7 +268,15 @@ class Chooser {
     const Loop &inner = loops.back();
     int64_t tiles = divideUp(extent(op, dimPosition(op, inner.dim)), inner.step);
     int64_t wanted = kPiecesPerCore * target_.cores;
-    for (size_t i = 0; i + 1 < loops.size(); ++i) out.parallel.push_back(loops[i]);
+    // Pieces enough to balance, and no more: loops inside a piece step where pieces divide to find their place.
+    int64_t pieces = 1;
+    size_t shared = 0;
+    while (shared + 1 < loops.size() && pieces < wanted) pieces *= extent(op, dimPosition(op, loops[shared++].dim));
+    for (size_t i = 0; i + 1 < loops.size(); ++i) (i < shared ? out.parallel : out.tile).push_back(loops[i]);
+    if (shared + 1 < loops.size()) {
+      out.tile.push_back(inner);
+      return;
+    }
     int64_t chunk = outer >= wanted ? tiles : divideUp(tiles, divideUp(wanted, outer));
     chunk = std::max(chunk, std::min(tiles, kPieceCycles / 40));
     if (chunk < tiles) out.parallel.push_back({inner.dim, inner.step * chunk});
