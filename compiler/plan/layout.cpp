@@ -87,19 +87,29 @@ class LayoutChooser {
   /// woven from pieces.)
   bool keepsChannels(const StoredValue &entry) const {
     if (entry.form == entry.value) return true;
-    const auto &pieces = program_.pieces.entries;
     bool found = false;
-    for (const auto &[value, piece] : pieces) {
+    for (const auto &[value, piece] : program_.pieces.entries) {
       if (piece.form != entry.form) continue;
-      const int group = program_.groupOf[at(value)];
-      const int channels = program_.groups[static_cast<size_t>(group)].domains.output.vectorDim;
-      for (size_t d = 0; d < piece.coords.size(); ++d) {
-        const std::optional<int64_t> step = coefficientOf(piece.coords[d], channels);
-        if (step != std::optional<int64_t>(d == 1 ? 1 : 0)) return false;
-      }
+      if (!keepsChannels(value, piece)) return false;
       found = true;
     }
     return found;
+  }
+
+  /// The same for one piece: its channels are the form's, and in no other index of it.
+  bool keepsChannels(ValueId value, const StoredValue &piece) const {
+    const Indices &own = *program_.coords[at(value)];
+    if (own.size() < 2 || piece.coords.size() < 2) return false;
+    const auto &dims = program_.groups[static_cast<size_t>(program_.groupOf[at(value)])].domains.output.dims;
+    for (size_t dim = 0; dim < dims.size(); ++dim) {
+      const std::optional<int64_t> step = coefficientOf(own[1], static_cast<int>(dim));
+      for (size_t d = 0; d < piece.coords.size(); ++d) {
+        const std::optional<int64_t> found = coefficientOf(piece.coords[d], static_cast<int>(dim));
+        const bool isChannel = step != std::optional<int64_t>(0) && dims[dim].extent > 1;
+        if (d == 1 ? found != step : isChannel && found != std::optional<int64_t>(0)) return false;
+      }
+    }
+    return true;
   }
 
   bool isBlocked(ValueId value) const {

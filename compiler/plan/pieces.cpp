@@ -85,7 +85,6 @@ class PiecePlacer {
   ValueId follow(ValueId form, std::vector<Piece> &pieces) const {
     ValueId best = form;
     std::vector<Piece> current = pieces;
-    bool isMoved = false;
     while (hasOneReader(form)) {
       const Node &user = program_.graph.nodes[static_cast<size_t>(program_.users[at(form)][0])];
       const bool isCut = cutsEnds(user);
@@ -94,10 +93,9 @@ class PiecePlacer {
         if (!isCut) piece.coords = forward(program_.graph, user, piece.coords);
       }
       form = user.output;
-      isMoved = isMoved || user.op == Op::Transpose;
       const bool fits =
           std::all_of(current.begin(), current.end(), [](const Piece &piece) { return isAffine(piece.coords); });
-      if (!fits || !isMoved) continue;
+      if (!fits) continue;
       best = form;
       pieces = current;
     }

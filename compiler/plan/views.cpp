@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/graph/constants.h"
 
 namespace hone::plan {
 namespace {
@@ -90,6 +91,16 @@ Source padSource(const Graph &graph, const Node &node, const Indices &indices) {
   return source;
 }
 
+/// Whether \p indices are known, and none is negative or beyond \p extent.
+bool areInside(const graph::Value &indices, int64_t extent) {
+  if (indices.constant == nullptr) return false;
+  for (int64_t i = 0; i < indices.type.elements(); ++i) {
+    const int64_t index = graph::elementAsInteger(*indices.constant, i);
+    if (index < 0 || index >= extent) return false;
+  }
+  return true;
+}
+
 Indices gatherSource(const Graph &graph, const Node &node, const Indices &indices, const IndexLoader &loader) {
   const auto axis = static_cast<size_t>(std::get<graph::AxisAttributes>(node.attributes).axis);
   const Shape &data = shapeOf(graph, node.inputs[0]);
@@ -98,7 +109,8 @@ Indices gatherSource(const Graph &graph, const Node &node, const Indices &indice
   Indices result(at(0), at(axis));
   const Index loaded = loader(node.inputs[1], Indices(at(axis), at(axis + indexRank)));
   // Modulo makes negative indices count from the end, and keeps those that are out of range inside the data.
-  result.push_back(tensor::mod(loaded, data[axis]));
+  const bool isInside = areInside(graph.values[static_cast<size_t>(node.inputs[1])], data[axis]);
+  result.push_back(isInside ? tensor::clamp(loaded, 0, data[axis] - 1) : tensor::mod(loaded, data[axis]));
   result.insert(result.end(), at(axis + indexRank), indices.end());
   return result;
 }
