@@ -21,6 +21,7 @@ using Op = ScalarOp;
 constexpr int64_t kMostSummands = 4;
 constexpr double kLargestExtent = 1 << 30;
 constexpr int64_t kLargestMatrix = int64_t{1} << 26;
+constexpr int64_t kMostPhases = 8;
 
 enum class Interpolation : uint8_t { Nearest, Linear, Cubic };
 
@@ -157,22 +158,110 @@ Result alongAxis(Builder &build, DType dtype, const std::vector<double> &values,
 }
 
 Result sumOfPicked(Builder &build, ValueId data, const Axis &axis, const Sources &sources) {
-  std::optional<Result> sum;
-  size_t rank = build.shape(data).size();
-  for (int64_t k = 0; k < sources.count; ++k) {
+  const size_t rank = build.shape(data).size();
+  const auto picked = [&](int64_t k) {
     std::vector<int64_t> from;
+    for (int64_t first : sources.first) from.push_back(std::clamp<int64_t>(first + k, 0, axis.input - 1));
+    return pick(build, data, axis.position, from);
+  };
+  const auto weightsOf = [&](int64_t k) {
     std::vector<double> weights;
     for (size_t i = 0; i < sources.first.size(); ++i) {
-      from.push_back(std::clamp<int64_t>(sources.first[i] + k, 0, axis.input - 1));
       weights.push_back(sources.weights[i * static_cast<size_t>(sources.count) + static_cast<size_t>(k)]);
     }
-    bool isNothing = std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 0; });
-    if (isNothing) continue;
-    Result factor = alongAxis(build, build.dtype(data), weights, axis.position, rank);
-    Result part = build.apply(Op::Mul, {pick(build, data, axis.position, from), factor});
+    return weights;
+  };
+  const auto factor = [&](const std::vector<double> &weights) {
+    return alongAxis(build, build.dtype(data), weights, axis.position, rank);
+  };
+  const auto isAll = [](const std::vector<double> &weights, double value) {
+    return std::all_of(weights.begin(), weights.end(), [&](double weight) { return weight == value; });
+  };
+  // Two weights add up to 1, and one difference is less work than two products.
+  if (sources.count == 2) {
+    Result low = picked(0);
+    const std::vector<double> weights = weightsOf(1);
+    if (isAll(weights, 0)) return low;
+    Result difference = build.apply(Op::Sub, {picked(1), low});
+    return build.apply(Op::Add, {build.apply(Op::Mul, {difference, factor(weights)}), low});
+  }
+  std::optional<Result> sum;
+  for (int64_t k = 0; k < sources.count; ++k) {
+    const std::vector<double> weights = weightsOf(k);
+    if (isAll(weights, 0)) continue;
+    Result part = isAll(weights, 1) ? picked(k) : build.apply(Op::Mul, {picked(k), factor(weights)});
     sum = sum ? build.apply(Op::Add, {*sum, part}) : part;
   }
   return sum.value_or(build.broadcast(build.number(build.dtype(data), 0), build.shape(data)));
+}
+
+/// Where an axis grows by a whole factor and every output of a phase (their places modulo the factor) has the same
+/// weights at the same distance: element i of phase p is the sum of weights[p][k] * input[i + first[p] + k].
+struct Phases {
+  std::vector<int64_t> first;
+  std::vector<std::vector<double>> weights;
+};
+
+std::optional<Phases> phasesOf(const Axis &axis, const Sources &sources) {
+  const int64_t factor = axis.output / axis.input;
+  if (axis.output % axis.input != 0 || factor < 2 || factor > kMostPhases) return std::nullopt;
+  const auto count = static_cast<size_t>(sources.count);
+  Phases phases;
+  for (size_t i = 0; i < sources.first.size(); ++i) {
+    const auto phase = static_cast<size_t>(static_cast<int64_t>(i) % factor);
+    const int64_t distance = sources.first[i] - static_cast<int64_t>(i) / factor;
+    const double *weights = sources.weights.data() + i * count;
+    if (phases.first.size() == phase) {
+      phases.first.push_back(distance);
+      phases.weights.emplace_back(weights, weights + count);
+    }
+    bool isSame = distance == phases.first[phase];
+    for (size_t k = 0; k < count; ++k) isSame = isSame && std::fabs(weights[k] - phases.weights[phase][k]) < 1e-9;
+    if (!isSame) return std::nullopt;
+  }
+  return phases;
+}
+
+/// \p data with its first and last elements of one axis repeated.
+Result repeatEnds(Builder &build, ValueId data, size_t axis, int64_t before, int64_t behind) {
+  Shape first(build.shape(data).size(), 0), one = build.shape(data);
+  Shape last = first, steps(first.size(), 1);
+  last[axis] = one[axis] - 1;
+  one[axis] = 1;
+  std::vector<Result> parts;
+  for (int64_t i = 0; i < before; ++i) parts.push_back(build.slice(data, first, steps, one));
+  parts.emplace_back(data);
+  for (int64_t i = 0; i < behind; ++i) parts.push_back(build.slice(data, last, steps, one));
+  return build.concat(parts, static_cast<int64_t>(axis));
+}
+
+/// Every phase is a sum of moved copies; the phases are woven together.
+Result sumOfPhases(Builder &build, ValueId data, const Axis &axis, const Phases &phases, int64_t count) {
+  const auto [least, most] = std::minmax_element(phases.first.begin(), phases.first.end());
+  const int64_t before = std::max<int64_t>(-*least, 0), behind = std::max<int64_t>(*most + count - 1, 0);
+  HONE_ASSIGN_OR_RETURN(ValueId padded, repeatEnds(build, data, axis.position, before, behind));
+  const Shape extents = build.shape(data);
+  Shape single = extents, whole = extents;
+  single.insert(single.begin() + static_cast<std::ptrdiff_t>(axis.position) + 1, 1);
+  whole[axis.position] = axis.output;
+  std::vector<Result> parts;
+  for (size_t p = 0; p < phases.first.size(); ++p) {
+    const auto moved = [&](int64_t k) {
+      Shape starts(extents.size(), 0);
+      starts[axis.position] = before + phases.first[p] + k;
+      return build.slice(padded, starts, Shape(extents.size(), 1), extents);
+    };
+    // Differences from the first one: what is computed from one start is one kernel.
+    Result sum = moved(0);
+    for (int64_t k = 1; k < count; ++k) {
+      if (phases.weights[p][static_cast<size_t>(k)] == 0) continue;
+      Result weight = build.number(build.dtype(data), phases.weights[p][static_cast<size_t>(k)]);
+      Result difference = build.apply(Op::Sub, {moved(k), moved(0)});
+      sum = build.apply(Op::Add, {build.apply(Op::Mul, {difference, weight}), sum});
+    }
+    parts.push_back(build.reshape(sum, single));
+  }
+  return build.reshape(build.concat(parts, static_cast<int64_t>(axis.position) + 1), whole);
 }
 
 /// The axis goes to the end, is multiplied by the matrix [input, output] of weights, and goes back.
@@ -206,6 +295,9 @@ Result resizeAxis(Builder &build, ValueId data, const Axis &axis, const Options 
     for (int64_t &index : from) index = std::clamp<int64_t>(index, 0, axis.input - 1);
     return pick(build, data, axis.position, from);
   }
+  // Weights of two elements around a place add up to 1, which sumOfPhases() takes for granted.
+  const std::optional<Phases> phases = sources.count == 2 ? phasesOf(axis, sources) : std::nullopt;
+  if (phases) return sumOfPhases(build, data, axis, *phases, sources.count);
   if (sources.count <= kMostSummands) return sumOfPicked(build, data, axis, sources);
   return productWithWeights(build, data, axis, sources);
 }
