@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -32,6 +33,12 @@ struct IndexResult {
   int64_t value = 0;
   bool certain = true;
 };
+
+/// Loaded indices may be any number; sums of them wrap, as they do in compiled code.
+template <typename Operation>
+int64_t wrapping(int64_t a, int64_t b, Operation operation) {
+  return static_cast<int64_t>(operation(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+}
 
 int64_t floorQuotient(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
@@ -213,11 +220,11 @@ class Machine {
         return {point[i->value], true};
       case IndexKind::Add: {
         const IndexResult a = arg(0), b = arg(1);
-        return {a.value + b.value, a.certain && b.certain};
+        return {wrapping(a.value, b.value, std::plus<>()), a.certain && b.certain};
       }
       case IndexKind::Mul: {
         const IndexResult a = arg(0), b = arg(1);
-        return {a.value * b.value, a.certain && b.certain};
+        return {wrapping(a.value, b.value, std::multiplies<>()), a.certain && b.certain};
       }
       case IndexKind::FloorDiv: {
         const IndexResult a = arg(0);
@@ -225,7 +232,8 @@ class Machine {
       }
       case IndexKind::Mod: {
         const IndexResult a = arg(0);
-        return {a.value - floorQuotient(a.value, i->high) * i->high, a.certain};
+        const int64_t rest = a.value % i->high;
+        return {rest < 0 ? rest + i->high : rest, a.certain};
       }
       case IndexKind::Clamp: {
         const IndexResult a = arg(0);

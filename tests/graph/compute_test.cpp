@@ -97,6 +97,26 @@ TEST(Compute, FoldsOnConstants) {
   EXPECT_EQ(elements, (std::vector<double>{31, 22, 13}));
 }
 
+TEST(Compute, FoldsWhateverIndicesConstantsHold) {
+  tensor::KernelBuilder kernel("pick");
+  const int x = kernel.input("x", {3}), at = kernel.input("at", {2}, DType::I64), y = kernel.output("y", {2});
+  kernel.begin("pick", {tensor::parallel("i", 2)});
+  const tensor::Index far = tensor::load(at, {dim(0)}) * 3 + tensor::load(at, {dim(0)});
+  kernel.put(kernel.get(x, {tensor::mod(tensor::load(at, {dim(0)}), 3)}) + kernel.get(x, {tensor::clamp(far, 0, 2)}), y,
+             {dim(0)});
+  Builder b;
+  ValueId data = b.constant("x", {3}, {1, 2, 4});
+  ValueId places =
+      b.graph.addConstant("at", makeConstant({DType::I64, {2}}, std::vector<int64_t>{INT64_MIN, INT64_MAX}));
+  Graph &graph = b.output(b.graph.add(Op::Compute, {data, places}, attributes(kernel.finish()), ""));
+  ASSERT_TRUE(foldConstants(graph).ok());
+  ASSERT_TRUE(graph.nodes.empty());
+  std::vector<double> elements(2);
+  readElements(*graph.values[static_cast<size_t>(graph.outputs[0].value)].constant, 0, 1, 2, elements.data());
+  // -2^63 is 1 and 2^63 - 1 is 1 modulo 3; four times either wraps to 0 and to -4.
+  EXPECT_EQ(elements, (std::vector<double>{2 + 1, 2 + 1}));
+}
+
 TEST(Compute, IsLeftToTheCompilerWhereInterpretingWouldTakeLong) {
   const int64_t n = 4 << 20;
   Builder b;
