@@ -248,7 +248,7 @@ TEST_F(AgentTest, AFarewellForGoodEndsIt) {
   v1::CoordinatorMessage message;
   message.mutable_farewell()->set_reason("your version is too old");
   coordinator_->send(message);
-  EXPECT_EQ(worker_->wait(), 6);
+  EXPECT_EQ(worker_->wait(), 6) << worker_->log();
   EXPECT_NE(worker_->log().find("your version is too old"), std::string::npos);
 }
 

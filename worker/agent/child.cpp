@@ -223,11 +223,13 @@ bool Child::takeReports(const std::function<void(const v1::Progress &)> &progres
     if (!frame->has_value()) return !*more;
     v1::Report report;
     if (!report.ParseFromString(**frame)) break;
+    end_.hasBegun = true;
     if (report.has_result()) {
       end_.result = std::move(*report.mutable_result());
       return true;
     }
     if (!report.has_progress()) break;
+    if (report.progress().ByteSizeLong() == 0) continue;
     tame(*report.mutable_progress());
     end_.phase = report.progress().phase();
     const auto now = Clock::now();

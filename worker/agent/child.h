@@ -36,6 +36,7 @@ struct ChildEnd {
     Nonsense,   ///< killed: what it sent is not a Report
   };
   Reason reason = Reason::Ended;
+  bool hasBegun = false;  ///< it had read its work
   std::optional<v1::Result> result;
   int waitStatus = 0;  ///< as waitpid gives it
   std::string phase;   ///< the last one that it reported

@@ -152,15 +152,19 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const v1::Work &work,
     if (!held.ok()) return held.status();
     quiet.emplace(*std::move(held));
   }
-  auto child = parts_.children->take();
-  if (!child.ok()) return absl::InternalError(child.status().message());
-  {
-    std::optional<QuietLock::Builder> builder;
-    if (lease.spec().has_compile()) builder.emplace(*parts_.quiet, (*child)->pid());
-    (*child)->begin(work, files.descriptors());
-    (*child)->converse(errand.deadline, errand.cancellation, progress);
+  ChildEnd end;
+  // One that was killed while it waited in reserve has touched nothing: another one takes its place, once.
+  for (int attempt = 0; attempt < 2 && end.reason == ChildEnd::Reason::Ended && !end.hasBegun; ++attempt) {
+    auto child = parts_.children->take();
+    if (!child.ok()) return absl::InternalError(child.status().message());
+    {
+      std::optional<QuietLock::Builder> builder;
+      if (lease.spec().has_compile()) builder.emplace(*parts_.quiet, (*child)->pid());
+      (*child)->begin(work, files.descriptors());
+      (*child)->converse(errand.deadline, errand.cancellation, progress);
+    }
+    end = (*child)->finish();
   }
-  ChildEnd end = (*child)->finish();
   result.set_log(asUtf8(end.log));
   *result.mutable_result() = resultOf(end, work, lease.deadline_seconds());
   return absl::OkStatus();

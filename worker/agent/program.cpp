@@ -2,11 +2,13 @@
 
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <random>
 #include <utility>
 
@@ -64,7 +66,8 @@ v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target) {
   return hello;
 }
 
-int serve(const AgentOptions &options, const DataFolder &data, int signals) {
+/// \p channel is the caller's, so that it outlives all that uses it.
+int serve(const AgentOptions &options, const DataFolder &data, int signals, std::shared_ptr<grpc::Channel> &channel) {
   const Log log(options.logFormat);
   std::random_device entropy;
   const auto seed = [&entropy] { return (uint64_t{entropy()} << 32) | entropy(); };
@@ -78,7 +81,7 @@ int serve(const AgentOptions &options, const DataFolder &data, int signals) {
   Cancellation never;
   auto target = describeTarget(children, log, never);
   if (!target.ok()) return fail(kUnavailable, target.status());
-  const auto channel = makeChannel(options.server);
+  channel = makeChannel(options.server);
   BlobCache cache(data.blobs(), static_cast<int64_t>(options.cacheBytes));
   Blobs blobs(channel, cache, {options.name, data.work(), seed()});
   const LeaseRunner runner({&blobs, &children, &quiet, &log, options.childMemoryBytes});
@@ -105,10 +108,19 @@ int runAgent(int argc, char **argv, bool hasCompiler) {
     fputs(options->help.c_str(), stdout);
     return 0;
   }
-  const Descriptor signals = watchSignals();
-  const auto data = DataFolder::open(options->data);
-  if (!data.ok()) return fail(kUnavailable, data.status());
-  return serve(*options, *data, signals.get());
+  std::shared_ptr<grpc::Channel> channel;
+  int code = kUnavailable;
+  {
+    const Descriptor signals = watchSignals();
+    const auto data = DataFolder::open(options->data);
+    if (!data.ok()) return fail(kUnavailable, data.status());
+    code = serve(*options, *data, signals.get(), channel);
+  }
+  if (channel == nullptr) return code;
+  // Nothing of ours is left to end. gRPC 1.51 now and then aborts while it takes down the last channel of a process
+  // (its completion queue's thread drops a reference that is gone already), so that is left to the kernel.
+  fflush(nullptr);
+  _exit(code);
 }
 
 }  // namespace hone::worker

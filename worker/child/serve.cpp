@@ -116,6 +116,12 @@ int serveOnce(const ChildOptions &options, const std::vector<Kind> &kinds) {
   proto::FrameReader reader(options.socket);
   v1::Work work;
   if (absl::Status status = reader.read(work); !status.ok()) return fail(status);
+  // Who waited in reserve says that it has its work: one that dies before that has touched nothing.
+  if (options.receivesFiles) {
+    v1::Report begun;
+    begun.mutable_progress();
+    if (!proto::writeFrame(options.socket, begun).ok()) return kNobodyListens;
+  }
   v1::Report end;
   if (absl::Status status = applyLimits(work.limits()); !status.ok()) {
     end.mutable_result()->set_outcome(v1::Result::DEFECT);
