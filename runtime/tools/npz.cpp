@@ -165,8 +165,7 @@ std::string toRowMajor(std::string_view source, const std::vector<int64_t> &shap
 
 /// The header's text and where the data starts.
 Result<std::pair<std::string_view, size_t>> splitNpy(std::string_view npy, std::string_view name) {
-  if (!npy.starts_with(kMagic) || npy.size() < 10)
-    return refused("'", name, "' is not an array of numpy's format");
+  if (!npy.starts_with(kMagic) || npy.size() < 10) return refused("'", name, "' is not an array of numpy's format");
   const int version = static_cast<unsigned char>(npy[6]);
   if (version < 1 || version > 3)
     return refused("array '", name, "' has npy format version ", version, "; 1 to 3 are read");

@@ -19,8 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Pages of the log between checkpoints: 6 MiB. Fewer make every commit pay; more make each checkpoint a long one, which is
-// the tail of the time to the next lease: with 1,000 workers its p99 was 17 ms with 1,500 pages and 121 ms with 4,000.
+// Pages of the log between checkpoints: 6 MiB. Fewer make every commit pay; more make each checkpoint a long one, which
+// is the tail of the time to the next lease: with 1,000 workers its p99 was 17 ms with 1,500 pages and 121 ms with
+// 4,000.
 constexpr int kCheckpointPages = 1500;
 
 struct FileSystem {
