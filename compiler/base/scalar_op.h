@@ -14,6 +14,7 @@ enum class ScalarOp : uint8_t {
   // Unary.
   Neg, Abs, Sign,
   Sqrt, Exp, Log, Sin, Cos, Tan, Tanh, Erf,  // floats only
+  Expm1, Log1p, Atan,                        // floats only; exact near 0: e^x - 1, log(1 + x)
   Floor, Ceil, Round,                        // Round: half to even; identity on integers
   Not,                                       // bool
   BitNot,                                    // integers
@@ -23,7 +24,7 @@ enum class ScalarOp : uint8_t {
   Div,         // integers: truncates towards zero; by zero gives 0
   FloorMod,    // sign of the divisor; by zero gives 0
   TruncMod,    // sign of the dividend (C's fmod); by zero gives 0 for integers
-  Min, Max,    // the second operand when either is NaN
+  Min, Max,    // NaN when either operand is
   Pow,
   And, Or, Xor,              // bool
   BitAnd, BitOr, BitXor, ShiftLeft, ShiftRight,

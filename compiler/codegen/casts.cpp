@@ -34,7 +34,11 @@ llvm::Type *memoryType(llvm::LLVMContext &context, DType dtype, int lanes) {
 llvm::Value *ScalarEmitter::halfToFloat(llvm::Value *bits) {
   if (isa_.halfConversion) {
     llvm::Value *half = b_.CreateBitCast(bits, withLanes(b_.getHalfTy(), bits));
-    return b_.CreateFPExt(half, withLanes(b_.getFloatTy(), bits));
+    llvm::Value *wide = b_.CreateFPExt(half, withLanes(b_.getFloatTy(), bits));
+    if (llvm::isa<llvm::Constant>(wide)) return wide;
+    // Behind the fence LLVM cannot move comparisons and selections in front of the conversion, to a type for whose
+    // extrema it would call fmaxf.
+    return b_.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence, {wide->getType()}, {wide});
   }
   // The exponents differ by 112: moving the bits and multiplying by 2^112 is exact for subnormals, too.
   llvm::Type *i32 = withLanes(b_.getInt32Ty(), bits);
@@ -113,6 +117,36 @@ llvm::Value *ScalarEmitter::toWide(llvm::Value *value, DType from, DType wide) {
   return isSigned(from) ? b_.CreateSIToFP(value, type) : b_.CreateUIToFP(value, type);
 }
 
+llvm::Value *ScalarEmitter::floatToInteger(llvm::Value *x, DType to) {
+  // Truncates; beyond the range the nearest number of the type, 0 for NaN. LLVM has intrinsics that do the same, but
+  // takes vectors apart for them.
+  llvm::Type *type = withLanes(registerType(b_.getContext(), to, 1), x);
+  llvm::Value *zero = llvm::Constant::getNullValue(type);
+  auto number = [&](double value) { return llvm::ConstantFP::get(x->getType(), value); };
+  const int bits = 8 * static_cast<int>(sizeOf(to));
+  const bool hasSign = isSigned(to), isDouble = x->getType()->getScalarType()->isDoubleTy();
+  const double low = hasSign ? -std::ldexp(1.0, bits - 1) : 0, beyond = std::ldexp(1.0, hasSign ? bits - 1 : bits);
+  if (bits < 32 || (bits == 32 && isDouble)) {
+    // The greatest number of the type is one of the floats, too; NaN becomes the lowest.
+    llvm::Value *clamped = b_.CreateSelect(b_.CreateFCmpOGT(x, number(low)), x, number(low));
+    clamped = b_.CreateSelect(b_.CreateFCmpOLT(clamped, number(beyond - 1)), clamped, number(beyond - 1));
+    if (!hasSign && bits == 32) return b_.CreateFPToUI(clamped, type);
+    llvm::Value *result = b_.CreateTrunc(b_.CreateFPToSI(clamped, withLanes(b_.getInt32Ty(), x)), type);
+    return hasSign ? b_.CreateSelect(b_.CreateFCmpUNO(x, x), zero, result) : result;
+  }
+  llvm::Value *result = hasSign ? b_.CreateFPToSI(x, type) : b_.CreateFPToUI(x, type);
+  auto limit = [&](bool highest) {
+    llvm::APInt value = hasSign ? (highest ? llvm::APInt::getSignedMaxValue(static_cast<unsigned>(bits))
+                                           : llvm::APInt::getSignedMinValue(static_cast<unsigned>(bits)))
+                                : llvm::APInt::getMaxValue(static_cast<unsigned>(bits));
+    return llvm::ConstantInt::get(type, value);
+  };
+  result = b_.CreateSelect(b_.CreateFCmpOGE(x, number(beyond)), limit(true), result);
+  if (!hasSign) return b_.CreateSelect(b_.CreateFCmpOGT(x, number(0)), result, zero);
+  result = b_.CreateSelect(b_.CreateFCmpOLT(x, number(low)), limit(false), result);
+  return b_.CreateSelect(b_.CreateFCmpUNO(x, x), zero, result);
+}
+
 llvm::Value *ScalarEmitter::cast(llvm::Value *value, DType from, DType to) {
   if (from == to) return value;
   if (isFloat(from)) {
@@ -127,10 +161,7 @@ llvm::Value *ScalarEmitter::cast(llvm::Value *value, DType from, DType to) {
       llvm::Value *single = from == DType::F64 ? doubleToFloatOdd(value) : value;
       return to == DType::F16 ? floatToHalf(single) : floatToBfloat(single);
     }
-    // Truncates; beyond the range the nearest number of the type, 0 for NaN.
-    llvm::Type *type = withLanes(registerType(b_.getContext(), to, 1), value);
-    auto intrinsic = isSigned(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
-    return b_.CreateIntrinsic(intrinsic, {type, value->getType()}, {value});
+    return floatToInteger(value, to);
   }
   if (to == DType::Bool) return b_.CreateICmpNE(value, llvm::Constant::getNullValue(value->getType()));
   if (to == DType::F16 || to == DType::BF16) {

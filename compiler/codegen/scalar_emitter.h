@@ -49,12 +49,14 @@ class ScalarEmitter {
   llvm::Value *integerPower(DType dtype, llvm::Value *base, llvm::Value *exponent);
   llvm::Value *shift(ScalarOp op, DType dtype, llvm::Value *a, llvm::Value *amount);
   llvm::Value *roundToInteger(ScalarOp op, llvm::Value *x);
+  llvm::Value *extremum(ScalarOp op, llvm::Value *a, llvm::Value *b);
   llvm::Value *floatModulo(ScalarOp op, llvm::Value *a, llvm::Value *b);
 
   llvm::Value *halfToFloat(llvm::Value *bits);
   llvm::Value *floatToHalf(llvm::Value *x);
   llvm::Value *bfloatToFloat(llvm::Value *bits);
   llvm::Value *floatToBfloat(llvm::Value *x);
+  llvm::Value *floatToInteger(llvm::Value *x, DType to);
   llvm::Value *doubleToFloatOdd(llvm::Value *x);
   llvm::Value *toWide(llvm::Value *value, DType from, DType wide);
 
@@ -65,6 +67,7 @@ class ScalarEmitter {
     llvm::Value *r = nullptr;
   };
   Reduced reduceExponent(llvm::Value *x);
+  llvm::Value *reducedExponentialMinusOne(llvm::Value *r);
   llvm::Value *powerOfTwo(llvm::Value *n, llvm::Type *type);
   llvm::Value *exponential(llvm::Value *x);
   llvm::Value *logarithm(llvm::Value *x);
@@ -75,6 +78,11 @@ class ScalarEmitter {
   llvm::Value *trigonometric(ScalarOp op, llvm::Value *x);
   llvm::Value *splitMantissa(llvm::Value *x, llvm::Value *&exponent);
   llvm::Value *nearestInteger(llvm::Value *x, llvm::Value *&bits);
+
+  // vector_math_small.cpp
+  llvm::Value *exponentialMinusOne(llvm::Value *x);
+  llvm::Value *logarithmOfOnePlus(llvm::Value *x);
+  llvm::Value *arcTangent(llvm::Value *x);
 
   // vector_math_pow.cpp
   llvm::Value *power(llvm::Value *x, llvm::Value *y);

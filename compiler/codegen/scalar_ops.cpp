@@ -6,6 +6,19 @@
 #include "llvm/IR/Constants.h"
 
 namespace hone::codegen {
+namespace {
+
+/// A constant that is not NaN.
+bool isNumber(llvm::Value *x) {
+  auto *constant = llvm::dyn_cast<llvm::Constant>(x);
+  if (constant == nullptr) return false;
+  if (llvm::isa<llvm::ConstantAggregateZero>(constant)) return true;
+  if (constant->getType()->isVectorTy()) constant = constant->getSplatValue();
+  auto *number = llvm::dyn_cast_or_null<llvm::ConstantFP>(constant);
+  return number != nullptr && !number->isNaN();
+}
+
+}  // namespace
 
 llvm::Value *ScalarEmitter::constant(llvm::Type *type, double value) { return llvm::ConstantFP::get(type, value); }
 
@@ -87,6 +100,16 @@ llvm::Value *ScalarEmitter::floatModulo(ScalarOp op, llvm::Value *a, llvm::Value
   return b_.CreateSelect(isZero, copySign(zero, b), moved);
 }
 
+llvm::Value *ScalarEmitter::extremum(ScalarOp op, llvm::Value *a, llvm::Value *b) {
+  // A comparison and a selection in this order are one instruction of x86, which gives b where either is NaN.
+  auto choose = [&](llvm::Value *x, llvm::Value *y) {
+    return b_.CreateSelect(op == ScalarOp::Min ? b_.CreateFCmpOLT(x, y) : b_.CreateFCmpOGT(x, y), x, y);
+  };
+  if (isNumber(a)) return choose(a, b);
+  if (isNumber(b)) return choose(b, a);
+  return b_.CreateSelect(b_.CreateFCmpUNO(a, a), a, choose(a, b));
+}
+
 llvm::Value *ScalarEmitter::applyFloat(ScalarOp op, std::span<llvm::Value *const> args) {
   llvm::Value *a = args[0];
   llvm::Value *b = args.size() > 1 ? args[1] : nullptr;
@@ -114,6 +137,12 @@ llvm::Value *ScalarEmitter::applyFloat(ScalarOp op, std::span<llvm::Value *const
       return hyperbolicTangent(a);
     case ScalarOp::Erf:
       return errorFunction(a);
+    case ScalarOp::Expm1:
+      return exponentialMinusOne(a);
+    case ScalarOp::Log1p:
+      return logarithmOfOnePlus(a);
+    case ScalarOp::Atan:
+      return arcTangent(a);
     case ScalarOp::Floor:
     case ScalarOp::Ceil:
     case ScalarOp::Round:
@@ -134,9 +163,8 @@ llvm::Value *ScalarEmitter::applyFloat(ScalarOp op, std::span<llvm::Value *const
     case ScalarOp::TruncMod:
       return floatModulo(op, a, b);
     case ScalarOp::Min:
-      return b_.CreateSelect(b_.CreateFCmpOLT(a, b), a, b);
     case ScalarOp::Max:
-      return b_.CreateSelect(b_.CreateFCmpOGT(a, b), a, b);
+      return extremum(op, a, b);
     case ScalarOp::Pow:
       return power(a, b);
     case ScalarOp::Equal:

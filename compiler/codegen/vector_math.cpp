@@ -93,6 +93,11 @@ llvm::Value *ScalarEmitter::powerOfTwo(llvm::Value *n, llvm::Type *type) {
   return asFloat(b_.CreateShl(biased, single ? 23 : 52), type);
 }
 
+llvm::Value *ScalarEmitter::reducedExponentialMinusOne(llvm::Value *r) {
+  llvm::Value *q = isSingle(r) ? polynomial(r, kExp32) : polynomial(r, kExp64);
+  return multiplyAdd(b_.CreateFMul(r, r), q, r);
+}
+
 llvm::Value *ScalarEmitter::exponential(llvm::Value *x) {
   llvm::Type *type = x->getType();
   bool single = isSingle(x);
@@ -102,9 +107,7 @@ llvm::Value *ScalarEmitter::exponential(llvm::Value *x) {
   llvm::Value *clamped = b_.CreateSelect(b_.CreateFCmpOGT(x, high), high, x);
   clamped = b_.CreateSelect(b_.CreateFCmpOLT(clamped, low), low, clamped);
   Reduced reduced = reduceExponent(clamped);
-  llvm::Value *r = reduced.r;
-  llvm::Value *q = single ? polynomial(r, kExp32) : polynomial(r, kExp64);
-  llvm::Value *p = multiplyAdd(b_.CreateFMul(r, r), q, r);
+  llvm::Value *p = reducedExponentialMinusOne(reduced.r);
   p = b_.CreateFAdd(p, constant(type, 1));
   // In two factors, as 2^n itself may not be a normal number.
   llvm::Value *half = b_.CreateAShr(reduced.bits, 1);
@@ -176,9 +179,7 @@ llvm::Value *ScalarEmitter::hyperbolicTangent(llvm::Value *x) {
   llvm::Value *most = constant(type, single ? 10 : 22);
   magnitude = b_.CreateSelect(b_.CreateFCmpOGT(magnitude, most), most, magnitude);
   Reduced reduced = reduceExponent(b_.CreateFAdd(magnitude, magnitude));
-  llvm::Value *r = reduced.r;
-  llvm::Value *q = single ? polynomial(r, kExp32) : polynomial(r, kExp64);
-  llvm::Value *p = multiplyAdd(b_.CreateFMul(r, r), q, r);
+  llvm::Value *p = reducedExponentialMinusOne(reduced.r);
   llvm::Value *power = powerOfTwo(reduced.bits, type);
   llvm::Value *m = multiplyAdd(power, p, b_.CreateFSub(power, constant(type, 1)));
   return copySign(b_.CreateFDiv(m, b_.CreateFAdd(m, constant(type, 2))), x);

@@ -40,6 +40,12 @@ double applyFloat(ScalarOp op, double a, double b, double c) {
       return std::tanh(a);
     case ScalarOp::Erf:
       return std::erf(a);
+    case ScalarOp::Expm1:
+      return std::expm1(a);
+    case ScalarOp::Log1p:
+      return std::log1p(a);
+    case ScalarOp::Atan:
+      return std::atan(a);
     case ScalarOp::Floor:
       return std::floor(a);
     case ScalarOp::Ceil:
@@ -63,9 +69,9 @@ double applyFloat(ScalarOp op, double a, double b, double c) {
     case ScalarOp::TruncMod:
       return std::fmod(a, b);
     case ScalarOp::Min:
-      return a < b ? a : b;
+      return std::isnan(a) || a < b ? a : b;
     case ScalarOp::Max:
-      return a > b ? a : b;
+      return std::isnan(a) || a > b ? a : b;
     case ScalarOp::Pow:
       return std::pow(a, b);
     case ScalarOp::Equal:

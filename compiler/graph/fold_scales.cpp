@@ -62,6 +62,7 @@ Constant scaled(const ConstantData &weight, int64_t outer, int64_t middle, int64
 const Node *convolutionBefore(const Rewriter &rewriter, const Node &node) {
   const Node *conv = rewriter.producer(node.inputs[0], Op::Conv);
   if (conv == nullptr || rewriter.uses(conv->output) > 1 || !rewriter.isConstant(conv->inputs[1])) return nullptr;
+  if (!isFloat(rewriter.type(conv->output).dtype)) return nullptr;
   if (conv->inputs.size() == 3 && !rewriter.isConstant(conv->inputs[2])) return nullptr;
   if (rewriter.type(conv->inputs[1]).elements() == 0) return nullptr;
   return rewriter.type(conv->output) == rewriter.type(node.output) ? conv : nullptr;
@@ -122,7 +123,7 @@ Result foldShiftAfterConv(Rewriter &rewriter, const Node &node) {
 /// Scale or shift per channel of the data that the convolution \p node reads, and that nothing else reads.
 const Node *channelwiseBefore(const Rewriter &rewriter, const Node &node, ScalarOp op) {
   if (node.op != Op::Conv || !rewriter.isConstant(node.inputs[1])) return nullptr;
-  if (rewriter.type(node.inputs[1]).elements() == 0) return nullptr;
+  if (rewriter.type(node.inputs[1]).elements() == 0 || !isFloat(rewriter.type(node.output).dtype)) return nullptr;
   const Node *before = rewriter.producer(node.inputs[0], op);
   if (before == nullptr || rewriter.uses(before->output) > 1) return nullptr;
   return rewriter.type(before->inputs[0]) == rewriter.type(before->output) ? before : nullptr;

@@ -78,6 +78,9 @@ Accepts acceptedBy(ScalarOp op) {
     case ScalarOp::Tan:
     case ScalarOp::Tanh:
     case ScalarOp::Erf:
+    case ScalarOp::Expm1:
+    case ScalarOp::Log1p:
+    case ScalarOp::Atan:
     case ScalarOp::IsNan:
     case ScalarOp::IsInf:
       return Accepts::Floats;
@@ -173,7 +176,7 @@ Result inferConv(const Attributes &attributes, const Types &inputs) {
   HONE_ASSIGN_OR_RETURN(const auto *conv, attributesAs<ConvAttributes>(attributes));
   HONE_RETURN_IF_ERROR(checkArity(inputs, 2, 3));
   HONE_RETURN_IF_ERROR(checkSameDType(inputs));
-  HONE_RETURN_IF_ERROR(checkFloat(inputs[0]));
+  if (inputs[0].dtype == DType::Bool) return error("does not take bool");
   const Shape &data = inputs[0].shape, &weight = inputs[1].shape;
   if (data.size() < 3) return error("data ", typeText(inputs[0]), " has fewer than 3 dims");
   if (weight.size() != data.size()) {

@@ -32,6 +32,22 @@ std::string joinNames(const std::string &current, std::initializer_list<const No
   return absl::StrJoin(names, ", ");
 }
 
+bool makesSteps(const Node &node, DType result) {
+  if (node.op == Op::Cast) return !isFloat(result);
+  if (node.op != Op::Elementwise) return false;
+  ScalarOp op = std::get<ElementwiseAttributes>(node.attributes).op;
+  switch (op) {
+    case ScalarOp::Floor:
+    case ScalarOp::Ceil:
+    case ScalarOp::Round:
+    case ScalarOp::FloorMod:
+    case ScalarOp::TruncMod:
+      return true;
+    default:
+      return isPredicate(op);
+  }
+}
+
 }  // namespace
 
 bool isElementwise(const Node &node, ScalarOp op) {
@@ -62,8 +78,10 @@ void Rewriter::run(const std::vector<Rule> &rules) {
 
 void Rewriter::countUses() {
   uses_.assign(graph_.values.size(), 0);
+  stepped_.clear();
   for (const Node &node : graph_.nodes) {
     for (ValueId input : node.inputs) ++uses_[static_cast<size_t>(input)];
+    if (makesSteps(node, type(node.output).dtype)) stepped_.insert(node.inputs.begin(), node.inputs.end());
   }
   for (const Port &port : graph_.outputs) ++uses_[static_cast<size_t>(port.value)];
 }
@@ -113,6 +131,7 @@ void Rewriter::replace(ValueId old, ValueId replacement) {
   auto oldAt = static_cast<size_t>(old), newAt = static_cast<size_t>(replacement);
   assert(graph_.values[oldAt].type == graph_.values[newAt].type && "a rule changed a type");
   replacements_[oldAt] = replacement;
+  if (isStepped(old)) stepped_.insert(replacement);
   uses_[newAt] += uses_[oldAt];
   if (graph_.values[newAt].name.empty()) std::swap(graph_.values[newAt].name, graph_.values[oldAt].name);
 }

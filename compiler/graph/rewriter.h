@@ -41,6 +41,8 @@ class Rewriter {
   bool isNumber(ValueId value, double number) const;
   /// Reads of \p value by nodes, each operand counted, and by the graph's outputs. Never too low.
   int uses(ValueId value) const { return uses_.at(static_cast<size_t>(value)); }
+  /// Whether somebody who reads \p value makes steps of it: there, a difference in the last bit can become a whole one.
+  bool isStepped(ValueId value) const { return stepped_.count(value) != 0; }
 
   // -------------------------------------------------------------------------------------- what rules may do
   /// Adds a node in front of the one that is looked at; it is named after that one and \p consumed.
@@ -69,6 +71,7 @@ class Rewriter {
   std::vector<Node> nodes_;            ///< those already looked at
   std::vector<int> producers_;         ///< per value: position in nodes_, or -1
   std::vector<int> uses_;              ///< per value
+  std::set<ValueId> stepped_;          ///< read by roundings, comparisons, or casts to integers
   std::vector<ValueId> replacements_;  ///< per value: what stands for it, mostly itself
   std::set<std::string> names_;        ///< of all values
   std::string current_;                ///< name of the node that is looked at

@@ -46,6 +46,12 @@ double floatResult(ScalarOp op, const std::vector<Approximate> &args) {
       return std::tanh(a);
     case ScalarOp::Erf:
       return std::erf(a);
+    case ScalarOp::Expm1:
+      return std::expm1(a);
+    case ScalarOp::Log1p:
+      return std::log1p(a);
+    case ScalarOp::Atan:
+      return std::atan(a);
     case ScalarOp::Floor:
       return std::floor(a);
     case ScalarOp::Ceil:
@@ -65,9 +71,9 @@ double floatResult(ScalarOp op, const std::vector<Approximate> &args) {
     case ScalarOp::TruncMod:
       return std::fmod(a, b);
     case ScalarOp::Min:
-      return a < b ? a : b;
+      return std::isnan(a) || a < b ? a : b;
     case ScalarOp::Max:
-      return a > b ? a : b;
+      return std::isnan(a) || a > b ? a : b;
     case ScalarOp::Pow:
       return std::pow(a, b);
     case ScalarOp::Select:
@@ -270,6 +276,9 @@ double ownError(ScalarOp op, DType dtype, const std::vector<Approximate> &args, 
     case ScalarOp::Log:
     case ScalarOp::Tanh:
     case ScalarOp::Erf:
+    case ScalarOp::Expm1:
+    case ScalarOp::Log1p:
+    case ScalarOp::Atan:
       return kFunctionRoundings * once + 2 * roundingError(dtype, 1);
     case ScalarOp::Sin:
     case ScalarOp::Cos:

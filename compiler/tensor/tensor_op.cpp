@@ -83,6 +83,9 @@ bool accepts(ScalarOp op, DType dtype) {
     case ScalarOp::Tan:
     case ScalarOp::Tanh:
     case ScalarOp::Erf:
+    case ScalarOp::Expm1:
+    case ScalarOp::Log1p:
+    case ScalarOp::Atan:
     case ScalarOp::IsNan:
     case ScalarOp::IsInf:
       return isFloat(dtype);

@@ -56,7 +56,8 @@ loop::Kernel demandingKernel() {
   ValuePtr x = load(0, at, {DType::F32, kLanes}, 1), y = load(1, at, {DType::F64, kLanes}, 1);
   ValuePtr sum = constantValue(0, {DType::F32, kLanes});
   for (ScalarOp op : {ScalarOp::Exp, ScalarOp::Log, ScalarOp::Sin, ScalarOp::Cos, ScalarOp::Tan, ScalarOp::Tanh,
-                      ScalarOp::Erf, ScalarOp::Sqrt, ScalarOp::Floor, ScalarOp::Ceil, ScalarOp::Round}) {
+                      ScalarOp::Expm1, ScalarOp::Log1p, ScalarOp::Atan, ScalarOp::Erf, ScalarOp::Sqrt, ScalarOp::Floor,
+                      ScalarOp::Ceil, ScalarOp::Round}) {
     sum = apply(ScalarOp::Add, {sum, apply(op, {x})});
     sum = apply(ScalarOp::Add, {sum, castTo(DType::F32, apply(op, {y}))});
   }

@@ -41,6 +41,9 @@ std::vector<Function> functions() {
           {ScalarOp::Log, [](long double x) { return std::log(x); }, 0, 4, 1.5, 1.5},
           {ScalarOp::Tanh, [](long double x) { return std::tanh(x); }, -12, 12, 3, 4},
           {ScalarOp::Erf, [](long double x) { return std::erf(x); }, -5, 5, 6, 3},
+          {ScalarOp::Expm1, [](long double x) { return std::expm1(x); }, -30, 95, 2, 2},
+          {ScalarOp::Log1p, [](long double x) { return std::log1p(x); }, -1, 4, 2, 2},
+          {ScalarOp::Atan, [](long double x) { return std::atan(x); }, -5, 5, 3, 1.5},
           {ScalarOp::Sin, [](long double x) { return std::sin(x); }, -100, 100, 1.5, 1.5},
           {ScalarOp::Cos, [](long double x) { return std::cos(x); }, -100, 100, 1.5, 1.5},
           {ScalarOp::Tan, [](long double x) { return std::tan(x); }, -100, 100, 3.5, 3}};

@@ -207,9 +207,9 @@ T floatReference(ScalarOp op, T a, T b) {
       return (r < 0) != (b < 0) ? r + b : r;
     }
     case ScalarOp::Min:
-      return a < b ? a : b;
+      return std::isnan(a) || a < b ? a : b;
     case ScalarOp::Max:
-      return a > b ? a : b;
+      return std::isnan(a) || a > b ? a : b;
     default:
       ADD_FAILURE() << "no reference";
       return a;

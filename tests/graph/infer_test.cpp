@@ -111,7 +111,7 @@ const Case kWindows[] = {
      kPlain,
      {f32({1, 4, 5, 2}), f32({8, 4, 3, 3})},
      "conv: kernel reaches over 3 of only 2 padded elements"},
-    {"ConvIntegers", Op::Conv, kPlain, {i64({1, 4, 5, 6}), i64({8, 4, 3, 3})}, "conv: takes floats, not i64"},
+    {"ConvBools", Op::Conv, kPlain, {boolean({1, 4, 5, 6}), boolean({8, 4, 3, 3})}, "conv: does not take bool"},
     {"ConvStride",
      Op::Conv,
      conv({0, 1}, {1, 1}, {0, 0, 0, 0}, 1),

@@ -63,10 +63,10 @@ TEST(ScalarSemantics, Floats) {
   EXPECT_EQ(floats(ScalarOp::TruncMod, -7, 3), -1);
   EXPECT_EQ(floats(ScalarOp::Div, 1, 0), kInfinity);
   EXPECT_EQ(floats(ScalarOp::Sign, -0.5), -1);
-  // The second operand when either is NaN.
-  EXPECT_EQ(floats(ScalarOp::Max, kNan, 1), 1);
+  // NaN when either operand is.
+  EXPECT_TRUE(std::isnan(floats(ScalarOp::Max, kNan, 1)));
   EXPECT_TRUE(std::isnan(floats(ScalarOp::Max, 1, kNan)));
-  EXPECT_EQ(floats(ScalarOp::Min, kNan, 1), 1);
+  EXPECT_TRUE(std::isnan(floats(ScalarOp::Min, kNan, 1)));
   EXPECT_EQ(applyScalarOp(ScalarOp::IsNan, DType::F32, {{.real = kNan}}).integer, 1);
   EXPECT_EQ(applyScalarOp(ScalarOp::LessEqual, DType::F32, {{.real = 1}, {.real = kNan}}).integer, 0);
   EXPECT_NEAR(floats(ScalarOp::Erf, 0.5), 0.5204998778130465, 1e-15);
