@@ -177,7 +177,7 @@ TEST_P(StandardData, AgreesWithTheExpectedOutputs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, StandardData,
-                         testing::Values(Suite{"node", 708}, Suite{"simple", 6}, Suite{"pytorch-operator", 35},
+                         testing::Values(Suite{"node", 820}, Suite{"simple", 7}, Suite{"pytorch-operator", 35},
                                          Suite{"pytorch-converted", 82}),
                          [](const auto &info) {
                            std::string name = info.param.folder;

@@ -4,41 +4,32 @@
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
+#include "compiler/frontend/onnx/wide_unary.h"
 
 namespace hone::frontend {
 namespace {
 
 using Op = ScalarOp;
 
-/// exp(x) - 1
-Result expMinusOne(NodeContext &node, Result x, Result one) {
-  return node.build.apply(Op::Sub, {node.build.apply(Op::Exp, {x}), one});
-}
-
-/// positive where x > 0, else negative
-Result bySign(NodeContext &node, Result negative, Result positive) {
-  Builder &build = node.build;
-  Result zero = build.number(node.dtype(0), 0);
-  return build.apply(Op::Select, {build.apply(Op::Less, {node.input(0), zero}), negative, positive});
+/// min(max(alpha x + beta, 0), 1)
+Result hardSigmoid(const WideUnary &wide, double alpha, double beta) {
+  Result scaled = wide.apply(Op::Mul, {wide.x(), wide.number(alpha)});
+  Result line = wide.apply(Op::Add, {scaled, wide.number(beta)});
+  Result above = wide.apply(Op::Max, {line, wide.number(0)});
+  return wide.apply(Op::Min, {above, wide.number(1)});
 }
 
 /// log(1 + exp(x)), written so that exp cannot overflow: max(x, 0) + log(1 + exp(-|x|))
-// min(max(alpha x + beta, 0), 1)
-Result hardSigmoid(NodeContext &node, double alpha, double beta) {
-  Builder &build = node.build;
-  Result scaled = build.apply(Op::Mul, {node.input(0), build.number(node.dtype(0), alpha)});
-  Result line = build.apply(Op::Add, {scaled, build.number(node.dtype(0), beta)});
-  Result above = build.apply(Op::Max, {line, build.number(node.dtype(0), 0)});
-  return build.apply(Op::Min, {above, build.number(node.dtype(0), 1)});
+Result softplus(const WideUnary &wide) {
+  Result small = wide.apply(Op::Exp, {wide.apply(Op::Neg, {wide.magnitude()})});
+  Result positive = wide.apply(Op::Max, {wide.x(), wide.number(0)});
+  return wide.apply(Op::Add, {positive, wide.apply(Op::Log1p, {small})});
 }
 
-Result softplus(NodeContext &node) {
-  Builder &build = node.build;
-  ValueId x = node.input(0);
-  Result one = build.number(node.dtype(0), 1), zero = build.number(node.dtype(0), 0);
-  Result small = build.apply(Op::Exp, {build.apply(Op::Neg, {build.apply(Op::Abs, {x})})});
-  Result logarithm = build.apply(Op::Log, {build.apply(Op::Add, {small, one})});
-  return build.apply(Op::Add, {build.apply(Op::Max, {x, zero}), logarithm});
+/// x where it is not negative, else alpha (exp(x) - 1)
+Result elu(const WideUnary &wide, double alpha) {
+  Result negative = wide.apply(Op::Mul, {wide.apply(Op::Expm1, {wide.x()}), wide.number(alpha)});
+  return wide.bySign(negative, wide.x());
 }
 
 }  // namespace
@@ -49,8 +40,8 @@ Result importRelu(NodeContext &node) {
 
 Result importLeakyRelu(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 0.01F));
-  return bySign(node, node.build.apply(Op::Mul, {node.input(0), node.build.number(node.dtype(0), alpha)}),
-                node.input(0));
+  WideUnary wide(node);
+  return wide.narrow(wide.bySign(wide.apply(Op::Mul, {wide.x(), wide.number(alpha)}), wide.x()));
 }
 
 Result importPRelu(NodeContext &node) {
@@ -62,69 +53,86 @@ Result importPRelu(NodeContext &node) {
     aligned[0] = node.shape(1)[0];
     slope = build.reshape(slope, aligned);
   }
-  return bySign(node, build.apply(Op::Mul, {node.input(0), slope}), node.input(0));
+  WideUnary wide(node);
+  return wide.narrow(wide.bySign(wide.apply(Op::Mul, {wide.x(), build.cast(slope, wide.dtype())}), wide.x()));
 }
 
 Result importThresholdedRelu(NodeContext &node) {
-  Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 1.0));
-  Result isAbove = build.apply(Op::Less, {build.number(node.dtype(0), alpha), node.input(0)});
-  return build.apply(Op::Select, {isAbove, node.input(0), build.number(node.dtype(0), 0)});
+  WideUnary wide(node);
+  Result isAbove = wide.apply(Op::Less, {wide.number(alpha), wide.x()});
+  return wide.narrow(wide.apply(Op::Select, {isAbove, wide.x(), wide.number(0)}));
+}
+
+// Nearer to 0 by `bias`, and 0 from -lambd to lambd. Integers are computed as floats, as the attributes are.
+Result importShrink(NodeContext &node) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(double lambda, node.real("lambd", 0.5));
+  HONE_ASSIGN_OR_RETURN(double bias, node.real("bias", 0.0));
+  DType dtype = node.dtype(0), computed = isFloat(dtype) ? (dtype == DType::F64 ? dtype : DType::F32) : DType::F64;
+  Result x = build.cast(node.input(0), computed);
+  auto number = [&](double value) { return build.number(computed, value); };
+  Result isBelow = build.apply(Op::Less, {x, number(-lambda)}), isAbove = build.apply(Op::Less, {number(lambda), x});
+  Result raised = build.apply(Op::Add, {x, number(bias)}), lowered = build.apply(Op::Sub, {x, number(bias)});
+  Result outside = build.apply(Op::Select, {isAbove, lowered, number(0)});
+  return build.cast(build.apply(Op::Select, {isBelow, raised, outside}), dtype);
 }
 
 Result importElu(NodeContext &node) {
-  Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 1.0));
-  Result one = build.number(node.dtype(0), 1);
-  Result negative = build.apply(Op::Mul, {expMinusOne(node, node.input(0), one), build.number(node.dtype(0), alpha)});
-  return bySign(node, negative, node.input(0));
+  WideUnary wide(node);
+  return wide.narrow(elu(wide, alpha));
 }
 
+// max(0, x) + min(0, alpha (exp(x / alpha) - 1))
 Result importCelu(NodeContext &node) {
-  Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 1.0));
-  Result scale = build.number(node.dtype(0), alpha), one = build.number(node.dtype(0), 1);
-  Result scaled = build.apply(Op::Div, {node.input(0), scale});
-  return bySign(node, build.apply(Op::Mul, {expMinusOne(node, scaled, one), scale}), node.input(0));
+  WideUnary wide(node);
+  Result scale = wide.number(alpha);
+  Result power = wide.apply(Op::Expm1, {wide.apply(Op::Div, {wide.x(), scale})});
+  return wide.narrow(wide.bySign(wide.apply(Op::Mul, {power, scale}), wide.x()));
 }
 
 Result importSelu(NodeContext &node) {
-  Builder &build = node.build;
   bool isFirst = node.version() < 6;
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", isFirst ? 1.6732F : 1.67326319217681884765625F));
   HONE_ASSIGN_OR_RETURN(double gamma, node.real("gamma", isFirst ? 1.0507F : 1.05070102214813232421875F));
-  Result one = build.number(node.dtype(0), 1);
-  Result negative = build.apply(Op::Mul, {expMinusOne(node, node.input(0), one), build.number(node.dtype(0), alpha)});
-  return build.apply(Op::Mul, {bySign(node, negative, node.input(0)), build.number(node.dtype(0), gamma)});
+  WideUnary wide(node);
+  return wide.narrow(wide.apply(Op::Mul, {elu(wide, alpha), wide.number(gamma)}));
 }
 
 Result importSigmoid(NodeContext &node) {
-  Builder &build = node.build;
-  Result one = build.number(node.dtype(0), 1);
-  Result exponential = build.apply(Op::Exp, {build.apply(Op::Neg, {node.input(0)})});
-  return build.apply(Op::Div, {one, build.apply(Op::Add, {exponential, one})});
+  WideUnary wide(node);
+  Result one = wide.number(1);
+  Result exponential = wide.apply(Op::Exp, {wide.apply(Op::Neg, {wide.x()})});
+  return wide.narrow(wide.apply(Op::Div, {one, wide.apply(Op::Add, {exponential, one})}));
 }
 
 Result importHardSigmoid(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 0.2F));
   HONE_ASSIGN_OR_RETURN(double beta, node.real("beta", 0.5));
-  return hardSigmoid(node, alpha, beta);
+  WideUnary wide(node);
+  return wide.narrow(hardSigmoid(wide, alpha, beta));
 }
 
 Result importHardSwish(NodeContext &node) {
-  return node.build.apply(Op::Mul, {node.input(0), hardSigmoid(node, 1.0 / 6, 0.5)});
+  WideUnary wide(node);
+  return wide.narrow(wide.apply(Op::Mul, {wide.x(), hardSigmoid(wide, 1.0 / 6, 0.5)}));
 }
 
-Result importSoftplus(NodeContext &node) { return softplus(node); }
+Result importSoftplus(NodeContext &node) {
+  WideUnary wide(node);
+  return wide.narrow(softplus(wide));
+}
 
 Result importMish(NodeContext &node) {
-  return node.build.apply(Op::Mul, {node.input(0), node.build.apply(Op::Tanh, {softplus(node)})});
+  WideUnary wide(node);
+  return wide.narrow(wide.apply(Op::Mul, {wide.x(), wide.apply(Op::Tanh, {softplus(wide)})}));
 }
 
 Result importSoftsign(NodeContext &node) {
-  Builder &build = node.build;
-  Result one = build.number(node.dtype(0), 1);
-  return build.apply(Op::Div, {node.input(0), build.apply(Op::Add, {build.apply(Op::Abs, {node.input(0)}), one})});
+  WideUnary wide(node);
+  return wide.narrow(wide.apply(Op::Div, {wide.x(), wide.apply(Op::Add, {wide.magnitude(), wide.number(1)})}));
 }
 
 // The bounds are attributes before version 11 and operands from then on; either may be left out.

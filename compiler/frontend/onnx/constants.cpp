@@ -67,7 +67,11 @@ Result importConstant(NodeContext &node) {
     HONE_ASSIGN_OR_RETURN(std::vector<double> values, node.reals("value_floats"));
     return list(node, DType::F32, values);
   }
-  for (const char *name : {"sparse_value", "value_string", "value_strings"}) {
+  if (node.hasAttribute("sparse_value")) {
+    HONE_ASSIGN_OR_RETURN(graph::Constant value, node.sparseTensor("sparse_value"));
+    return build.constant(std::move(value));
+  }
+  for (const char *name : {"value_string", "value_strings"}) {
     if (node.hasAttribute(name)) return unsupported("a constant given by the attribute '", name, "'");
   }
   return invalid("the attribute 'value' is missing");

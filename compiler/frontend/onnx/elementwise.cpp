@@ -2,6 +2,7 @@
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/tensor_proto.h"
+#include "compiler/frontend/onnx/wide_unary.h"
 #include "compiler/graph/print.h"
 
 namespace hone::frontend {
@@ -84,8 +85,14 @@ Result importIsInf(NodeContext &node) {
 }
 
 Result importMean(NodeContext &node) {
-  Result sum = importVariadic(node, ScalarOp::Add);
-  return node.build.apply(ScalarOp::Div, {sum, node.build.number(node.dtype(0), node.inputCount())});
+  Builder &build = node.build;
+  DType dtype = node.dtype(0), wide = widened(dtype);
+  Result sum = build.cast(node.input(0), wide);
+  for (int i = 1; i < node.inputCount(); ++i) {
+    if (!node.has(i)) return invalid("operand ", i, " is missing");
+    sum = build.apply(ScalarOp::Add, {sum, build.cast(node.input(i), wide)});
+  }
+  return build.cast(build.apply(ScalarOp::Div, {sum, build.number(wide, node.inputCount())}), dtype);
 }
 
 Result importMod(NodeContext &node) {
@@ -93,11 +100,17 @@ Result importMod(NodeContext &node) {
   return importBinary(node, likeC != 0 ? ScalarOp::TruncMod : ScalarOp::FloorMod, false);
 }
 
-// The result has the base's dtype, whatever the exponent's is. Powers of integers are computed in double.
+// The result has the base's dtype, whatever the exponent's is. Integers to the power of integers are exact and wrap;
+// with a float on either side, the wider one decides.
 Result importPow(NodeContext &node) {
   Builder &build = node.build;
-  DType dtype = node.dtype(0);
-  DType computed = isFloat(dtype) ? dtype : DType::F64;
+  DType dtype = node.dtype(0), exponentType = node.dtype(1);
+  DType computed = widened(dtype);
+  if (!isFloat(dtype)) {
+    computed = isFloat(exponentType) ? DType::F64 : dtype == DType::U64 ? DType::U64 : DType::I64;
+  } else if (exponentType == DType::F64) {
+    computed = DType::F64;
+  }
   Result exponent = build.cast(broadcastOperand(node), computed);
   return build.cast(build.apply(ScalarOp::Pow, {build.cast(node.input(0), computed), exponent}), dtype);
 }

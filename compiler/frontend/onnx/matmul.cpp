@@ -32,17 +32,18 @@ Result importGemm(NodeContext &node) {
 }
 
 // A vector on the left is a row, one on the right is a column; the dim that makes it one is not in the result.
-Result importMatMul(NodeContext &node) {
-  Builder &build = node.build;
-  bool isRow = node.rank(0) == 1, isColumn = node.rank(1) == 1;
-  Result a = node.input(0), b = node.input(1);
-  if (isRow) a = build.reshape(a, {1, node.shape(0)[0]});
-  if (isColumn) b = build.reshape(b, {node.shape(1)[0], 1});
+Result matMulOfAnyRank(Builder &build, Result a, Result b) {
+  if (!a.ok() || !b.ok()) return a.ok() ? b : a;
+  bool isRow = build.rank(*a) == 1, isColumn = build.rank(*b) == 1;
+  if (isRow) a = build.reshape(a, {1, build.shape(*a)[0]});
+  if (isColumn) b = build.reshape(b, {build.shape(*b)[0], 1});
   HONE_ASSIGN_OR_RETURN(ValueId product, build.matMul(a, b));
   Shape shape = build.shape(product);
   if (isColumn) shape.pop_back();
   if (isRow) shape.erase(shape.end() - (isColumn ? 1 : 2));
   return build.reshape(product, shape);
 }
+
+Result importMatMul(NodeContext &node) { return matMulOfAnyRank(node.build, node.input(0), node.input(1)); }
 
 }  // namespace hone::frontend

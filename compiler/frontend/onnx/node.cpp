@@ -20,6 +20,7 @@ Attribute::AttributeType typeOf(const Attribute &attribute) {
   if (attribute.has_i()) return Attribute::INT;
   if (attribute.has_s()) return Attribute::STRING;
   if (attribute.has_t()) return Attribute::TENSOR;
+  if (attribute.has_g()) return Attribute::GRAPH;
   if (attribute.floats_size() != 0) return Attribute::FLOATS;
   if (attribute.ints_size() != 0) return Attribute::INTS;
   if (attribute.strings_size() != 0) return Attribute::STRINGS;
@@ -84,6 +85,16 @@ absl::StatusOr<std::vector<std::string>> NodeContext::texts(std::string_view nam
 absl::StatusOr<graph::Constant> NodeContext::tensor(std::string_view name) const {
   HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::TENSOR));
   return readTensor(attribute->t(), limits_);
+}
+
+absl::StatusOr<graph::Constant> NodeContext::sparseTensor(std::string_view name) const {
+  HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::SPARSE_TENSOR));
+  return readSparseTensor(attribute->sparse_tensor(), limits_);
+}
+
+absl::StatusOr<std::vector<ValueId>> NodeContext::subgraph(std::string_view name) const {
+  HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::GRAPH));
+  return subgraphs_(attribute->g());
 }
 
 absl::StatusOr<const graph::ConstantData *> NodeContext::constantInput(int position, std::string_view what) const {

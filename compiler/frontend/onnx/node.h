@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,17 +17,21 @@
 
 namespace hone::frontend {
 
+/// Imports a graph within the graph around it, whose values it may read; gives its outputs.
+using SubgraphImporter = std::function<absl::StatusOr<std::vector<ValueId>>(const onnx::GraphProto &)>;
+
 class NodeContext {
  public:
   /// \p inputs has one entry per operand, -1 where it is omitted; \p usedOutputs are the positions somebody reads.
   NodeContext(const onnx::NodeProto &proto, int64_t version, std::vector<ValueId> inputs, std::set<int> usedOutputs,
-              Builder &builder, const ImportLimits &limits)
+              Builder &builder, const ImportLimits &limits, SubgraphImporter subgraphs)
       : build(builder),
         proto_(proto),
         version_(version),
         inputs_(std::move(inputs)),
         usedOutputs_(std::move(usedOutputs)),
-        limits_(limits) {}
+        limits_(limits),
+        subgraphs_(std::move(subgraphs)) {}
 
   Builder &build;
 
@@ -60,6 +65,9 @@ class NodeContext {
   absl::StatusOr<std::vector<double>> reals(std::string_view name) const;
   absl::StatusOr<std::vector<std::string>> texts(std::string_view name) const;
   absl::StatusOr<graph::Constant> tensor(std::string_view name) const;
+  absl::StatusOr<graph::Constant> sparseTensor(std::string_view name) const;
+  /// Imports the graph that is the attribute; gives its outputs.
+  absl::StatusOr<std::vector<ValueId>> subgraph(std::string_view name) const;
 
   /// Operators that moved a list from an attribute to an operand: the list from wherever it is, if it is anywhere.
   absl::StatusOr<std::optional<std::vector<int64_t>>> listFrom(std::string_view attribute, int position) const;
@@ -75,6 +83,7 @@ class NodeContext {
   std::set<int> usedOutputs_;
   std::vector<ValueId> furtherOutputs_;
   const ImportLimits &limits_;
+  SubgraphImporter subgraphs_;
 };
 
 /// \p axis counted from the front, or an error when \p rank dims have no such axis.

@@ -14,10 +14,16 @@ using Op = ScalarOp;
 constexpr Operator kOperators[] = {
     // name, first and last version, least and most operands, function
     {"Abs", 1, 18, 1, 1, unary<Op::Abs>},
+    {"Acos", 7, 18, 1, 1, importAcos},
+    {"Acosh", 9, 18, 1, 1, importAcosh},
     {"Add", 1, 18, 2, 2, binary<Op::Add>},
     {"And", 1, 18, 2, 2, binary<Op::And>},
     {"ArgMax", 1, 18, 1, 1, importArgMax},
     {"ArgMin", 1, 18, 1, 1, importArgMin},
+    {"Asin", 7, 18, 1, 1, importAsin},
+    {"Asinh", 9, 18, 1, 1, importAsinh},
+    {"Atan", 7, 18, 1, 1, unary<Op::Atan>},
+    {"Atanh", 9, 18, 1, 1, importAtanh},
     {"AveragePool", 1, 18, 1, 1, importAveragePool},
     {"BatchNormalization", 1, 18, 5, 5, importBatchNormalization},
     {"BitShift", 11, 18, 2, 2, importBitShift},
@@ -38,12 +44,15 @@ constexpr Operator kOperators[] = {
     {"Conv", 1, 18, 2, 3, importConv},
     {"ConvTranspose", 1, 18, 2, 3, importConvTranspose},
     {"Cos", 7, 18, 1, 1, unary<Op::Cos>},
+    {"Cosh", 9, 18, 1, 1, importCosh},
     {"CumSum", 11, 18, 2, 2, importCumSum},
     {"DepthToSpace", 1, 18, 1, 1, importDepthToSpace},
+    {"DequantizeLinear", 10, 18, 2, 3, importDequantizeLinear},
     {"Det", 11, 18, 1, 1, importDet},
     {"Div", 1, 18, 2, 2, binary<Op::Div>},
     {"Dropout", 1, 11, 1, 1, importDropout},
     {"Dropout", 12, 18, 1, 3, importDropout},
+    {"DynamicQuantizeLinear", 11, 18, 1, 1, importDynamicQuantizeLinear},
     {"Einsum", 12, 18, 1, kAnyNumber, importEinsum},
     {"Elu", 1, 18, 1, 1, importElu},
     {"Equal", 1, 18, 2, 2, binary<Op::Equal>},
@@ -70,6 +79,7 @@ constexpr Operator kOperators[] = {
     {"HardSwish", 14, 18, 1, 1, importHardSwish},
     {"Hardmax", 1, 18, 1, 1, importHardmax},
     {"Identity", 1, 18, 1, 1, importIdentity},
+    {"If", 1, 18, 1, 1, importIf},
     {"InstanceNormalization", 1, 18, 3, 3, importInstanceNormalization},
     {"IsInf", 10, 18, 1, 1, importIsInf},
     {"IsNaN", 9, 18, 1, 1, unary<Op::IsNan>},
@@ -84,6 +94,7 @@ constexpr Operator kOperators[] = {
     {"LpNormalization", 1, 18, 1, 1, importLpNormalization},
     {"LpPool", 1, 18, 1, 1, importLpPool},
     {"MatMul", 1, 18, 2, 2, importMatMul},
+    {"MatMulInteger", 10, 18, 2, 4, importMatMulInteger},
     {"Max", 1, 18, 1, kAnyNumber, variadic<Op::Max>},
     {"MaxPool", 1, 18, 1, 1, importMaxPool},
     {"MaxUnpool", 9, 18, 2, 3, importMaxUnpool},
@@ -94,6 +105,7 @@ constexpr Operator kOperators[] = {
     {"Mod", 10, 18, 2, 2, importMod},
     {"Mul", 1, 18, 2, 2, binary<Op::Mul>},
     {"Neg", 1, 18, 1, 1, unary<Op::Neg>},
+    {"NegativeLogLikelihoodLoss", 12, 18, 2, 3, importNegativeLogLikelihoodLoss},
     {"NonZero", 9, 18, 1, 1, importNonZero},
     {"Not", 1, 18, 1, 1, unary<Op::Not>},
     {"OneHot", 9, 18, 3, 3, importOneHot},
@@ -103,6 +115,8 @@ constexpr Operator kOperators[] = {
     {"Pad", 11, 17, 2, 3, importPad},
     {"Pad", 18, 18, 2, 4, importPad},
     {"Pow", 1, 18, 2, 2, importPow},
+    {"QLinearMatMul", 10, 18, 8, 8, importQLinearMatMul},
+    {"QuantizeLinear", 10, 18, 2, 3, importQuantizeLinear},
     {"RNN", 1, 18, 3, 6, importRnn},
     {"Range", 11, 18, 3, 3, importRange},
     {"Reciprocal", 1, 18, 1, 1, importReciprocal},
@@ -140,13 +154,16 @@ constexpr Operator kOperators[] = {
     {"ScatterND", 11, 18, 3, 3, importScatterND},
     {"Selu", 1, 18, 1, 1, importSelu},
     {"Shape", 1, 18, 1, 1, importShape},
+    {"Shrink", 9, 18, 1, 1, importShrink},
     {"Sigmoid", 1, 18, 1, 1, importSigmoid},
     {"Sign", 9, 18, 1, 1, unary<Op::Sign>},
     {"Sin", 7, 18, 1, 1, unary<Op::Sin>},
+    {"Sinh", 9, 18, 1, 1, importSinh},
     {"Size", 1, 18, 1, 1, importSize},
     {"Slice", 1, 9, 1, 1, importSlice},
     {"Slice", 10, 18, 3, 5, importSlice},
     {"Softmax", 1, 18, 1, 1, importSoftmax},
+    {"SoftmaxCrossEntropyLoss", 12, 18, 2, 3, importSoftmaxCrossEntropyLoss},
     {"Softplus", 1, 18, 1, 1, importSoftplus},
     {"Softsign", 1, 18, 1, 1, importSoftsign},
     {"SpaceToDepth", 1, 18, 1, 1, importSpaceToDepth},
@@ -175,11 +192,42 @@ constexpr Operator kOperators[] = {
     {"Xor", 1, 18, 2, 2, binary<Op::Xor>},
 };
 
+constexpr std::string_view kRandom =
+    "it gives other results each time; feed the random numbers as an input of the network";
+constexpr std::string_view kIterates =
+    "it repeats a graph as often as the data says; export the model with the iterations written out";
+constexpr std::string_view kLists = "it works on lists of tensors, and a compiled network has single tensors";
+constexpr std::string_view kOptional = "it works on values that may be absent, and a compiled network has all of them";
+constexpr std::string_view kText =
+    "it works on text; do this step in the program that runs the network, and feed its result";
+
 struct Exclusion {
   std::string_view name, reason;
 };
 constexpr Exclusion kExclusions[] = {
+    {"Bernoulli", kRandom},
+    {"ConcatFromSequence", kLists},
+    {"Loop", kIterates},
+    {"Multinomial", kRandom},
     {"NonMaxSuppression", kSizeDependsOnData},
+    {"Optional", kOptional},
+    {"OptionalGetElement", kOptional},
+    {"OptionalHasElement", kOptional},
+    {"RandomNormal", kRandom},
+    {"RandomNormalLike", kRandom},
+    {"RandomUniform", kRandom},
+    {"RandomUniformLike", kRandom},
+    {"Scan", kIterates},
+    {"SequenceAt", kLists},
+    {"SequenceConstruct", kLists},
+    {"SequenceEmpty", kLists},
+    {"SequenceErase", kLists},
+    {"SequenceInsert", kLists},
+    {"SequenceLength", kLists},
+    {"SequenceMap", kLists},
+    {"SplitToSequence", kLists},
+    {"StringNormalizer", kText},
+    {"TfIdfVectorizer", kText},
     {"Unique", kSizeDependsOnData},
 };
 

@@ -64,6 +64,15 @@ Result importWhere(NodeContext &node);
 /// The second operand as numpy's broadcasting wants it, whatever the version's own rule was.
 Result broadcastOperand(NodeContext &node);
 
+// trigonometry.cpp
+Result importAcos(NodeContext &node);
+Result importAcosh(NodeContext &node);
+Result importAsin(NodeContext &node);
+Result importAsinh(NodeContext &node);
+Result importAtanh(NodeContext &node);
+Result importCosh(NodeContext &node);
+Result importSinh(NodeContext &node);
+
 // activation.cpp
 Result importCelu(NodeContext &node);
 Result importClip(NodeContext &node);
@@ -75,6 +84,7 @@ Result importMish(NodeContext &node);
 Result importPRelu(NodeContext &node);
 Result importRelu(NodeContext &node);
 Result importSelu(NodeContext &node);
+Result importShrink(NodeContext &node);
 Result importSigmoid(NodeContext &node);
 Result importSoftplus(NodeContext &node);
 Result importSoftsign(NodeContext &node);
@@ -112,6 +122,22 @@ Result importUpsample(NodeContext &node);
 // matmul.cpp
 Result importGemm(NodeContext &node);
 Result importMatMul(NodeContext &node);
+/// With vectors as rows or columns, as numpy's matmul takes them.
+Result matMulOfAnyRank(Builder &build, Result a, Result b);
+
+// quantisation.cpp
+Result importDequantizeLinear(NodeContext &node);
+Result importDynamicQuantizeLinear(NodeContext &node);
+Result importMatMulInteger(NodeContext &node);
+Result importQLinearMatMul(NodeContext &node);
+Result importQuantizeLinear(NodeContext &node);
+
+// losses.cpp
+Result importNegativeLogLikelihoodLoss(NodeContext &node);
+Result importSoftmaxCrossEntropyLoss(NodeContext &node);
+
+// control_flow.cpp
+Result importIf(NodeContext &node);
 
 // normalisation.cpp
 Result importBatchNormalization(NodeContext &node);

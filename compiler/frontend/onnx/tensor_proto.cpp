@@ -1,13 +1,16 @@
 #include "compiler/frontend/onnx/tensor_proto.h"
 
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/builder.h"
+#include "compiler/graph/constants.h"
 #include "compiler/graph/print.h"
 
 namespace hone::frontend {
@@ -122,8 +125,17 @@ absl::StatusOr<DType> readDType(int64_t dataType) {
       return unsupported("element type ", TensorProto::DataType_Name(static_cast<TensorProto::DataType>(dataType)),
                          " is not supported");
     default:
-      return invalid("element type ", dataType, " is unknown");
+      break;
   }
+  // Those that came with later versions of the format, by number.
+  constexpr std::string_view kNewer[] = {"FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
+                                         "UINT4",        "INT4",           "FLOAT4E2M1"};
+  constexpr int64_t kFirst = 17;
+  if (dataType >= kFirst && dataType < kFirst + static_cast<int64_t>(std::size(kNewer))) {
+    const std::string name(kNewer[static_cast<size_t>(dataType - kFirst)]);
+    return unsupported("element type ", name, " is not supported");
+  }
+  return invalid("element type ", dataType, " is unknown");
 }
 
 absl::StatusOr<graph::Constant> readTensor(const TensorProto &tensor, const ImportLimits &limits) {
@@ -131,6 +143,45 @@ absl::StatusOr<graph::Constant> readTensor(const TensorProto &tensor, const Impo
   if (result.ok()) return result;
   return absl::Status(result.status().code(),
                       absl::StrCat("tensor '", tensor.name(), "': ", result.status().message()));
+}
+
+absl::StatusOr<graph::Constant> readSparseTensor(const onnx::SparseTensorProto &tensor, const ImportLimits &limits) {
+  HONE_ASSIGN_OR_RETURN(graph::Constant values, readTensor(tensor.values(), limits));
+  HONE_ASSIGN_OR_RETURN(graph::Constant indices, readTensor(tensor.indices(), limits));
+  graph::Shape shape(tensor.dims().begin(), tensor.dims().end());
+  const std::string &name = tensor.values().name();
+  auto refuse = [&](const auto &...parts) { return invalid("sparse tensor '", name, "': ", parts...); };
+  absl::StatusOr<int64_t> count = checkedElements(shape, limits);
+  if (!count.ok()) return refuse(count.status().message());
+  // The result must not be larger than what a model of this size may ask for.
+  if (*count > limits.constantBytes / sizeOf(values->type.dtype)) {
+    return refuse("the constants take more than ", limits.constantBytes, " bytes");
+  }
+  // Positions in row-major order, or one index per dim.
+  const graph::Shape &listed = indices->type.shape;
+  const auto rank = static_cast<int64_t>(shape.size());
+  const int64_t given = values->type.elements(), perValue = listed.size() == 2 ? rank : 1;
+  bool fits = indices->type.dtype == DType::I64 && values->type.shape.size() == 1 &&
+              (listed == graph::Shape{given} || listed == graph::Shape{given, rank});
+  if (!fits) return refuse("indices of shape ", graph::shapeText(listed), " do not go with ", given, " values");
+  std::vector<int64_t> places(static_cast<size_t>(indices->type.elements()));
+  graph::readElements(*indices, 0, 1, static_cast<int64_t>(places.size()), places.data());
+  auto result = std::make_shared<graph::ConstantData>();
+  const auto size = static_cast<size_t>(sizeOf(values->type.dtype));
+  result->type = {values->type.dtype, shape};
+  result->bytes.resize(static_cast<size_t>(*count) * size);
+  for (int64_t i = 0; i < given; ++i) {
+    int64_t position = 0;
+    for (int64_t d = 0; d < perValue; ++d) {
+      const int64_t index = places[static_cast<size_t>(i * perValue + d)];
+      const int64_t extent = listed.size() == 2 ? shape[static_cast<size_t>(d)] : *count;
+      if (index < 0 || index >= extent) return refuse("index ", index, " is outside of ", extent, " elements");
+      position = position * extent + index;
+    }
+    std::memcpy(result->bytes.data() + static_cast<size_t>(position) * size,
+                values->bytes.data() + static_cast<size_t>(i) * size, size);
+  }
+  return graph::Constant(std::move(result));
 }
 
 absl::StatusOr<int64_t> checkedElements(const graph::Shape &shape, const ImportLimits &limits) {

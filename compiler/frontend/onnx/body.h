@@ -1,0 +1,36 @@
+// A body of nodes: the model's graph, a branch of an If, or a function. Which names it gives and reads, which of its
+// nodes matter, and in which order. Pure functions; thread-safe. Results refer to the model, which must outlive them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "onnx/onnx_pb.h"
+
+namespace hone::frontend {
+
+struct BodyIndex {
+  std::map<std::string, const onnx::TensorProto *> constants;              ///< initializers by name
+  std::map<std::string, const onnx::SparseTensorProto *> sparseConstants;  ///< the same, written sparsely
+  std::vector<const onnx::ValueInfoProto *> inputs;                        ///< those that no initializer gives
+  std::vector<const onnx::NodeProto *> nodes;  ///< which the outputs need, each after its operands
+  std::map<std::string, int64_t> uses;         ///< values that these nodes or the outputs read
+};
+
+/// Whether a name is one of the bodies around.
+using OuterNames = std::function<bool(const std::string &)>;
+
+absl::StatusOr<BodyIndex> indexGraph(const onnx::GraphProto &graph, const OuterNames &isOuter);
+absl::StatusOr<BodyIndex> indexFunction(const onnx::FunctionProto &function);
+
+/// The node's name, or that of its first output where it has none.
+std::string nodeName(const onnx::NodeProto &node);
+
+/// "'a', 'b' and 3 more"
+std::string listNames(const std::vector<std::string> &names);
+
+}  // namespace hone::frontend
