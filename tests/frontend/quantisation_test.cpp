@@ -142,6 +142,22 @@ TEST(Quantisation, MultipliesIntegersOfBothKinds) {
       .gives({words({2, 2}, {-31840, 30890, 1300, -1260})});
 }
 
+TEST(Quantisation, ConvolvesWithZeroPointsAsPadding) {
+  const Operand data = bytes({1, 1, 3}, {11, 12, 13}), weight = bytes({2, 1, 2}, {1, 2, 3, 4});
+  OneNode("ConvInteger", {data, weight, bytes({}, {10}), bytes({2}, {0, 3})}, 10)
+      .with("pads", std::vector<int64_t>{1, 0})
+      .gives({words({1, 2, 3}, {2, 5, 8, 1, 2, 3})});
+}
+
+TEST(Quantisation, ConvolvesWithAScaleForEachChannel) {
+  // Sums 3, 5 and 2, 3; with the bias 4, 6 and -3, -2; scales 0.5 * {1, 4} / 2.
+  OneNode("QLinearConv",
+          {bytes({1, 1, 3}, {11, 12, 13}), floats({}, {0.5}), bytes({}, {10}), bytes({2, 1, 2}, {1, 1, 3, 4}),
+           floats({2}, {1, 4}), bytes({2}, {0, 3}), floats({}, {2}), bytes({}, {7}), words({2}, {1, -5})},
+          10)
+      .gives({bytes({1, 2, 2}, {8, 9, 4, 5})});  // 1, 1.5 -> 2, -3, -2
+}
+
 TEST(Quantisation, MultipliesQuantisedMatrices) {
   OneNode("QLinearMatMul",
           {signedBytes({2, 2}, {1, 2, 3, 4}), floats({2}, {1, 2}), signedBytes({2}, {0, 1}),

@@ -126,9 +126,11 @@ Result importMatMul(NodeContext &node);
 Result matMulOfAnyRank(Builder &build, Result a, Result b);
 
 // quantisation.cpp
+Result importConvInteger(NodeContext &node);
 Result importDequantizeLinear(NodeContext &node);
 Result importDynamicQuantizeLinear(NodeContext &node);
 Result importMatMulInteger(NodeContext &node);
+Result importQLinearConv(NodeContext &node);
 Result importQLinearMatMul(NodeContext &node);
 Result importQuantizeLinear(NodeContext &node);
 

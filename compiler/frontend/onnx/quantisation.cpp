@@ -4,6 +4,7 @@
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
+#include "compiler/frontend/onnx/window.h"
 #include "compiler/graph/print.h"
 
 namespace hone::frontend {
@@ -51,6 +52,34 @@ absl::Status checkSmall(NodeContext &node, int position) {
 struct Operands {
   int data, dataZero, weight, weightZero;
 };
+
+absl::StatusOr<std::optional<Result>> optionalZero(NodeContext &node, int position, int64_t axis, int64_t rank,
+                                                   int64_t extent) {
+  if (!node.has(position)) return std::optional<Result>();
+  HONE_RETURN_IF_ERROR(checkSmall(node, position));
+  HONE_ASSIGN_OR_RETURN(ValueId zero, alongAxis(node, position, axis, rank, extent));
+  return std::optional<Result>(zero);
+}
+
+/// The convolution in int32. Padding is the zero point, thus 0.
+Result integerConv(NodeContext &node, const Operands &operands, const std::vector<Result> &bias) {
+  Builder &build = node.build;
+  HONE_RETURN_IF_ERROR(checkSmall(node, operands.data));
+  HONE_RETURN_IF_ERROR(checkSmall(node, operands.weight));
+  const Shape data = node.shape(operands.data), weight = node.shape(operands.weight);
+  if (weight.size() != data.size() || weight.size() < 3) {
+    return invalid("data of shape ", graph::shapeText(data), " does not go with weights of shape ",
+                   graph::shapeText(weight));
+  }
+  const auto rank = static_cast<int64_t>(data.size());
+  HONE_ASSIGN_OR_RETURN(std::optional<Result> dataZero, optionalZero(node, operands.dataZero, 0, rank, 1));
+  HONE_ASSIGN_OR_RETURN(std::optional<Result> weightZero, optionalZero(node, operands.weightZero, 0, rank, weight[0]));
+  HONE_ASSIGN_OR_RETURN(Window window, readWindow(node, data, Shape(weight.begin() + 2, weight.end())));
+  HONE_ASSIGN_OR_RETURN(int64_t groups, node.integer("group", 1));
+  return build.conv(centred(build, node.input(operands.data), dataZero),
+                    centred(build, node.input(operands.weight), weightZero), bias,
+                    {window.strides, window.dilations, window.pads, groups});
+}
 
 /// A scale or zero point of a matrix product: one element, one per row or column as a list, or a shape that broadcasts.
 Result alongMatrix(NodeContext &node, int position, bool isRows) {
@@ -148,7 +177,22 @@ Result importDynamicQuantizeLinear(NodeContext &node) {
   return result;
 }
 
+Result importConvInteger(NodeContext &node) { return integerConv(node, {0, 2, 1, 3}, {}); }
+
 Result importMatMulInteger(NodeContext &node) { return integerMatMul(node, {0, 2, 1, 3}); }
+
+// The scale of the sums is the product of the scales of what is multiplied; the bias has it already.
+Result importQLinearConv(NodeContext &node) {
+  Builder &build = node.build;
+  std::vector<Result> bias;
+  if (node.has(8)) bias.emplace_back(build.cast(node.input(8), DType::I32));
+  HONE_ASSIGN_OR_RETURN(ValueId sum, integerConv(node, {0, 2, 3, 5}, bias));
+  const int64_t rank = node.rank(0);
+  Result dataScale = alongAxis(node, 1, 0, 1, 1), resultScale = alongAxis(node, 6, 0, 1, 1);
+  Result weightScale = alongAxis(node, 4, 1, rank, node.shape(3)[0]);
+  Result scale = build.apply(Op::Div, {build.apply(Op::Mul, {dataScale, weightScale}), resultScale});
+  return requantised(node, sum, scale, 7);
+}
 
 Result importQLinearMatMul(NodeContext &node) {
   Builder &build = node.build;
