@@ -100,6 +100,19 @@ Result importMod(NodeContext &node) {
   return importBinary(node, likeC != 0 ? ScalarOp::TruncMod : ScalarOp::FloorMod, false);
 }
 
+namespace {
+
+/// The nearest integer where \p value, a float64, is off by its last bits alone: 3^6 may come out as 729 - 1e-13, of
+/// which a cast to an integer would make 728.
+Result snapToInteger(Builder &build, Result value) {
+  Result nearest = build.apply(ScalarOp::Round, {value});
+  Result distance = build.apply(ScalarOp::Abs, {build.apply(ScalarOp::Sub, {value, nearest})});
+  Result slack = build.apply(ScalarOp::Mul, {build.apply(ScalarOp::Abs, {value}), build.number(DType::F64, 0x1p-48)});
+  return build.apply(ScalarOp::Select, {build.apply(ScalarOp::LessEqual, {distance, slack}), nearest, value});
+}
+
+}  // namespace
+
 // The result has the base's dtype, whatever the exponent's is. Integers to the power of integers are exact and wrap;
 // with a float on either side, the wider one decides.
 Result importPow(NodeContext &node) {
@@ -112,7 +125,9 @@ Result importPow(NodeContext &node) {
     computed = DType::F64;
   }
   Result exponent = build.cast(broadcastOperand(node), computed);
-  return build.cast(build.apply(ScalarOp::Pow, {build.cast(node.input(0), computed), exponent}), dtype);
+  Result power = build.apply(ScalarOp::Pow, {build.cast(node.input(0), computed), exponent});
+  if (!isFloat(dtype) && isFloat(computed)) power = snapToInteger(build, power);
+  return build.cast(power, dtype);
 }
 
 Result importReciprocal(NodeContext &node) {
