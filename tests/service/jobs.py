@@ -22,7 +22,7 @@ class Maker:
         """Takes seconds to compile."""
         path = os.path.join(self.service.folder, "slow.onnx")
         if not os.path.exists(path):
-            subprocess.run([HONE, "sample", "mobilenet-v2", "-o", path], check=True, env=self.service.environment())
+            subprocess.run([HONE, "sample", "inception-v1", "-o", path], check=True, env=self.service.environment())
         with open(path, "rb") as file:
             return file.read()
 
