@@ -21,5 +21,6 @@ int jobsCommand(const Invocation &invocation);
 int runCommand(const Invocation &invocation);
 int sampleCommand(const Invocation &invocation);
 int serverCommand(const Invocation &invocation);
+int testModelCommand(const Invocation &invocation);
 
 }  // namespace hone::client

@@ -8,12 +8,12 @@
 #include "client/arguments.h"
 #include "client/commands.h"
 #include "client/compile_flags.h"
-#include "client/crash_report.h"
+#include "client/compile_job.h"
 #include "client/failure.h"
 #include "client/output_file.h"
 #include "client/request.h"
 #include "client/service/connection.h"
-#include "client/service/job_follow.h"
+#include "client/service/job_run.h"
 #include "client/service/target.h"
 #include "runtime/printable.h"
 
@@ -25,6 +25,7 @@ constexpr char kExamples[] =
     "Examples:\n"
     "  hone compile model.onnx -o model.tar                            for this machine\n"
     "  hone compile model.onnx --input-shapes \"data:[1,3,224,224]\"     binds symbolic dimensions\n"
+    "  hone compile model.onnx --bind axes=1,2 --bind shape=shape.npy  makes inputs constants\n"
     "  hone compile model.onnx --server builds.lan --rpc-key rpi4      by a server, for its devices\n"
     "  hone compile model.onnx --detach                                prints the job's id and returns\n";
 
@@ -48,16 +49,7 @@ struct Compilation {
            !options.stop_after().empty();
   }
 
-  absl::StatusOr<v1::JobSpec> prepare(Transfer &transfer) const {
-    auto digest = transfer.put(model.descriptor(), flags.model);
-    if (!digest.ok()) return digest.status();
-    v1::JobSpec spec;
-    v1::CompileJob &job = *spec.mutable_compile();
-    *job.mutable_model() = *std::move(digest);
-    *job.mutable_options() = options;
-    job.set_skip_cache(flags.noCache || wantsMore());
-    return spec;
-  }
+  CompileJob job() const { return {flags.model, model, options, invocation.commandLine, flags.noCache || wantsMore()}; }
 
   absl::Status deliver(const v1::Job &job, Transfer &transfer) {
     const v1::Result &result = job.result().result();
@@ -71,13 +63,6 @@ struct Compilation {
     }
     if (flags.printPassTimes || flags.verbosity > 0) printTimings(result);
     return artifact.has_value() ? artifact->commit() : absl::OkStatus();
-  }
-
-  absl::Status explain(const v1::Job &job, Connection &connection) const {
-    if (job.result().result().outcome() != v1::Result::DEFECT) return endOf(job, flags.model);
-    Request request{{}, {.input = model.descriptor()}, flags.model, invocation.commandLine};
-    *request.work.mutable_compile() = options;
-    return explainDeath(request, {job.result().result(), 0, "", lastLog(connection, job.id())});
   }
 };
 
@@ -106,9 +91,9 @@ absl::Status compile(const CompileFlags &flags, const Invocation &invocation) {
   // The text has served: equal requests are equal, however their target was written.
   compilation.options.clear_target();
   *compilation.options.mutable_target_description() = *std::move(target);
-  const JobPlan plan{[&](Transfer &transfer) { return compilation.prepare(transfer); },
+  const JobPlan plan{[&](Transfer &transfer) { return compilation.job().specify(transfer); },
                      [&](const v1::Job &job, Transfer &transfer) { return compilation.deliver(job, transfer); },
-                     [&](const v1::Job &job) { return compilation.explain(job, **connection); }};
+                     [&](const v1::Job &job) { return compilation.job().explain(job, **connection); }};
   return runJob(**connection, plan, flags.job);
 }
 

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/bound_inputs.h"
 #include "client/compile_values.h"
 
 namespace hone::client {
@@ -57,6 +58,11 @@ void declareCompileFlags(CLI::App &app, CompileFlags &flags) {
   }
   app.add_option("--input-shapes", flags.inputShapes,
                  "shapes of inputs, which bind symbolic dimensions: \"name:[1,3,224,224] name2:[1,10]\"");
+  app.add_option(
+         "--bind", flags.bind,
+         "makes an input a constant, which the artifact no longer has: NAME=VALUE[,VALUE…] or NAME=FILE.npy; may "
+         "be repeated")
+      ->allow_extra_args(false);
   app.add_option("--rpc-key", flags.key, "compile for the devices of this key instead of --target (hone devices list)")
       ->group("Server");
   app.add_option("-o,--output", flags.output, "the artifact to write")->capture_default_str();
@@ -100,6 +106,9 @@ absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags) {
     shape.set_name(name);
     for (const int64_t dim : dims) shape.add_dims(dim);
   }
+  auto bound = parseBoundInputs(flags.bind);
+  if (!bound.ok()) return bound.status();
+  for (v1::BoundInput &input : *bound) *message.add_bound_inputs() = std::move(input);
   if (!flags.schedules.empty()) {
     auto text = readText(flags.schedules);
     if (!text.ok()) return text.status();

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/service/endpoint.h"
@@ -20,6 +21,7 @@ struct CompileFlags {
   std::string target = "llvm";
   std::map<std::string, std::string> targetKeys;
   std::string inputShapes;
+  std::vector<std::string> bind;  ///< NAME=VALUE or NAME=FILE.npy
   std::string output = "module.tar";
   std::string outputFormat = "so";
   std::string modelFormat;

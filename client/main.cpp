@@ -25,6 +25,7 @@ constexpr Command kCommands[] = {
     {"compile", hone::client::compileCommand, "an ONNX model to an artifact"},
     {"run", hone::client::runCommand, "an artifact on inputs, here or on a device of a server"},
     {"inspect", hone::client::inspectCommand, "what an artifact holds"},
+    {"test-model", hone::client::testModelCommand, "a model with test data against its expected outputs"},
     {"sample", hone::client::sampleCommand, "a well-known network with random weights"},
     {"jobs", hone::client::jobsCommand, "list, show, watch, cancel, logs, download: jobs of a server"},
     {"devices", hone::client::devicesCommand, "list, drain, undrain: builders and devices of a server"},
@@ -46,7 +47,7 @@ constexpr OtherCommand kOthers[] = {
 void printHelp(FILE *out) {
   fputs("hone compiles neural networks to native code and runs them.\n\nusage: hone COMMAND [ARGUMENTS]\n\n", out);
   for (const Command &command : kCommands)
-    fprintf(out, "  %-9s %s\n", std::string(command.name).c_str(), std::string(command.summary).c_str());
+    fprintf(out, "  %-10s %s\n", std::string(command.name).c_str(), std::string(command.summary).c_str());
   fputs(
       "\nexamples:\n"
       "  hone sample resnet50-v2 -o resnet.onnx          a model to begin with\n"

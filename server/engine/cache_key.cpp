@@ -50,6 +50,24 @@ void appendShapes(std::string &text, const v1::Compile &options) {
   for (const std::string &line : sorted(shapes)) text += line;
 }
 
+/// In the order of the names; each name is there once.
+void appendBoundInputs(std::string &text, const v1::Compile &options) {
+  std::vector<std::string> inputs;
+  for (const v1::BoundInput &input : options.bound_inputs()) {
+    std::string part;
+    field(part, "bound", input.name());
+    if (input.has_tensor()) {
+      field(part, "dtype", input.tensor().dtype());
+      for (const int64_t dim : input.tensor().shape()) field(part, "dim", dim);
+      field(part, "data", sha256Hex(input.tensor().data()));
+    } else {
+      field(part, "numbers", input.numbers());
+    }
+    inputs.push_back(std::move(part));
+  }
+  for (const std::string &part : sorted(inputs)) text += part;
+}
+
 }  // namespace
 
 std::string canonicalText(const v1::CompileJob &compile) {
@@ -58,6 +76,7 @@ std::string canonicalText(const v1::CompileJob &compile) {
   field(text, "model", compile.model().sha256());
   field(text, "model_bytes", compile.model().size_bytes());
   appendShapes(text, options);
+  appendBoundInputs(text, options);
   field(text, "schedules", options.schedules());
   field(text, "opt_level", options.opt_level());
   for (const std::string &pass : sorted(options.disabled_passes())) field(text, "disabled_pass", pass);

@@ -11,7 +11,8 @@ namespace {
 
 constexpr size_t kMostLabel = 256;
 constexpr size_t kMostName = 256;
-constexpr size_t kMostSchedules = 2 << 20;  // it is stored with the job, and a message has 4 MiB
+constexpr size_t kMostSchedules = 2 << 20;   // it is stored with the job, and a message has 4 MiB
+constexpr size_t kMostBoundBytes = 1 << 20;  // all of them together, for the same reason
 constexpr int kMostItems = 1000;
 constexpr int kMostDims = 64;
 constexpr int64_t kMostDim = int64_t{1} << 40;
@@ -22,6 +23,22 @@ absl::Status checkNames(std::string_view field, const google::protobuf::Repeated
   HONE_CHECK(checkRange(field, names.size(), 0, kMostItems));
   for (const std::string &name : names) HONE_CHECK(checkLength(field, name, kMostName));
   return absl::OkStatus();
+}
+
+absl::Status checkBoundInputs(const v1::Compile &options) {
+  HONE_CHECK(checkRange("the number of bound_inputs", options.bound_inputs_size(), 0, kMostItems));
+  size_t bytes = 0;
+  for (const v1::BoundInput &input : options.bound_inputs()) {
+    HONE_CHECK(checkLength("a bound input's name", input.name(), kMostName));
+    if (input.value_case() == v1::BoundInput::VALUE_NOT_SET)
+      return absl::InvalidArgumentError(absl::StrCat("the bound input '", input.name(), "' has no value"));
+    HONE_CHECK(checkLength("a bound input's dtype", input.tensor().dtype(), kMostName));
+    HONE_CHECK(checkRange("the rank of a bound input", input.tensor().shape_size(), 0, kMostDims));
+    bytes += input.numbers().size() + input.tensor().data().size();
+  }
+  if (bytes <= kMostBoundBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the bound inputs have ", bytes, " bytes in all; the limit is ",
+                                                 kMostBoundBytes, ": make larger constants initializers of the model"));
 }
 
 absl::Status checkCompile(const v1::CompileJob &job) {
@@ -38,6 +55,7 @@ absl::Status checkCompile(const v1::CompileJob &job) {
     HONE_CHECK(checkRange("the rank of an input", shape.dims_size(), 0, kMostDims));
     for (const int64_t dim : shape.dims()) HONE_CHECK(checkRange("a dimension of an input", dim, 0, kMostDim));
   }
+  HONE_CHECK(checkBoundInputs(options));
   HONE_CHECK(checkLength("schedules", options.schedules(), kMostSchedules));
   HONE_CHECK(checkRange("opt_level", options.opt_level(), 0, 3));
   HONE_CHECK(checkNames("disabled_passes", options.disabled_passes()));

@@ -11,7 +11,11 @@ absl::Status noJob(const std::string &id) { return absl::NotFoundError(absl::Str
 
 /// What listings leave out.
 void shorten(v1::Job &job) {
-  if (job.spec().has_compile()) job.mutable_spec()->mutable_compile()->mutable_options()->clear_schedules();
+  if (job.spec().has_compile()) {
+    v1::Compile &options = *job.mutable_spec()->mutable_compile()->mutable_options();
+    options.clear_schedules();
+    options.clear_bound_inputs();
+  }
   if (!job.has_result()) return;
   v1::Result &result = *job.mutable_result()->mutable_result();
   result.clear_printed();

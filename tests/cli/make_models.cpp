@@ -48,6 +48,17 @@ ModelBuilder unbound() {
   return model;
 }
 
+// A shape that whoever runs the model feeds: it has to be bound.
+ModelBuilder reshaped() {
+  ModelBuilder model(13);
+  model.input("data", DType::F32, {2, 3});
+  model.input("shape", DType::I64, {-1});
+  model.node("Reshape", {"data", "shape"}, {"turned"});
+  model.node("Neg", {"turned"}, {"out"});
+  model.output("out");
+  return model;
+}
+
 ModelBuilder unknownOperators() {
   ModelBuilder model(13);
   model.input("x", DType::F32, {1, 4});
@@ -143,6 +154,7 @@ int main(int argc, char **argv) {
   }
   write(argv[1], "classifier.onnx", classifier());
   write(argv[1], "unbound.onnx", unbound());
+  write(argv[1], "reshaped.onnx", reshaped());
   write(argv[1], "unknown.onnx", unknownOperators());
   write(argv[1], "million.onnx", chain(1'000'000));
   write(argv[1], "strange.onnx", strangeNames());

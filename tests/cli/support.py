@@ -19,15 +19,20 @@ PATIENCE = 120  # seconds; only a broken program needs them
 SIZES = {"<f4": ("f", 4), "<f8": ("d", 8), "<i8": ("q", 8)}
 
 
+def npy(dtype, shape, data):
+    """The bytes of an npy file; dtype as numpy writes it."""
+    shape_text = "(" + "".join(f"{extent}, " for extent in shape) + ")"
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape_text}, }}"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data
+
+
 def write_npz(path, arrays):
     """arrays: name -> (dtype as numpy writes it, shape, flat values)."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, (dtype, shape, values) in arrays.items():
-            shape_text = "(" + "".join(f"{extent}, " for extent in shape) + ")"
-            header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape_text}, }}"
-            header += " " * (-(len(header) + 11) % 64) + "\n"
             data = struct.pack(f"<{len(values)}{SIZES[dtype][0]}", *values)
-            archive.writestr(name + ".npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + data)
+            archive.writestr(name + ".npy", npy(dtype, shape, data))
 
 
 def read_npz(path):

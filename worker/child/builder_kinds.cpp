@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,12 +69,36 @@ v1::TargetDescription messageOf(const TargetDescription &target) {
   return message;
 }
 
+// Whether the tensor fits what the model declares is the frontend's to say, its own parts' fitting together too.
+absl::StatusOr<frontend::BoundValue> boundValueOf(const v1::BoundInput &input) {
+  if (!input.has_tensor()) return frontend::BoundValue(input.numbers());
+  const v1::Tensor &tensor = input.tensor();
+  const auto dtype = parseDType(tensor.dtype());
+  if (!dtype.has_value())
+    return absl::FailedPreconditionError(
+        absl::StrCat("the bound input '", input.name(), "' has dtype '", tensor.dtype(), "', which there is not"));
+  auto constant = std::make_shared<graph::ConstantData>();
+  constant->type = {*dtype, {tensor.shape().begin(), tensor.shape().end()}};
+  constant->bytes.assign(tensor.data().begin(), tensor.data().end());
+  return frontend::BoundValue(graph::Constant(std::move(constant)));
+}
+
+absl::Status bindInputs(const v1::Compile &request, driver::CompileOptions &options) {
+  for (const v1::BoundInput &input : request.bound_inputs()) {
+    HONE_ASSIGN_OR_RETURN(frontend::BoundValue value, boundValueOf(input));
+    if (!options.boundInputs.emplace(input.name(), std::move(value)).second)
+      return absl::FailedPreconditionError(absl::StrCat("the input '", input.name(), "' is bound twice"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<driver::CompileOptions> optionsOf(const v1::Compile &request) {
   driver::CompileOptions options;
   HONE_ASSIGN_OR_RETURN(options.target, request.has_target_description() ? targetOf(request.target_description())
                                                                          : resolveTarget(request.target()));
   for (const v1::InputShape &shape : request.input_shapes())
     options.inputShapes[shape.name()] = {shape.dims().begin(), shape.dims().end()};
+  HONE_RETURN_IF_ERROR(bindInputs(request, options));
   options.schedules = request.schedules();
   options.optLevel = request.opt_level();
   options.disabledPasses = {request.disabled_passes().begin(), request.disabled_passes().end()};

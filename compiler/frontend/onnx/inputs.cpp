@@ -110,17 +110,20 @@ absl::Status bind(const graph::Shape &shape, Input &input, std::map<std::string,
 
 absl::Status unboundError(const std::vector<Input> &inputs) {
   std::vector<std::string> sentences, flags;
+  std::string parameter;
   for (const Input &input : inputs) {
     bool isBound = input.dims.has_value();
     for (size_t i = 0; isBound && i < input.dims->size(); ++i) isBound = (*input.dims)[i].extent > 0;
     if (isBound) continue;
     sentences.push_back(absl::StrCat("'", input.name, "' ", input.dims ? declaredShape(input) : "of unknown rank"));
     flags.push_back(absl::StrCat(input.name, ":", suggestedShape(input)));
+    if (input.dims && input.dims->size() == 1 && isInteger(input.dtype)) parameter = input.name;
   }
   if (sentences.empty()) return absl::OkStatus();
   return invalid(sentences.size() == 1 ? "the input " : "the inputs ", absl::StrJoin(sentences, ", "),
                  sentences.size() == 1 ? " has" : " have", " dimensions that are not bound; add --input-shapes \"",
-                 absl::StrJoin(flags, " "), "\" with the extents that you mean");
+                 absl::StrJoin(flags, " "), "\" with the extents that you mean",
+                 parameter.empty() ? "" : absl::StrCat(", or --bind ", parameter, "=VALUE if that is a shape or axes"));
 }
 
 }  // namespace

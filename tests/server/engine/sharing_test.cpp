@@ -150,6 +150,14 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
   v1::InputShape &shape = *options.add_input_shapes();
   shape.set_name("x");
   shape.add_dims(12);
+  v1::BoundInput &bound = *options.add_bound_inputs();
+  bound.set_name("k");
+  bound.set_numbers("12");
+  v1::BoundInput &tensor = *options.add_bound_inputs();
+  tensor.set_name("t");
+  tensor.mutable_tensor()->set_dtype("int8");
+  tensor.mutable_tensor()->add_shape(2);
+  tensor.mutable_tensor()->set_data("ab");
   options.mutable_target_description()->add_features("+a");
   const std::string before = canonicalText(job);
   const auto changes = [&](const std::function<void(v1::CompileJob &)> &change) {
@@ -169,6 +177,13 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
   EXPECT_TRUE(
       option([](auto &o) { o.mutable_input_shapes(0)->set_dims(0, 1), o.mutable_input_shapes(0)->add_dims(2); }));
   EXPECT_TRUE(option([](auto &o) { o.add_input_shapes()->set_name("z"); }));
+  EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(0)->set_name("l"); }));
+  EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(0)->set_numbers("1,2"); }));
+  EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(1)->mutable_tensor()->set_dtype("uint8"); }));
+  EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(1)->mutable_tensor()->add_shape(1); }));
+  EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(1)->mutable_tensor()->set_data("ac"); }));
+  EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs()->RemoveLast(); }));
+  EXPECT_FALSE(option([](auto &o) { o.mutable_bound_inputs()->SwapElements(0, 1); })) << "the order says nothing";
   EXPECT_TRUE(option([](auto &o) { o.set_schedules("s"); }));
   EXPECT_TRUE(option([](auto &o) { o.set_opt_level(1); }));
   EXPECT_TRUE(option([](auto &o) { o.add_disabled_passes("p"); }));
@@ -191,10 +206,12 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
 
 // A new field of these messages is either in canonicalText() or named here as one that changes no artifact.
 TEST(CacheKey, knowsEveryField) {
-  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 13);
+  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 14);
   EXPECT_EQ(v1::CompileJob::descriptor()->field_count(), 3);
   EXPECT_EQ(v1::TargetDescription::descriptor()->field_count(), 9);
   EXPECT_EQ(v1::InputShape::descriptor()->field_count(), 2);
+  EXPECT_EQ(v1::BoundInput::descriptor()->field_count(), 3);
+  EXPECT_EQ(v1::Tensor::descriptor()->field_count(), 3);
 }
 
 TEST(CacheKey, cannotBeConfusedByTextInsideOfAField) {

@@ -110,6 +110,13 @@ TEST(Abuse, ChecksEveryFieldOfASubmission) {
       {"threads", [](auto &r) { r.mutable_spec()->mutable_compile()->mutable_options()->set_threads(-1); }},
       {"dimension",
        [](auto &r) { r.mutable_spec()->mutable_compile()->mutable_options()->add_input_shapes()->add_dims(-7); }},
+      {"'axes'",
+       [](auto &r) { r.mutable_spec()->mutable_compile()->mutable_options()->add_bound_inputs()->set_name("axes"); }},
+      {"bound inputs",
+       [](auto &r) {
+         auto &input = *r.mutable_spec()->mutable_compile()->mutable_options()->add_bound_inputs();
+         input.mutable_tensor()->set_data(std::string((1 << 20) + 1, 'x'));
+       }},
       {"cores",
        [](auto &r) {
          r.mutable_spec()->mutable_compile()->mutable_options()->mutable_target_description()->set_cores(-1);
