@@ -34,6 +34,7 @@ class ContractionChooser {
     }
     if (outerRow >= 0) whole.outerRows = extent(op, outerRow);
     whole.points = reductionPoints(op);
+    whole.registersPerVector = registersPerVector(op, lanes(), target_.vectorBytes);
     RegisterShape shape = chooseRegisterTile(whole, target_);
     out.vectorDim = nameOf(op, vector);
     out.lanes = lanes();

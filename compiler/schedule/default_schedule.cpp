@@ -307,8 +307,9 @@ class Chooser {
     int64_t points = reductionPoints(op);
     int row = parallel.empty() ? -1 : parallel.back();
     int64_t vectors = divideUp(extent(op, vector), lanes());
-    int64_t rowCount = row < 0 ? 1 : bestDivisor(extent(op, row), 8);
-    int64_t vectorCount = rowCount >= 4 ? 1 : std::min<int64_t>(vectors, 4);
+    int64_t wide = registersPerVector(op, lanes(), target_.vectorBytes);
+    int64_t rowCount = row < 0 ? 1 : bestDivisor(extent(op, row), 8 / wide);
+    int64_t vectorCount = rowCount >= 4 ? 1 : std::min<int64_t>({vectors, 4, 12 / (rowCount * wide)});
     if (row >= 0) out.registers.push_back({nameOf(op, row), rowCount});
     out.registers.push_back({out.vectorDim, vectorCount});
     for (int dim : parallel) {
@@ -328,11 +329,15 @@ class Chooser {
     packVectors(op, vector, out);
   }
 
-  // Parameters that vary along the vector dim, so that its elements lie side by side.
+  // Parameters that vary along the vector dim, so that its elements lie side by side. One that is read in several ways
+  // is packed for the first.
   void packVectors(const TensorOp &op, int vector, StageSchedule &out) const {
     for (const tensor::Access &read : op.reads) {
       const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(read.buffer)];
       if (buffer.role != tensor::BufferRole::Parameter || laneStride(kernel_, read, vector, lanes()) == 1) continue;
+      const bool isPacked =
+          std::any_of(out.packs.begin(), out.packs.end(), [&](const Pack &pack) { return pack.buffer == buffer.name; });
+      if (isPacked) continue;
       auto plain = std::find_if(read.indices.begin(), read.indices.end(), [&](const tensor::Index &index) {
         return index->kind == tensor::IndexKind::Dim && index->value == vector;
       });

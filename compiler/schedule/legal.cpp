@@ -117,8 +117,7 @@ class Rules {
       return error(line, StrCat("register tile of ", elements, " elements; at most ", kMostRegisterElements));
     }
     if (!reduces(op(s)) || line.vectorDim.empty()) return absl::OkStatus();
-    int64_t bytes = line.lanes * sizeOf(op(s).body[0]->dtype);
-    int64_t needed = elements * std::max<int64_t>(1, bytes / target_.vectorBytes);
+    int64_t needed = elements * registersPerVector(op(s), line.lanes, target_.vectorBytes);
     if (needed > target_.vectorRegisters) {
       return error(line, StrCat("register tile needs ", needed, " vector registers, the target has ",
                                 target_.vectorRegisters, "; lower the counts after 'registers'"));

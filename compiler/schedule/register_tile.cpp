@@ -18,15 +18,16 @@ constexpr double kVectorFromSecondLevel = 0.5;  // cycles per vector load, besid
 
 class TileCost {
  public:
-  TileCost(int64_t points, const TargetDescription &target) : points_(points), target_(target) {}
+  TileCost(const ContractionShape &shape, const TargetDescription &target)
+      : points_(shape.points), registersPerVector_(shape.registersPerVector), target_(target) {}
 
   /// Cycles of one reduction step of a tile; 0 for no tile.
   double operator()(int64_t vectors, int64_t rows) const {
     if (vectors == 0 || rows == 0) return 0;
-    auto v = static_cast<double>(vectors);
+    auto v = static_cast<double>(vectors * registersPerVector_);
     auto r = static_cast<double>(rows);
     double cycles = std::max({v * r / kFmaPerCycle, (v + r) / kLoadsPerCycle, kFmaLatency});
-    bool isFar = points_ * vectors * target_.vectorBytes > target_.l1Bytes;
+    bool isFar = points_ * vectors * registersPerVector_ * target_.vectorBytes > target_.l1Bytes;
     if (isFar) cycles += kVectorFromSecondLevel * v;
     // Among equals, the tile with fewer loads per multiply-add; vectors come from further away than broadcasts.
     return cycles * (1 + 0.05 * (2 * v + r) / (v * r));
@@ -34,6 +35,7 @@ class TileCost {
 
  private:
   int64_t points_;
+  int64_t registersPerVector_;
   const TargetDescription &target_;
 };
 
@@ -66,13 +68,13 @@ double totalCycles(const ContractionShape &shape, const RegisterShape &tile, con
 }  // namespace
 
 RegisterShape chooseRegisterTile(const ContractionShape &shape, const TargetDescription &target) {
-  const TileCost cost(shape.points, target);
+  const TileCost cost(shape, target);
   RegisterShape best;
   double bestCost = std::numeric_limits<double>::infinity();
   auto consider = [&](const RegisterShape &tile) {
     const int64_t accumulators = tile.vectors * tile.rows * tile.outerRows;
-    if (accumulators > mostAccumulators(target)) return false;
-    if (accumulators + tile.vectors + 1 > target.vectorRegisters) return false;
+    if (accumulators * shape.registersPerVector > mostAccumulators(target)) return false;
+    if ((accumulators + tile.vectors + 1) * shape.registersPerVector > target.vectorRegisters) return false;
     if (tile.rows > mostRows(shape.rowBytes)) return false;
     const double total = totalCycles(shape, tile, cost);
     if (total < bestCost) {

@@ -2,6 +2,7 @@
 // functions over TensorOps; nothing here knows an operator's name.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +57,12 @@ bool canFollow(const tensor::Kernel &kernel, int reader, int host, const std::ve
 
 inline int64_t extent(const tensor::TensorOp &op, int dim) { return op.dims[static_cast<size_t>(dim)].extent; }
 inline const std::string &nameOf(const tensor::TensorOp &op, int dim) { return op.dims[static_cast<size_t>(dim)].name; }
+
+/// Registers of \p vectorBytes bytes that \p lanes values of the stage's first result take: two where the values are
+/// twice as wide as the lanes are counted for.
+inline int64_t registersPerVector(const tensor::TensorOp &op, int64_t lanes, int64_t vectorBytes) {
+  return std::max<int64_t>(1, lanes * sizeOf(op.body[0]->dtype) / vectorBytes);
+}
 
 /// Iterations of all reduction dims together.
 inline int64_t reductionPoints(const tensor::TensorOp &op) {

@@ -132,7 +132,9 @@ bool integerLess(bool isSigned, int64_t a, int64_t b) {
 }
 
 int64_t shifted(ScalarOp op, DType dtype, int64_t a, int64_t amount) {
-  if (amount < 0 || amount >= 8 * sizeOf(dtype)) return 0;
+  // All bits but the sign go; an amount below 0 is a very large one.
+  const bool isBeyond = amount < 0 || amount >= 8 * sizeOf(dtype);
+  if (isBeyond) return op == ScalarOp::ShiftRight && isSigned(dtype) && a < 0 ? -1 : 0;
   if (op == ScalarOp::ShiftLeft) return static_cast<int64_t>(static_cast<uint64_t>(a) << amount);
   return isSigned(dtype) ? a >> amount : static_cast<int64_t>(static_cast<uint64_t>(a) >> amount);
 }

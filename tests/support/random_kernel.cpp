@@ -19,7 +19,10 @@ using hone::testing::Random;
 
 constexpr int64_t kMaxPoints = 20000;     // of one stage
 constexpr int64_t kMaxProductLength = 6;  // of products, so that they stay in range
-constexpr DType kValueTypes[] = {DType::F32, DType::F32, DType::F64, DType::I32, DType::I64, DType::U8, DType::Bool};
+// Those that networks compute in are more frequent.
+constexpr DType kValueTypes[] = {DType::F32, DType::F32, DType::F32, DType::F32, DType::F64, DType::F64,  DType::I32,
+                                 DType::I32, DType::I64, DType::I64, DType::U8,  DType::U8,  DType::Bool, DType::Bool,
+                                 DType::I8,  DType::I16, DType::U16, DType::U32, DType::U64, DType::F16,  DType::BF16};
 
 class Generator {
  public:
@@ -56,7 +59,7 @@ class Generator {
     const DType dtype = pick(kValueTypes);
     readable_.push_back(random_.chance(60) ? builder_.input(name, shape, dtype)
                                            : builder_.parameter(name, shape, dtype));
-    if (dtype == DType::I32 || dtype == DType::I64 || dtype == DType::U8) indexBuffers_.push_back(readable_.back());
+    if (isInteger(dtype)) indexBuffers_.push_back(readable_.back());
   }
 
   Layout layout(const std::vector<int64_t> &shape) {
@@ -145,7 +148,7 @@ class Generator {
       constexpr double kOutside[] = {0, 1, -2.5, 7};
       outside = pick(kOutside);
       const DType dtype = builder_.kernel().buffers[buffer].dtype;
-      if (dtype == DType::U8) outside = std::abs(*outside);
+      if (!isSigned(dtype)) outside = std::abs(*outside);
       if (dtype == DType::Bool) outside = *outside != 0 ? 1 : 0;
     }
     for (int64_t size : shape) {
@@ -201,7 +204,7 @@ class Generator {
 
   Scalar floatExpression(int depth, DType dtype) {
     const Scalar a = expression(dtype, depth - 1);
-    switch (random_.between(0, 12)) {
+    switch (random_.between(0, 15)) {
       case 0:
         return apply(ScalarOp::Neg, {a});
       case 1:
@@ -223,6 +226,12 @@ class Generator {
       case 9:
         return a - expression(dtype, depth - 1);
       case 10:
+        return apply(ScalarOp::Atan, {a});
+      case 11:
+        return apply(ScalarOp::Expm1, {hyperbolicTangent(a)});
+      case 12:
+        return apply(ScalarOp::Log1p, {apply(ScalarOp::Abs, {a})});
+      case 13:
         return a + expression(dtype, depth - 1);
       default:
         return a * expression(dtype, depth - 1);
@@ -305,8 +314,9 @@ class Generator {
 
   /// What a value of \p dtype may be written as without going out of range.
   DType bufferType(DType dtype) {
-    constexpr DType kFloats[] = {DType::F32, DType::F64};
-    constexpr DType kIntegers[] = {DType::I32, DType::I64, DType::U8, DType::F32};
+    constexpr DType kFloats[] = {DType::F32, DType::F64, DType::F16, DType::BF16};
+    constexpr DType kIntegers[] = {DType::I32, DType::I64, DType::U8,  DType::F32, DType::I8,
+                                   DType::I16, DType::U16, DType::U32, DType::U64};
     if (random_.chance(70)) return dtype;
     if (isFloat(dtype)) return pick(kFloats);
     return dtype == DType::Bool ? pick(kValueTypes) : pick(kIntegers);
