@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "client/service/private_server.h"
 #include "client/service/service_error.h"
+#include "grpc/grpc.h"
 #include "proto/api_version.h"
 
 namespace hone::client {
@@ -57,6 +58,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint, 
 }
 
 absl::Status Connection::connect(const std::string &target) {
+  // Never given back: gRPC 1.51 takes up to 10 seconds, now and then, to go down with its last user.
+  grpc_init();
   const auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), channelArguments());
   blobs_ = v1::Blobs::NewStub(channel);
   jobs_ = v1::Jobs::NewStub(channel);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "grpc/grpc.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -91,6 +92,8 @@ absl::Status RpcServerImpl::listen(const std::vector<std::string> &addresses) {
     addresses_.push_back(*std::move(address));
   }
   if (addresses_.empty()) return absl::InvalidArgumentError("there is no address to listen on");
+  // Never given back: gRPC 1.51 takes up to 10 seconds, now and then, to go down with its last user.
+  grpc_init();
   grpc::ServerBuilder builder;
   configure(builder);
   std::vector<int> ports(addresses_.size(), 0);

@@ -4,6 +4,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -14,6 +18,16 @@ namespace fs = std::filesystem;
 
 // States of broken uploads are small; beyond these the bytes are hashed again.
 constexpr size_t kMostParts = 4096;
+// Longer than any kernel's tick; beyond it the clock has been set back.
+constexpr int kMostTickMilliseconds = 50;
+
+/// Whether a change from now on will give the file another time of change. Kernels stamp files with a clock that steps
+/// every few milliseconds: two changes within one step look like one.
+bool isSettled(const struct stat &info) {
+  struct timespec now{};
+  if (clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0) return false;
+  return std::pair(info.st_ctim.tv_sec, info.st_ctim.tv_nsec) < std::pair(now.tv_sec, now.tv_nsec);
+}
 
 }  // namespace
 
@@ -69,6 +83,11 @@ BlobFiles::Identity BlobFiles::identityOf(const struct stat &info) {
 void BlobFiles::remember(const std::string &sha256, const Descriptor &file) {
   struct stat info{};
   if (fstat(file.number(), &info) != 0) return;
+  for (int waited = 0; !isSettled(info); ++waited) {
+    // Who asks for it next hashes it.
+    if (waited == kMostTickMilliseconds) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   const std::lock_guard lock(mutex_);
   whole_.insert_or_assign(sha256, identityOf(info));
 }
@@ -84,6 +103,7 @@ absl::Status BlobFiles::verify(const v1::Digest &digest) {
   if (!before.ok()) return before.status();
   if (!S_ISREG(before->st_mode)) return setAside(digest, "is no file");
   const Identity identity = identityOf(*before);
+  const bool wasSettled = isSettled(*before);
   {
     const std::lock_guard lock(mutex_);
     const auto known = whole_.find(digest.sha256());
@@ -102,7 +122,7 @@ absl::Status BlobFiles::verify(const v1::Digest &digest) {
   if (toHex(hash.finish()) != digest.sha256()) {
     return setAside(digest, absl::StrCat("has other bytes, ", bytes, " of them"));
   }
-  {
+  if (wasSettled) {
     const std::lock_guard lock(mutex_);
     whole_.insert_or_assign(digest.sha256(), identity);
   }

@@ -19,6 +19,7 @@ using hone::testing::Random;
 
 constexpr int64_t kMaxPoints = 20000;     // of one stage
 constexpr int64_t kMaxProductLength = 6;  // of products, so that they stay in range
+constexpr int64_t kMaxShortSum = 16;      // of sums in floats of 16 bits, which stop growing at 256 times a term
 // Those that networks compute in are more frequent.
 constexpr DType kValueTypes[] = {DType::F32, DType::F32, DType::F32, DType::F32, DType::F64, DType::F64,  DType::I32,
                                  DType::I32, DType::I64, DType::I64, DType::U8,  DType::U8,  DType::Bool, DType::Bool,
@@ -280,7 +281,8 @@ class Generator {
   /// Chooses the combiner; true when it also wrote the body.
   bool chooseFold(int64_t number, DType dtype, bool isOutput) {
     constexpr CombinerKind kOrders[] = {CombinerKind::Min, CombinerKind::Max};
-    if (dtype == DType::Bool || random_.chance(30)) {
+    const bool stopsGrowing = isFloat(dtype) && sizeOf(dtype) == 2 && reductionLength() > kMaxShortSum;
+    if (dtype == DType::Bool || stopsGrowing || random_.chance(30)) {
       builder_.fold(pick(kOrders));
       return false;
     }

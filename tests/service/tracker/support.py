@@ -125,6 +125,12 @@ class TrackerTest(unittest.TestCase):
         self.assertEqual(code, 0)
         return content
 
+    def suspend(self):
+        """Stops the tracker; a signal alone leaves it the time to do something more."""
+        self.host.send_signal(signal.SIGSTOP)
+        _, status = os.waitpid(self.host.pid, os.WUNTRACED)
+        self.assertTrue(os.WIFSTOPPED(status), "the tracker has ended")
+
     def queue(self, key):
         return self.summary()["queue_info"].get(key)
 

@@ -311,7 +311,7 @@ class DeathTest(TrackerTest):
         server, other = self.server("k"), self.server("k")
         server.put("k:1")
         client = self.client()
-        self.host.send_signal(signal.SIGSTOP)  # what happens now happens at once for the tracker, the request first
+        self.suspend()  # what happens now happens at once for the tracker, the request first
         client.send(frame([REQUEST, "k", "", 1]))
         server.close()
         self.host.send_signal(signal.SIGCONT)
@@ -324,7 +324,7 @@ class DeathTest(TrackerTest):
         self.start()
         server = self.server("k")
         client = self.requester("k")
-        self.host.send_signal(signal.SIGSTOP)
+        self.suspend()
         server.send(frame([PUT, "k", [9090, "k:1"], None]))
         client.close()
         self.host.send_signal(signal.SIGCONT)
