@@ -15,11 +15,13 @@ export HONE_TEST_SEED=${HONE_TEST_SEED:-$(date +%Y%m%d)}
 lint_shares=12
 totals=()
 
-# failures LOG: what each failing test printed, 60 lines of it at most.
+# failures LOG: the last 60 lines that each failing test printed.
 failures() {
-  awk '/^ *[0-9]+\/[0-9]+ Test |^ +Start +[0-9]+:|^[0-9]+% tests passed/ {failed = 0}
-       /^ *[0-9]+\/[0-9]+ Test .*\*\*\*/ {failed = 1; left = 60}
-       failed && left-- > 0' "$1"
+  awk 'function show(i) {for (i = count > 60 ? count - 60 : 0; i < count; i++) print lines[i]; count = 0}
+       /^ *[0-9]+\/[0-9]+ Test |^ +Start +[0-9]+:|^[0-9]+% tests passed/ {show(); failed = 0}
+       /^ *[0-9]+\/[0-9]+ Test .*\*\*\*/ {failed = 1; print; next}
+       failed {lines[count++] = substr($0, 1, 300)}
+       END {show()}' "$1"
   sed -n '/^The following tests FAILED/,$p' "$1"
 }
 
@@ -29,7 +31,7 @@ run_tests() {
   shift
   echo "        ctest --preset $preset $*"
   ctest --preset "$preset" --parallel "$jobs" --no-tests=error --output-on-failure "$@" >"$log" 2>&1 </dev/null || {
-    failures "$log" | head -n 400 >&2
+    failures "$log" >&2
     die "tests failed in the preset $preset; all of the output is in $log"
   }
   sed -n '/tests passed/,$p' "$log" | sed '/^$/d; s/^/        /'
