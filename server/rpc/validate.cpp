@@ -92,7 +92,7 @@ absl::Status check(const v1::GetJobRequest &request, const Site &site) { return 
 absl::Status check(const v1::ListJobsRequest &request, const Site &site) {
   HONE_CHECK(checkPage(request.page_size(), request.page_token()));
   HONE_CHECK(checkLength("user", request.user(), kMostPath));
-  HONE_CHECK(checkRange("the number of states", request.states_size(), 0, v1::JobState_ARRAYSIZE * 4));
+  HONE_CHECK(checkRange("the number of states", request.states_size(), 0, int64_t{v1::JobState_ARRAYSIZE} * 4));
   for (const int state : request.states())
     if (!v1::JobState_IsValid(state) || state == v1::JOB_STATE_UNSPECIFIED)
       return absl::InvalidArgumentError(absl::StrCat("states names ", state, ", which is no state of a job"));
