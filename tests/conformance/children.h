@@ -12,10 +12,17 @@
 
 namespace hone::conformance {
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kIsSanitized = true;
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
 /// A busy machine makes everything slow: what computes too long is ended by its own CPU time, what waits by the clock.
 struct ChildLimits {
-  std::chrono::seconds cpu{60}, clock{600};
-  uint64_t memoryBytes = uint64_t{8} << 30;  ///< address space; 0: no limit
+  std::chrono::seconds cpu{kIsSanitized ? 300 : 60}, clock{10 * cpu};
+  /// Address space; 0: no limit. The address sanitizer reserves terabytes of it.
+  uint64_t memoryBytes = kIsSanitized ? 0 : uint64_t{8} << 30;
 };
 
 /// Does \p work for 0 to \p count - 1, each in a child of its own, up to \p jobs of them at once. \p done is called

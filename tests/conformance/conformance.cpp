@@ -24,19 +24,13 @@
 namespace hone::conformance {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kIsSanitized = true;
-#else
-constexpr bool kIsSanitized = false;
-#endif
-
 struct Options {
   std::string data = "/usr/share/libonnx-testdata/data";
   std::string lists = HONE_CONFORMANCE_LISTS;
   std::string only, setting = "host", report;
   int jobs = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   int sample = 0;  ///< how many pieces of work at most; 0: all
-  int seconds = kIsSanitized ? 300 : 60;
+  int seconds = static_cast<int>(ChildLimits().cpu.count());
   bool isUpdate = false;
   uint64_t seed = 0;
 };
@@ -304,8 +298,6 @@ int run(Options options) {
   ChildLimits limits;
   limits.cpu = std::chrono::seconds(options.seconds);
   limits.clock = 10 * limits.cpu;
-  // The address sanitizer reserves terabytes of address space.
-  if (kIsSanitized) limits.memoryBytes = 0;
   size_t ended = 0;
   const bool isTerminal = isatty(STDERR_FILENO) != 0;
   runInChildren(
