@@ -64,6 +64,22 @@ absl::StatusOr<OutputFile> OutputFile::create(const fs::path &path) {
   return file;
 }
 
+absl::StatusOr<OutputFile> OutputFile::createTemporary() {
+  std::error_code error;
+  std::string pattern = (fs::temp_directory_path(error) / "hone-XXXXXX").string();
+  OutputFile file;
+  if (!error) file.descriptor_ = mkostemp(pattern.data(), O_CLOEXEC);
+  if (file.descriptor_ < 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot make a temporary file: ", error ? error.message() : std::string(strerror(errno)),
+                     "; set TMPDIR to a folder that is writable"));
+  }
+  unlink(pattern.c_str());
+  return file;
+}
+
+fs::path OutputFile::openPath() const { return linkOf(descriptor_); }
+
 OutputFile::OutputFile(OutputFile &&other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       nameless_(std::exchange(other.nameless_, false)),

@@ -16,12 +16,17 @@ class OutputFile {
  public:
   /// Prepares to replace \p path (through symbolic links). UNAVAILABLE when its folder cannot be written.
   static absl::StatusOr<OutputFile> create(const std::filesystem::path &path);
+  /// One without a name, for this process alone: it is never committed, and gone when this object is. UNAVAILABLE when
+  /// the folder of temporary files cannot be written.
+  static absl::StatusOr<OutputFile> createTemporary();
 
   OutputFile(OutputFile &&other) noexcept;
   OutputFile &operator=(OutputFile &&) = delete;
   ~OutputFile();
 
   int descriptor() const { return descriptor_; }
+  /// By which this process can open it, named or not.
+  std::filesystem::path openPath() const;
   absl::Status write(std::string_view bytes);
   absl::Status commit();
 

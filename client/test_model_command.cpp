@@ -1,6 +1,4 @@
 // hone test-model: a folder with a model, inputs and expected outputs -> whether hone computes what is expected.
-#include <stdlib.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
@@ -69,29 +67,6 @@ void declareFlags(CLI::App &app, TestModelFlags &flags) {
   declareServerFlags(app, flags.compile.server);
 }
 
-/// A folder for artifacts that goes away with this object.
-class ScratchFolder {
- public:
-  static absl::StatusOr<ScratchFolder> create() {
-    std::error_code error;
-    std::string name = (fs::temp_directory_path(error) / "hone-test-model-XXXXXX").string();
-    if (error || mkdtemp(name.data()) == nullptr)
-      return absl::UnavailableError(absl::StrCat("cannot make a folder '", name, "' for the artifact"));
-    return ScratchFolder(name);
-  }
-  ScratchFolder(ScratchFolder &&other) noexcept { path_.swap(other.path_); }
-  ScratchFolder &operator=(ScratchFolder &&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  const fs::path &path() const { return path_; }
-
- private:
-  explicit ScratchFolder(fs::path path) : path_(std::move(path)) {}
-  fs::path path_;
-};
-
 void setTensor(const runtime::Array &array, v1::BoundInput &input) {
   v1::Tensor &tensor = *input.mutable_tensor();
   tensor.set_dtype(hone_dtype_name(array.dtype));
@@ -125,14 +100,12 @@ absl::StatusOr<v1::Compile> optionsFor(v1::Compile options, const std::set<std::
 /// One test of a folder, step by step.
 class ModelTest {
  public:
-  ModelTest(const TestModelFlags &flags, const Invocation &invocation, std::vector<TestSet> sets, InputFile model,
-            ScratchFolder scratch)
+  ModelTest(const TestModelFlags &flags, const Invocation &invocation, std::vector<TestSet> sets, InputFile model)
       : flags_(flags),
         invocation_(invocation),
         modelPath_((fs::path(flags.folder) / "model.onnx").string()),
         sets_(std::move(sets)),
-        model_(std::move(model)),
-        scratch_(std::move(scratch)) {}
+        model_(std::move(model)) {}
 
   absl::Status run() {
     if (absl::Status status = readOptions(); !status.ok()) return status;
@@ -185,20 +158,20 @@ class ModelTest {
 
   /// The artifact of these options: sets of equal shapes share one.
   absl::StatusOr<fs::path> compile(const v1::Compile &options, Connection &connection) {
-    const auto [entry, isNew] = artifacts_.try_emplace(
-        options.SerializeAsString(), scratch_.path() / absl::StrCat("module", artifacts_.size(), ".tar"));
-    if (!isNew) return entry->second;
-    auto file = OutputFile::create(entry->second);
-    if (!file.ok()) return file.status();
-    const CompileJob job{modelPath_, model_, options, invocation_.commandLine};
-    const JobPlan plan{[&](Transfer &transfer) { return job.specify(transfer); },
-                       [&](const v1::Job &done, Transfer &transfer) {
-                         absl::Status got = transfer.get(done.result().artifact(), *file);
-                         return got.ok() ? file->commit() : got;
-                       },
-                       [&](const v1::Job &failed) { return job.explain(failed, connection); }};
-    if (absl::Status status = runJob(connection, plan, {}); !status.ok()) return status;
-    return entry->second;
+    const std::string key = options.SerializeAsString();
+    auto known = artifacts_.find(key);
+    if (known == artifacts_.end()) {
+      auto file = OutputFile::createTemporary();
+      if (!file.ok()) return file.status();
+      const CompileJob job{modelPath_, model_, options, invocation_.commandLine};
+      const JobPlan plan{
+          [&](Transfer &transfer) { return job.specify(transfer); },
+          [&](const v1::Job &done, Transfer &transfer) { return transfer.get(done.result().artifact(), *file); },
+          [&](const v1::Job &failed) { return job.explain(failed, connection); }};
+      if (absl::Status status = runJob(connection, plan, {}); !status.ok()) return status;
+      known = artifacts_.emplace(key, *std::move(file)).first;
+    }
+    return known->second.openPath();
   }
 
   void add(const TestSet &set, const TestedOutput &output) {
@@ -222,10 +195,9 @@ class ModelTest {
   const std::string modelPath_;
   std::vector<TestSet> sets_;
   InputFile model_;
-  ScratchFolder scratch_;
   v1::Compile options_;
   std::set<std::string> fromData_, bound_;  // names: bound to what the data sets hold; bound at all
-  std::map<std::string, fs::path> artifacts_;
+  std::map<std::string, OutputFile> artifacts_;
   Listing listing_{{"DATA SET", "OUTPUT", "TYPE", "AGREES", "MAX ABS", "MAX REL", "DIFFERENCE"}, {}, Json::array()};
   int differing_ = 0;
 };
@@ -235,9 +207,7 @@ absl::Status testModel(const TestModelFlags &flags, const Invocation &invocation
   if (!model.ok()) return model.status();
   auto sets = readTestSets(flags.folder);
   if (!sets.ok()) return sets.status();
-  auto scratch = ScratchFolder::create();
-  if (!scratch.ok()) return scratch.status();
-  return ModelTest(flags, invocation, *std::move(sets), *std::move(model), *std::move(scratch)).run();
+  return ModelTest(flags, invocation, *std::move(sets), *std::move(model)).run();
 }
 
 }  // namespace

@@ -108,7 +108,12 @@ class TestModel(CliTest):
         self.case("unbound.onnx", self.relu(1))
         os.makedirs(self.path("tmp"), exist_ok=True)
         self.hone("test-model", "case", environment={"TMPDIR": self.path("tmp")})
-        self.assertEqual([name for name in os.listdir(self.path("tmp")) if name.startswith("hone-test-model")], [])
+        self.assertEqual([name for name in os.listdir(self.path("tmp")) if name.startswith("hone-")], [])
+
+    def test_a_folder_for_temporary_files_that_is_missing(self):
+        self.case("unbound.onnx", self.relu(1))
+        out, err = self.hone("test-model", "case", environment={"TMPDIR": self.path("missing")}, code=5)
+        self.assertIn("set TMPDIR", err)
 
 
 if __name__ == "__main__":
