@@ -67,6 +67,8 @@ class ScalarEmitter {
     llvm::Value *r = nullptr;
   };
   Reduced reduceExponent(llvm::Value *x);
+  /// NaN stays.
+  llvm::Value *clamp(llvm::Value *x, double low, double high);
   llvm::Value *reducedExponentialMinusOne(llvm::Value *r);
   llvm::Value *powerOfTwo(llvm::Value *n, llvm::Type *type);
   llvm::Value *exponential(llvm::Value *x);

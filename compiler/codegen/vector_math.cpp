@@ -87,6 +87,12 @@ ScalarEmitter::Reduced ScalarEmitter::reduceExponent(llvm::Value *x) {
   return reduced;
 }
 
+llvm::Value *ScalarEmitter::clamp(llvm::Value *x, double low, double high) {
+  llvm::Value *least = constant(x->getType(), low), *most = constant(x->getType(), high);
+  llvm::Value *clamped = b_.CreateSelect(b_.CreateFCmpOGT(x, most), most, x);
+  return b_.CreateSelect(b_.CreateFCmpOLT(clamped, least), least, clamped);
+}
+
 llvm::Value *ScalarEmitter::powerOfTwo(llvm::Value *n, llvm::Type *type) {
   bool single = type->getScalarType()->isFloatTy();
   llvm::Value *biased = b_.CreateAdd(n, integer(type, single ? 127 : 1023));
@@ -101,12 +107,8 @@ llvm::Value *ScalarEmitter::reducedExponentialMinusOne(llvm::Value *r) {
 llvm::Value *ScalarEmitter::exponential(llvm::Value *x) {
   llvm::Type *type = x->getType();
   bool single = isSingle(x);
-  // Beyond these the result is infinite or 0; the order of operands keeps NaN.
-  llvm::Value *high = constant(type, single ? 89 : 710);
-  llvm::Value *low = constant(type, single ? -104 : -746);
-  llvm::Value *clamped = b_.CreateSelect(b_.CreateFCmpOGT(x, high), high, x);
-  clamped = b_.CreateSelect(b_.CreateFCmpOLT(clamped, low), low, clamped);
-  Reduced reduced = reduceExponent(clamped);
+  // Beyond these the result is infinite or 0.
+  Reduced reduced = reduceExponent(clamp(x, single ? -104 : -746, single ? 89 : 710));
   llvm::Value *p = reducedExponentialMinusOne(reduced.r);
   p = b_.CreateFAdd(p, constant(type, 1));
   // In two factors, as 2^n itself may not be a normal number.

@@ -31,12 +31,8 @@ bool isSingle(llvm::Value *x) { return x->getType()->getScalarType()->isFloatTy(
 llvm::Value *ScalarEmitter::exponentialMinusOne(llvm::Value *x) {
   llvm::Type *type = x->getType();
   bool single = isSingle(x);
-  // Beyond these the result is infinite or -1; the order of operands keeps NaN.
-  llvm::Value *high = constant(type, single ? 89 : 710);
-  llvm::Value *low = constant(type, single ? -20 : -40);
-  llvm::Value *clamped = b_.CreateSelect(b_.CreateFCmpOGT(x, high), high, x);
-  clamped = b_.CreateSelect(b_.CreateFCmpOLT(clamped, low), low, clamped);
-  Reduced reduced = reduceExponent(clamped);
+  // Beyond these the result is infinite or -1.
+  Reduced reduced = reduceExponent(clamp(x, single ? -20 : -40, single ? 89 : 710));
   llvm::Value *p = reducedExponentialMinusOne(reduced.r);
   // 2^n p + (2^n - 1) by halves, as 2^n itself may not be a number.
   llvm::Value *half = powerOfTwo(b_.CreateSub(reduced.bits, integer(type, 1)), type);
