@@ -6,6 +6,9 @@
 
 #include "compiler/tensor/host_tensor.h"
 
+// The scalar operations are written here once more, beside those of the graph's evaluator, on purpose: the interpreter
+// judges what the compiler computes, folded constants among it, and shares no code with it.
+
 namespace hone::tensor {
 namespace {
 
