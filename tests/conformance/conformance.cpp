@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -14,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "tests/conformance/cases.h"
 #include "tests/conformance/children.h"
 #include "tests/conformance/expectations.h"
@@ -71,10 +71,10 @@ const std::vector<Flag> &flags() {
 
 void printHelp() {
   std::cout << "usage: conformance [FLAGS]\n\n";
-  for (const Flag &flag : flags()) std::printf("  %-13s %s\n", std::string(flag.name).c_str(), flag.means.data());
-  std::printf("  %-13s removes from the lists what passes now and raises least.txt\n\nsettings:\n", "--update");
+  for (const Flag &flag : flags()) absl::PrintF("  %-13s %s\n", flag.name, flag.means);
+  absl::PrintF("  %-13s removes from the lists what passes now and raises least.txt\n\nsettings:\n", "--update");
   for (const SettingFamily &family : settingFamilies()) {
-    std::printf("  %-17s %s\n", std::string(family.name).c_str(), family.means.data());
+    absl::PrintF("  %-17s %s\n", family.name, family.means);
   }
 }
 
@@ -89,7 +89,8 @@ int parse(int count, char **arguments, Options &options) {
     }
     const auto &all = flags();
     const auto flag = std::find_if(all.begin(), all.end(), [&](const Flag &f) { return f.name == name; });
-    if (flag == all.end() || i + 1 == count || !flag->set(options, arguments[++i])) {
+    const bool hasValue = flag != all.end() && ++i < count;
+    if (!hasValue || !flag->set(options, arguments[i])) {
       std::cerr << "error: '" << name << "' is unknown or has no proper value; see --help\n";
       return 3;
     }
@@ -120,22 +121,23 @@ uint64_t hashOf(const std::string &text, uint64_t seed) {
 
 std::vector<Piece> makePieces(const std::vector<Case> &cases, const std::vector<NamedSetting> &settings,
                               const Expectations &expected, const Options &options) {
-  std::vector<std::pair<uint64_t, Piece>> pieces;
+  using Order = std::pair<uint64_t, size_t>;  // by hash, then as they come
+  std::vector<std::pair<Order, Piece>> pieces;
   for (const Case &item : cases) {
     if (!options.only.empty() && !matches(item.name, options.only)) continue;
     const auto bound = expected.bound.find(item.name);
     for (const NamedSetting &setting : settings) {
-      const uint64_t order = hashOf(item.name + " " + setting.name, options.seed);
-      if (bound != expected.bound.end() && setting.name == "host")
-        pieces.push_back({order, {&item, &setting, {}, true, {}}});
-      pieces.push_back(
-          {order,
-           {&item, &setting, bound == expected.bound.end() ? std::set<std::string>() : bound->second, false, {}}});
+      const uint64_t hash = hashOf(item.name + " " + setting.name, options.seed);
+      const auto add = [&](const std::set<std::string> &names, bool isTrial) {
+        pieces.push_back({Order(hash, pieces.size()), {&item, &setting, names, isTrial, {}}});
+      };
+      if (bound != expected.bound.end() && setting.name == "host") add({}, true);
+      add(bound == expected.bound.end() ? std::set<std::string>() : bound->second, false);
     }
   }
   const size_t sample = static_cast<size_t>(options.sample);
   if (sample != 0 && sample < pieces.size()) {
-    std::stable_sort(pieces.begin(), pieces.end(), [](const auto &a, const auto &b) { return a.first < b.first; });
+    std::sort(pieces.begin(), pieces.end(), [](const auto &a, const auto &b) { return a.first < b.first; });
     pieces.resize(sample);
   }
   std::vector<Piece> result;

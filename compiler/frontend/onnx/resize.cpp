@@ -316,7 +316,9 @@ Result resize(NodeContext &node, const Options &options, std::vector<Axis> axes)
   DType dtype = node.dtype(0);
   bool isComputed = options.interpolation != Interpolation::Nearest;
   Result data = isComputed && !isFloat(dtype) ? build.cast(node.input(0), DType::F32) : Result(node.input(0));
-  std::stable_sort(axes.begin(), axes.end(), [](const Axis &a, const Axis &b) { return a.scale < b.scale; });
+  std::sort(axes.begin(), axes.end(), [](const Axis &a, const Axis &b) {
+    return std::pair(a.scale, a.position) < std::pair(b.scale, b.position);
+  });
   std::vector<Sources> sources;
   for (const Axis &axis : axes) {
     HONE_RETURN_IF_ERROR(build.checkSize({dtype, {axis.output}}));
