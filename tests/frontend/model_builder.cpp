@@ -92,6 +92,10 @@ void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vec
   onnx::AttributeProto &attribute = add(node, name, onnx::AttributeProto::FLOATS);
   for (float value : values) attribute.add_floats(value);
 }
+void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vector<std::string> &texts) {
+  onnx::AttributeProto &attribute = add(node, name, onnx::AttributeProto::STRINGS);
+  for (const std::string &text : texts) attribute.add_strings(text);
+}
 
 int elementType(DType dtype) {
   switch (dtype) {

@@ -44,6 +44,7 @@ void setAttribute(onnx::NodeProto &node, const std::string &name, float value);
 void setAttribute(onnx::NodeProto &node, const std::string &name, const char *value);
 void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vector<int64_t> &values);
 void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vector<float> &values);
+void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vector<std::string> &texts);
 
 int elementType(DType dtype);
 
