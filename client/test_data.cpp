@@ -5,7 +5,6 @@
 #include <fstream>
 #include <hone/runtime.hpp>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <utility>
 
@@ -44,16 +43,17 @@ absl::StatusOr<std::vector<runtime::NamedArray>> readTensors(const fs::path &fol
   }
 }
 
-/// Folders of data sets by number.
-std::map<int, fs::path> findSets(const fs::path &folder) {
-  std::map<int, fs::path> found;
+/// Folders of data sets in the order of their numbers.
+std::set<std::pair<int, fs::path>> findSets(const fs::path &folder) {
+  std::set<std::pair<int, fs::path>> found;
   std::error_code error;
   for (const auto &entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     int number = 0;
     if (!name.starts_with(kSetPrefix)) continue;
     const char *end = name.data() + name.size();
-    if (std::from_chars(name.data() + kSetPrefix.size(), end, number).ptr == end) found[number] = entry.path();
+    const auto [rest, problem] = std::from_chars(name.data() + kSetPrefix.size(), end, number);
+    if (problem == std::errc() && rest == end) found.emplace(number, entry.path());
   }
   return found;
 }

@@ -88,6 +88,13 @@ class TestModel(CliTest):
                          [(f"test_data_set_{i}", f"float32[{rows},16]", True) for i, rows in enumerate((1, 3, 1))])
         self.assertEqual(report[0]["max_absolute_difference"], 0)
 
+    def test_only_numbered_folders_are_sets(self):
+        self.case("unbound.onnx", self.relu(1))
+        for name in ("test_data_set_", "test_data_set_1x", "test_data_set_99999999999"):
+            os.makedirs(self.path(f"case/{name}"))
+        out, _ = self.hone("test-model", "case")
+        self.assertIn("test_data_set_0", out)
+
     def test_data_without_names_go_by_position(self):
         self.case("unbound.onnx", self.relu(2, name=""))
         self.assertIn("--input-shapes", self.hone("test-model", "case", code=3)[1])

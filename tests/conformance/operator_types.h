@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,8 @@ struct Recipe {
   Interface interface;
   DataSet data;
   std::set<std::string> bound;  ///< inputs
-  std::set<std::string>
-      retyped;  ///< inputs that have the open type; none: the tensor in the node's attribute "value" has it
+  /// Inputs that have the open type; none: the tensor in the node's attribute "value" has it.
+  std::set<std::string> retyped;
   std::vector<DType> types;  ///< that ONNX allows for it
 };
 
