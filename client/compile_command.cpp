@@ -1,11 +1,10 @@
 // hone compile: model -> artifact, by a coordinator: the private one of this user, or the one that is named.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "client/arguments.h"
+#include "client/command_line.h"
 #include "client/commands.h"
 #include "client/compile_flags.h"
 #include "client/compile_job.h"
@@ -100,11 +99,11 @@ absl::Status compile(const CompileFlags &flags, const Invocation &invocation) {
 }  // namespace
 
 int compileCommand(const Invocation &invocation) {
-  CLI::App app{"compile an ONNX model to an artifact", "hone compile"};
+  CommandLine line{"compile an ONNX model to an artifact", "hone compile"};
   CompileFlags flags;
-  declareCompileFlags(app, flags);
-  app.footer(kExamples);
-  if (const auto code = readArguments(app, invocation.arguments, unsupportedCompileFlags())) return *code;
+  declareCompileFlags(line, flags);
+  line.footer(kExamples);
+  if (const auto code = line.read(invocation.arguments, unsupportedCompileFlags())) return *code;
   return report(compile(flags, invocation));
 }
 

@@ -1,6 +1,5 @@
 #include "client/compile_flags.h"
 
-#include <CLI/CLI.hpp>
 #include <fstream>
 #include <iterator>
 #include <string_view>
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "client/bound_inputs.h"
+#include "client/command_line.h"
 #include "client/compile_values.h"
 
 namespace hone::client {
@@ -43,52 +43,48 @@ absl::StatusOr<std::string> readText(const std::string &path) {
 
 }  // namespace
 
-void declareCompileFlags(CLI::App &app, CompileFlags &flags) {
-  app.add_option("FILE", flags.model, "the model, as ONNX")->required();
-  app.add_option(
-         "--target", flags.target,
-         "the machine to compile for: \"llvm [-mcpu=NAME] [-mattr=+a,-b] [-mtriple=T] [-num-cores=N]\", the same as "
-         "JSON, or a JSON file; llvm alone is this machine")
-      ->capture_default_str();
+void declareCompileFlags(CommandLine &line, CompileFlags &flags) {
+  line.option("FILE", flags.model, "the model, as ONNX").required();
+  line.option(
+          "--target", flags.target,
+          "the machine to compile for: \"llvm [-mcpu=NAME] [-mattr=+a,-b] [-mtriple=T] [-num-cores=N]\", the same as "
+          "JSON, or a JSON file; llvm alone is this machine")
+      .showsDefault();
   for (const std::string_view key : kTargetKeys) {
-    app.add_option_function<std::string>(
+    line.option(
         absl::StrCat("--target-llvm-", std::string(key)),
         [&flags, key](const std::string &value) { flags.targetKeys[std::string(key)] = value; },
         absl::StrCat("-", std::string(key), " of the target"));
   }
-  app.add_option("--input-shapes", flags.inputShapes,
-                 "shapes of inputs, which bind symbolic dimensions: \"name:[1,3,224,224] name2:[1,10]\"");
-  app.add_option(
-         "--bind", flags.bind,
-         "makes an input a constant, which the artifact no longer has: NAME=VALUE[,VALUE…] or NAME=FILE.npy; may "
-         "be repeated")
-      ->allow_extra_args(false);
-  app.add_option("--rpc-key", flags.key, "compile for the devices of this key instead of --target (hone devices list)")
-      ->group("Server");
-  app.add_option("-o,--output", flags.output, "the artifact to write")->capture_default_str();
-  app.add_option("-f,--output-format", flags.outputFormat, "so: a tar of mod.so, mod.json, mod.params")
-      ->capture_default_str();
-  app.add_option("--model-format", flags.modelFormat, "onnx, whatever the name of the file");
-  app.add_option("--dump-code", flags.dumpCode, "list of graph, plan, loops, ll, asm: writes that form to OUTPUT.FORM");
-  app.add_option("--schedules", flags.schedules,
-                 "a file of schedules for some kernels, as `hone inspect --schedules` prints them");
-  app.add_option("-O,--opt-level", flags.optLevel, "which optional graph passes run: 0 (none) to 3 (all)")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 3));
-  app.add_option("--disabled-pass", flags.disabledPasses, "list of graph passes to leave out");
-  app.add_option("--print-ir-after", flags.printAfter, "list of graph passes after which to print the graph; or all");
-  app.add_option(
-      "--stop-after", flags.stopAfter,
-      "print what is there after this phase and write nothing: import, graph, plan, schedule, loops, codegen");
-  app.add_flag("--print-pass-times", flags.printPassTimes, "print the time of each phase and graph pass");
-  app.add_option("--module-name", flags.moduleName, "name that the artifact carries")->capture_default_str();
-  app.add_option("--threads", flags.threads, "threads of code generation (default: one per CPU)")
-      ->check(CLI::Range(0, 1024));
-  app.add_flag("--no-cache", flags.noCache, "compile again, even if the server has the artifact of the same request")
-      ->group("Server");
-  declareServerFlags(app, flags.server);
-  declareJobFlags(app, flags.job);
-  app.add_flag("-v,--verbose", flags.verbosity, "say more; may be repeated");
+  line.option("--input-shapes", flags.inputShapes,
+              "shapes of inputs, which bind symbolic dimensions: \"name:[1,3,224,224] name2:[1,10]\"");
+  line.option("--bind", flags.bind,
+              "makes an input a constant, which the artifact no longer has: NAME=VALUE[,VALUE…] or NAME=FILE.npy; may "
+              "be repeated")
+      .onePerUse();
+  line.option("--rpc-key", flags.key, "compile for the devices of this key instead of --target (hone devices list)")
+      .inGroup("Server");
+  line.option("-o,--output", flags.output, "the artifact to write").showsDefault();
+  line.option("-f,--output-format", flags.outputFormat, "so: a tar of mod.so, mod.json, mod.params").showsDefault();
+  line.option("--model-format", flags.modelFormat, "onnx, whatever the name of the file");
+  line.option("--dump-code", flags.dumpCode, "list of graph, plan, loops, ll, asm: writes that form to OUTPUT.FORM");
+  line.option("--schedules", flags.schedules,
+              "a file of schedules for some kernels, as `hone inspect --schedules` prints them");
+  line.option("-O,--opt-level", flags.optLevel, "which optional graph passes run: 0 (none) to 3 (all)")
+      .showsDefault()
+      .between(0, 3);
+  line.option("--disabled-pass", flags.disabledPasses, "list of graph passes to leave out");
+  line.option("--print-ir-after", flags.printAfter, "list of graph passes after which to print the graph; or all");
+  line.option("--stop-after", flags.stopAfter,
+              "print what is there after this phase and write nothing: import, graph, plan, schedule, loops, codegen");
+  line.flag("--print-pass-times", flags.printPassTimes, "print the time of each phase and graph pass");
+  line.option("--module-name", flags.moduleName, "name that the artifact carries").showsDefault();
+  line.option("--threads", flags.threads, "threads of code generation (default: one per CPU)").between(0, 1024);
+  line.flag("--no-cache", flags.noCache, "compile again, even if the server has the artifact of the same request")
+      .inGroup("Server");
+  declareServerFlags(line, flags.server);
+  declareJobFlags(line, flags.job);
+  line.flag("-v,--verbose", flags.verbosity, "say more; may be repeated");
 }
 
 absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags) {

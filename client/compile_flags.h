@@ -10,11 +10,9 @@
 #include "client/service/job_run.h"
 #include "hone/v1/work.pb.h"
 
-namespace CLI {
-class App;
-}
-
 namespace hone::client {
+
+class CommandLine;
 
 struct CompileFlags {
   std::string model;
@@ -41,7 +39,7 @@ struct CompileFlags {
   JobFlags job;
 };
 
-void declareCompileFlags(CLI::App &app, CompileFlags &flags);
+void declareCompileFlags(CommandLine &line, CompileFlags &flags);
 
 /// Everything but the target's description and the files. INVALID_ARGUMENT for values without meaning.
 absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags);

@@ -1,12 +1,11 @@
 // hone context: names for coordinators.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "client/arguments.h"
+#include "client/command_line.h"
 #include "client/failure.h"
 #include "client/listing.h"
 #include "client/service/address.h"
@@ -38,13 +37,13 @@ absl::Status mustExist(const Config &config, const std::string &name) {
 }
 
 int add(const Invocation &invocation) {
-  CLI::App app{"name a server; the first one that is added becomes the current one", "hone context add"};
+  CommandLine line{"name a server; the first one that is added becomes the current one", "hone context add"};
   std::string name, server, user;
-  app.add_option("NAME", name, "of the context")->required();
-  app.add_option("ADDRESS", server, "HOST[:PORT] (port 9190) or unix:/PATH")->required();
-  app.add_option("--user", user, "as whom to call it (default: the login name)");
-  app.footer("Example:\n  hone context add lab localhost:9190\n");
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  line.option("NAME", name, "of the context").required();
+  line.option("ADDRESS", server, "HOST[:PORT] (port 9190) or unix:/PATH").required();
+  line.option("--user", user, "as whom to call it (default: the login name)");
+  line.footer("Example:\n  hone context add lab localhost:9190\n");
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(changeConfig([&](Config &config) {
     if (absl::Status status = checkName(name); !status.ok()) return status;
     auto address = parseAddress(server);
@@ -57,10 +56,10 @@ int add(const Invocation &invocation) {
 }
 
 int use(const Invocation &invocation) {
-  CLI::App app{"make a context the one that commands use when they name no server", "hone context use"};
+  CommandLine line{"make a context the one that commands use when they name no server", "hone context use"};
   std::string name;
-  app.add_option("NAME", name, "of the context; private is the server on this machine")->required();
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  line.option("NAME", name, "of the context; private is the server on this machine").required();
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(changeConfig([&](Config &config) {
     if (name != kPrivateName)
       if (absl::Status status = mustExist(config, name); !status.ok()) return status;
@@ -70,10 +69,10 @@ int use(const Invocation &invocation) {
 }
 
 int remove(const Invocation &invocation) {
-  CLI::App app{"forget a context", "hone context remove"};
+  CommandLine line{"forget a context", "hone context remove"};
   std::string name;
-  app.add_option("NAME", name, "of the context")->required();
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  line.option("NAME", name, "of the context").required();
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(changeConfig([&](Config &config) {
     if (absl::Status status = mustExist(config, name); !status.ok()) return status;
     config.contexts.erase(name);
@@ -97,10 +96,10 @@ absl::Status listContexts(const std::string &format) {
 }
 
 int list(const Invocation &invocation) {
-  CLI::App app{"show the contexts", "hone context list"};
+  CommandLine line{"show the contexts", "hone context list"};
   std::string format;
-  declareFormat(app, format);
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  declareFormat(line, format);
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(listContexts(format));
 }
 

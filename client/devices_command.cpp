@@ -1,5 +1,4 @@
 // hone devices: the workers of a server, and taking them out of work.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 
@@ -7,9 +6,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/arguments.h"
+#include "client/command_line.h"
 #include "client/listing.h"
 #include "client/remote_command.h"
+#include "client/service/calls.h"
 #include "client/service/fleet_list.h"
 #include "client/service/target.h"
 #include "client/subcommands.h"
@@ -87,30 +87,28 @@ absl::Status listDevices(const std::string &key, const std::string &format, Conn
 }
 
 int list(const Invocation &invocation) {
-  CLI::App app{"show the workers: who holds them, for how long, what waits, what failed", "hone devices list"};
+  CommandLine line{"show the workers: who holds them, for how long, what waits, what failed", "hone devices list"};
   std::string key, format;
-  app.add_option("--key", key, "only the devices of this key");
-  declareFormat(app, format);
-  return runRemoteCommand(app, invocation,
+  line.option("--key", key, "only the devices of this key");
+  declareFormat(line, format);
+  return runRemoteCommand(line, invocation,
                           [&](Connection &connection) { return listDevices(key, format, connection); });
 }
 
 absl::Status setDrain(const v1::DrainRequest &request, Connection &connection) {
-  v1::Worker worker;
-  absl::Status status = connection.call(
-      {}, [&](grpc::ClientContext &context) { return connection.fleet().Drain(&context, request, &worker); });
-  if (!status.ok()) return status;
-  printf("%s  %s\n", worker.name().c_str(), stateName(worker.state()).c_str());
+  auto worker = drainWorker(connection, request);
+  if (!worker.ok()) return worker.status();
+  printf("%s  %s\n", worker->name().c_str(), stateName(worker->state()).c_str());
   return absl::OkStatus();
 }
 
 int drain(const Invocation &invocation) {
-  CLI::App app{"give a worker nothing new; what it does, it finishes", "hone devices drain"};
+  CommandLine line{"give a worker nothing new; what it does, it finishes", "hone devices drain"};
   v1::DrainRequest request;
   std::string name, reason;
-  app.add_option("NAME", name, "of the worker")->required();
-  app.add_option("--reason", reason, "for listings");
-  return runRemoteCommand(app, invocation, [&](Connection &connection) {
+  line.option("NAME", name, "of the worker").required();
+  line.option("--reason", reason, "for listings");
+  return runRemoteCommand(line, invocation, [&](Connection &connection) {
     request.set_name(name);
     request.set_reason(reason);
     return setDrain(request, connection);
@@ -118,11 +116,11 @@ int drain(const Invocation &invocation) {
 }
 
 int undrain(const Invocation &invocation) {
-  CLI::App app{"let a worker work again, also one in quarantine", "hone devices undrain"};
+  CommandLine line{"let a worker work again, also one in quarantine", "hone devices undrain"};
   v1::DrainRequest request;
   std::string name;
-  app.add_option("NAME", name, "of the worker")->required();
-  return runRemoteCommand(app, invocation, [&](Connection &connection) {
+  line.option("NAME", name, "of the worker").required();
+  return runRemoteCommand(line, invocation, [&](Connection &connection) {
     request.set_name(name);
     request.set_undo(true);
     return setDrain(request, connection);

@@ -1,8 +1,7 @@
 // hone inspect: what an artifact holds.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
-#include "client/arguments.h"
+#include "client/command_line.h"
 #include "client/commands.h"
 #include "client/failure.h"
 #include "client/request.h"
@@ -35,16 +34,16 @@ absl::Status inspect(const InspectFlags &flags, const Invocation &invocation) {
 }  // namespace
 
 int inspectCommand(const Invocation &invocation) {
-  CLI::App app{"show inputs, outputs, target, kernels, schedules, memory and digests of an artifact", "hone inspect"};
+  CommandLine line{"show inputs, outputs, target, kernels, schedules, memory and digests of an artifact",
+                   "hone inspect"};
   InspectFlags flags;
-  app.add_option("FILE", flags.file, "the artifact")->required();
-  CLI::Option *format = app.add_option("--output-format", flags.format, "text or json")
-                            ->capture_default_str()
-                            ->check(CLI::IsMember({"text", "json"}));
-  app.add_flag("--schedules", flags.schedules,
-               "print the schedules of all kernels, to be edited and given back with `hone compile --schedules FILE`")
-      ->excludes(format);
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  line.option("FILE", flags.file, "the artifact").required();
+  const CommandLine::Option format =
+      line.option("--output-format", flags.format, "text or json").showsDefault().oneOf({"text", "json"});
+  line.flag("--schedules", flags.schedules,
+            "print the schedules of all kernels, to be edited and given back with `hone compile --schedules FILE`")
+      .excludes(format);
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(inspect(flags, invocation));
 }
 

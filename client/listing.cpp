@@ -1,12 +1,12 @@
 #include "client/listing.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "client/command_line.h"
 
 namespace hone::client {
 
@@ -23,11 +23,9 @@ void printRow(const std::vector<std::string> &row, const std::vector<size_t> &wi
 
 }  // namespace
 
-void declareFormat(CLI::App &app, std::string &format) {
+void declareFormat(CommandLine &line, std::string &format) {
   format = "table";
-  app.add_option("--output-format", format, "table or json")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"table", "json"}));
+  line.option("--output-format", format, "table or json").showsDefault().oneOf({"table", "json"});
 }
 
 void print(const Listing &listing, const std::string &format) {

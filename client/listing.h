@@ -7,11 +7,9 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
-
 namespace hone::client {
+
+class CommandLine;
 
 using Json = nlohmann::ordered_json;
 
@@ -22,7 +20,7 @@ struct Listing {
 };
 
 /// Adds --output-format table|json.
-void declareFormat(CLI::App &app, std::string &format);
+void declareFormat(CommandLine &line, std::string &format);
 
 /// To the standard output, in \p format as declareFormat() takes it.
 void print(const Listing &listing, const std::string &format);

@@ -1,9 +1,8 @@
 #include "client/remote_command.h"
 
-#include <CLI/CLI.hpp>
 #include <utility>
 
-#include "client/arguments.h"
+#include "client/command_line.h"
 #include "client/failure.h"
 #include "client/service/endpoint.h"
 
@@ -21,11 +20,11 @@ absl::Status ask(const ServerFlags &flags, const std::function<absl::Status(Conn
 
 }  // namespace
 
-int runRemoteCommand(CLI::App &app, const Invocation &invocation,
+int runRemoteCommand(CommandLine &line, const Invocation &invocation,
                      const std::function<absl::Status(Connection &)> &body) {
   ServerFlags flags;
-  declareServerFlags(app, flags);
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  declareServerFlags(line, flags);
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(ask(flags, body));
 }
 

@@ -8,14 +8,12 @@
 #include "client/commands.h"
 #include "client/service/connection.h"
 
-namespace CLI {
-class App;
-}
-
 namespace hone::client {
 
-/// Adds --server and --context to \p app, reads the arguments, connects and does \p body. Returns the exit code.
-int runRemoteCommand(CLI::App &app, const Invocation &invocation,
+class CommandLine;
+
+/// Adds --server and --context to \p line, reads the arguments, connects and does \p body. Returns the exit code.
+int runRemoteCommand(CommandLine &line, const Invocation &invocation,
                      const std::function<absl::Status(Connection &)> &body);
 
 }  // namespace hone::client

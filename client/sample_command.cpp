@@ -1,9 +1,8 @@
 // hone sample: well-known networks without a network.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "absl/status/status.h"
-#include "client/arguments.h"
+#include "client/command_line.h"
 #include "client/commands.h"
 #include "client/failure.h"
 #include "client/output_file.h"
@@ -47,13 +46,13 @@ absl::Status sample(const SampleFlags &flags, const Invocation &invocation) {
 }  // namespace
 
 int sampleCommand(const Invocation &invocation) {
-  CLI::App app{"write a well-known network with random weights, as ONNX", "hone sample"};
+  CommandLine line{"write a well-known network with random weights, as ONNX", "hone sample"};
   SampleFlags flags;
-  app.add_option("NAME", flags.name, "the network");
-  app.add_option("-o,--output", flags.output, "the model to write");
-  app.add_option("--seed", flags.seed, "of the weights: same seed, same model")->capture_default_str();
-  app.add_flag("--list", flags.list, "print the names");
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  line.option("NAME", flags.name, "the network");
+  line.option("-o,--output", flags.output, "the model to write");
+  line.option("--seed", flags.seed, "of the weights: same seed, same model").showsDefault();
+  line.flag("--list", flags.list, "print the names");
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(sample(flags, invocation));
 }
 

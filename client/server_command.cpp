@@ -1,14 +1,13 @@
 // hone server: the private coordinator of this user.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "client/arguments.h"
+#include "client/command_line.h"
 #include "client/failure.h"
 #include "client/listing.h"
-#include "client/service/connection.h"
+#include "client/service/calls.h"
 #include "client/service/private_server.h"
 #include "client/subcommands.h"
 
@@ -54,7 +53,7 @@ absl::Status showStatus(const std::string &format) {
   return absl::OkStatus();
 }
 
-absl::Status stopServer(bool now) {
+absl::Status stopPrivate(bool now) {
   auto paths = privatePaths();
   if (!paths.ok()) return paths.status();
   Interrupts interrupts;
@@ -64,16 +63,11 @@ absl::Status stopServer(bool now) {
     puts("not running");
     return absl::OkStatus();
   }
-  v1::StopRequest request;
-  request.set_now(now);
-  v1::StopResponse response;
-  absl::Status status = (*connection)->call({.isRepeatable = false}, [&](grpc::ClientContext &context) {
-    return (*connection)->server().Stop(&context, request, &response);
-  });
-  if (!status.ok()) return status;
-  if (!now && response.unfinished_jobs() > 0) {
+  auto response = stopServer(**connection, now);
+  if (!response.ok()) return response.status();
+  if (!now && response->unfinished_jobs() > 0) {
     printf("ends when its work is done: %d jobs; --now ends it at once, and they go on with its next start\n",
-           response.unfinished_jobs());
+           response->unfinished_jobs());
     return absl::OkStatus();
   }
   if (absl::Status ended = waitForEnd(*paths, interrupts); !ended.ok()) return ended;
@@ -82,19 +76,19 @@ absl::Status stopServer(bool now) {
 }
 
 int status(const Invocation &invocation) {
-  CLI::App app{"whether the private server runs, and where it keeps what", "hone server status"};
+  CommandLine line{"whether the private server runs, and where it keeps what", "hone server status"};
   std::string format;
-  declareFormat(app, format);
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  declareFormat(line, format);
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(showStatus(format));
 }
 
 int stop(const Invocation &invocation) {
-  CLI::App app{"end the private server when its work is done", "hone server stop"};
+  CommandLine line{"end the private server when its work is done", "hone server stop"};
   bool now = false;
-  app.add_flag("--now", now, "end it at once; unfinished jobs go on with its next start");
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
-  return report(stopServer(now));
+  line.flag("--now", now, "end it at once; unfinished jobs go on with its next start");
+  if (const auto code = line.read(invocation.arguments)) return *code;
+  return report(stopPrivate(now));
 }
 
 constexpr Subcommand kSubcommands[] = {

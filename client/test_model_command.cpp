@@ -1,5 +1,4 @@
 // hone test-model: a folder with a model, inputs and expected outputs -> whether hone computes what is expected.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -8,8 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/arguments.h"
 #include "client/bound_inputs.h"
+#include "client/command_line.h"
 #include "client/commands.h"
 #include "client/compile_flags.h"
 #include "client/compile_job.h"
@@ -42,29 +41,21 @@ struct TestModelFlags {
   int threads = 0;
 };
 
-void declareFlags(CLI::App &app, TestModelFlags &flags) {
-  app.add_option("FOLDER", flags.folder, "the folder with model.onnx and its test data")->required();
-  app.add_option("--rtol", flags.tolerance.relative, "relative tolerance of floats")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--atol", flags.tolerance.absolute, "absolute tolerance of floats")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option(
-         "--bind", flags.compile.bind,
-         "makes an input a constant: NAME (its value in each data set), NAME=VALUE[,VALUE…] or NAME=FILE.npy; may "
-         "be repeated")
-      ->allow_extra_args(false);
-  app.add_option("--input-shapes", flags.compile.inputShapes,
-                 "shapes of inputs whose data have no names: \"name:[1,3,224,224] name2:[1,10]\"");
-  app.add_option("--target", flags.compile.target, "as for hone compile; it has to run here")->capture_default_str();
-  app.add_option("-O,--opt-level", flags.compile.optLevel, "as for hone compile")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 3));
-  app.add_option("--threads", flags.threads, "threads of the run (default: what this machine allows)")
-      ->check(CLI::Range(0, 1024));
-  declareFormat(app, flags.format);
-  declareServerFlags(app, flags.compile.server);
+void declareFlags(CommandLine &line, TestModelFlags &flags) {
+  line.option("FOLDER", flags.folder, "the folder with model.onnx and its test data").required();
+  line.option("--rtol", flags.tolerance.relative, "relative tolerance of floats").showsDefault().notNegative();
+  line.option("--atol", flags.tolerance.absolute, "absolute tolerance of floats").showsDefault().notNegative();
+  line.option("--bind", flags.compile.bind,
+              "makes an input a constant: NAME (its value in each data set), NAME=VALUE[,VALUE…] or NAME=FILE.npy; may "
+              "be repeated")
+      .onePerUse();
+  line.option("--input-shapes", flags.compile.inputShapes,
+              "shapes of inputs whose data have no names: \"name:[1,3,224,224] name2:[1,10]\"");
+  line.option("--target", flags.compile.target, "as for hone compile; it has to run here").showsDefault();
+  line.option("-O,--opt-level", flags.compile.optLevel, "as for hone compile").showsDefault().between(0, 3);
+  line.option("--threads", flags.threads, "threads of the run (default: what this machine allows)").between(0, 1024);
+  declareFormat(line, flags.format);
+  declareServerFlags(line, flags.compile.server);
 }
 
 void setTensor(const runtime::Array &array, v1::BoundInput &input) {
@@ -213,11 +204,11 @@ absl::Status testModel(const TestModelFlags &flags, const Invocation &invocation
 }  // namespace
 
 int testModelCommand(const Invocation &invocation) {
-  CLI::App app{"compare what hone computes with the expected outputs of a folder of test data", "hone test-model"};
+  CommandLine line{"compare what hone computes with the expected outputs of a folder of test data", "hone test-model"};
   TestModelFlags flags;
-  declareFlags(app, flags);
-  app.footer(kExamples);
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  declareFlags(line, flags);
+  line.footer(kExamples);
+  if (const auto code = line.read(invocation.arguments)) return *code;
   return report(testModel(flags, invocation));
 }
 

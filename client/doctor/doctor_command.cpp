@@ -1,10 +1,9 @@
 // hone doctor: what is wrong, and what to do about it.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 
 #include "absl/status/status.h"
-#include "client/arguments.h"
+#include "client/command_line.h"
 #include "client/commands.h"
 #include "client/doctor/findings.h"
 #include "client/exit_code.h"
@@ -59,12 +58,12 @@ void print(const Findings &findings, const std::string &format) {
 }  // namespace
 
 int doctorCommand(const Invocation &invocation) {
-  CLI::App app{"look at this machine and the server: what is wrong, and what to do about it", "hone doctor"};
+  CommandLine line{"look at this machine and the server: what is wrong, and what to do about it", "hone doctor"};
   ServerFlags flags;
   std::string format;
-  declareServerFlags(app, flags);
-  declareFormat(app, format);
-  if (const auto code = readArguments(app, invocation.arguments)) return *code;
+  declareServerFlags(line, flags);
+  declareFormat(line, format);
+  if (const auto code = line.read(invocation.arguments)) return *code;
   Findings findings;
   const auto endpoint = chooseEndpoint(flags);
   checkMachine(!endpoint.ok() || endpoint->isPrivate(), findings);

@@ -1,9 +1,10 @@
 // hone jobs cancel.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "client/command_line.h"
 #include "client/jobs/jobs.h"
 #include "client/remote_command.h"
+#include "client/service/calls.h"
 #include "client/service/job_follow.h"
 
 namespace hone::client {
@@ -12,13 +13,9 @@ namespace {
 
 absl::Status cancel(const std::vector<std::string> &ids, Connection &connection) {
   for (const std::string &id : ids) {
-    v1::CancelJobRequest request;
-    request.set_id(id);
-    v1::Job job;
-    absl::Status status = connection.call(
-        {}, [&](grpc::ClientContext &context) { return connection.jobs().Cancel(&context, request, &job); });
-    if (!status.ok()) return status;
-    printf("%s  %s\n", job.id().c_str(), nameOf(job.state()).c_str());
+    auto job = cancelJob(connection, id);
+    if (!job.ok()) return job.status();
+    printf("%s  %s\n", job->id().c_str(), nameOf(job->state()).c_str());
   }
   return absl::OkStatus();
 }
@@ -26,10 +23,10 @@ absl::Status cancel(const std::vector<std::string> &ids, Connection &connection)
 }  // namespace
 
 int jobsCancelCommand(const Invocation &invocation) {
-  CLI::App app{"end jobs; one that has ended stays as it is", "hone jobs cancel"};
+  CommandLine line{"end jobs; one that has ended stays as it is", "hone jobs cancel"};
   std::vector<std::string> ids;
-  app.add_option("ID", ids, "of the jobs")->required();
-  return runRemoteCommand(app, invocation, [&](Connection &connection) { return cancel(ids, connection); });
+  line.option("ID", ids, "of the jobs").required();
+  return runRemoteCommand(line, invocation, [&](Connection &connection) { return cancel(ids, connection); });
 }
 
 }  // namespace hone::client

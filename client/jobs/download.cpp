@@ -1,11 +1,12 @@
 // hone jobs download.
-#include <CLI/CLI.hpp>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/command_line.h"
 #include "client/jobs/jobs.h"
 #include "client/output_file.h"
 #include "client/remote_command.h"
+#include "client/service/calls.h"
 #include "client/service/job_follow.h"
 #include "client/service/transfer.h"
 
@@ -36,12 +37,12 @@ absl::Status download(const std::string &id, const std::string &path, Connection
 }  // namespace
 
 int jobsDownloadCommand(const Invocation &invocation) {
-  CLI::App app{"fetch what a job has made: the artifact of a compile job, the outputs (npz) of a run job",
-               "hone jobs download"};
+  CommandLine line{"fetch what a job has made: the artifact of a compile job, the outputs (npz) of a run job",
+                   "hone jobs download"};
   std::string id, output;
-  app.add_option("ID", id, "of the job")->required();
-  app.add_option("-o,--output", output, "the file to write")->required();
-  return runRemoteCommand(app, invocation, [&](Connection &connection) { return download(id, output, connection); });
+  line.option("ID", id, "of the job").required();
+  line.option("-o,--output", output, "the file to write").required();
+  return runRemoteCommand(line, invocation, [&](Connection &connection) { return download(id, output, connection); });
 }
 
 }  // namespace hone::client

@@ -1,11 +1,12 @@
 // hone jobs list.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/command_line.h"
 #include "client/jobs/jobs.h"
 #include "client/remote_command.h"
+#include "client/service/calls.h"
 #include "client/service/job_follow.h"
 
 namespace hone::client {
@@ -47,13 +48,11 @@ absl::Status list(const ListFlags &flags, Connection &connection) {
   int left = flags.limit;
   do {
     request.set_page_size(std::min(left, 1000));
-    v1::ListJobsResponse response;
-    absl::Status status = connection.call(
-        {}, [&](grpc::ClientContext &context) { return connection.jobs().List(&context, request, &response); });
-    if (!status.ok()) return status;
-    for (const v1::Job &job : response.jobs()) addRow(job, connection.capabilities().now_micros(), listing);
-    left -= response.jobs_size();
-    request.set_page_token(response.next_page_token());
+    auto page = listJobs(connection, request);
+    if (!page.ok()) return page.status();
+    for (const v1::Job &job : page->jobs()) addRow(job, connection.capabilities().now_micros(), listing);
+    left -= page->jobs_size();
+    request.set_page_token(page->next_page_token());
   } while (left > 0 && !request.page_token().empty());
   print(listing, flags.format);
   return absl::OkStatus();
@@ -62,16 +61,16 @@ absl::Status list(const ListFlags &flags, Connection &connection) {
 }  // namespace
 
 int jobsListCommand(const Invocation &invocation) {
-  CLI::App app{"list jobs, newest first", "hone jobs list"};
+  CommandLine line{"list jobs, newest first", "hone jobs list"};
   ListFlags flags;
-  app.add_option("--user", flags.user, "only those of this user");
-  app.add_flag("--mine", flags.mine, "only one's own");
+  line.option("--user", flags.user, "only those of this user");
+  line.flag("--mine", flags.mine, "only one's own");
   std::vector<std::string> names;
   for (const v1::JobState state : kStates) names.push_back(nameOf(state));
-  app.add_option("--state", flags.states, "only those in this state; may be repeated")->check(CLI::IsMember(names));
-  app.add_option("--limit", flags.limit, "at most so many")->capture_default_str()->check(CLI::Range(1, 1000000));
-  declareFormat(app, flags.format);
-  return runRemoteCommand(app, invocation, [&](Connection &connection) { return list(flags, connection); });
+  line.option("--state", flags.states, "only those in this state; may be repeated").oneOf(names);
+  line.option("--limit", flags.limit, "at most so many").showsDefault().between(1, 1000000);
+  declareFormat(line, flags.format);
+  return runRemoteCommand(line, invocation, [&](Connection &connection) { return list(flags, connection); });
 }
 
 }  // namespace hone::client

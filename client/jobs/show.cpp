@@ -1,12 +1,13 @@
 // hone jobs show.
 #include <google/protobuf/util/json_util.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <utility>
 
+#include "client/command_line.h"
 #include "client/jobs/jobs.h"
 #include "client/remote_command.h"
+#include "client/service/calls.h"
 #include "client/service/job_follow.h"
 
 namespace hone::client {
@@ -19,39 +20,14 @@ struct History {
   v1::AttemptsResponse attempts;
 };
 
-// The events so far: a watch is left when it has given as many as there are.
-grpc::Status readEvents(Connection &connection, grpc::ClientContext &context, History &history) {
-  v1::WatchRequest request;
-  request.set_id(history.job.id());
-  history.events.clear();
-  const auto reader = connection.jobs().Watch(&context, request);
-  bool isComplete = history.job.last_sequence() == 0;
-  for (v1::WatchResponse message; !isComplete && reader->Read(&message);) {
-    if (message.has_event()) history.events.push_back(message.event());
-    isComplete =
-        message.has_final() || (message.has_event() && message.event().sequence() >= history.job.last_sequence());
-  }
-  if (!isComplete) return reader->Finish();
-  context.TryCancel();
-  reader->Finish();
-  return grpc::Status::OK;
-}
-
 absl::StatusOr<History> load(Connection &connection, const std::string &id) {
-  History history;
   auto job = getJob(connection, id);
   if (!job.ok()) return job.status();
-  history.job = *std::move(job);
-  absl::Status status =
-      connection.call({}, [&](grpc::ClientContext &context) { return readEvents(connection, context, history); });
-  if (!status.ok()) return status;
-  v1::AttemptsRequest request;
-  request.set_id(id);
-  status = connection.call({}, [&](grpc::ClientContext &context) {
-    return connection.jobs().Attempts(&context, request, &history.attempts);
-  });
-  if (!status.ok()) return status;
-  return history;
+  auto events = eventsOf(connection, *job);
+  if (!events.ok()) return events.status();
+  auto attempts = attemptsAt(connection, id);
+  if (!attempts.ok()) return attempts.status();
+  return History{*std::move(job), *std::move(events), *std::move(attempts)};
 }
 
 Json toJson(const History &history) {
@@ -109,11 +85,11 @@ void printText(const History &history) {
 }  // namespace
 
 int jobsShowCommand(const Invocation &invocation) {
-  CLI::App app{"show a job, with its history and attempts", "hone jobs show"};
+  CommandLine line{"show a job, with its history and attempts", "hone jobs show"};
   std::string id, format;
-  app.add_option("ID", id, "of the job")->required();
-  declareFormat(app, format);
-  return runRemoteCommand(app, invocation, [&](Connection &connection) {
+  line.option("ID", id, "of the job").required();
+  declareFormat(line, format);
+  return runRemoteCommand(line, invocation, [&](Connection &connection) {
     auto history = load(connection, id);
     if (!history.ok()) return history.status();
     format == "json"

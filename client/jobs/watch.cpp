@@ -1,7 +1,7 @@
 // hone jobs watch.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "client/command_line.h"
 #include "client/jobs/jobs.h"
 #include "client/remote_command.h"
 #include "client/service/job_follow.h"
@@ -31,11 +31,11 @@ absl::Status watch(const std::string &id, Connection &connection) {
 }  // namespace
 
 int jobsWatchCommand(const Invocation &invocation) {
-  CLI::App app{"show what happens to a job until it has ended; ends with the exit code of the job's own command",
-               "hone jobs watch"};
+  CommandLine line{"show what happens to a job until it has ended; ends with the exit code of the job's own command",
+                   "hone jobs watch"};
   std::string id;
-  app.add_option("ID", id, "of the job")->required();
-  return runRemoteCommand(app, invocation, [&](Connection &connection) { return watch(id, connection); });
+  line.option("ID", id, "of the job").required();
+  return runRemoteCommand(line, invocation, [&](Connection &connection) { return watch(id, connection); });
 }
 
 }  // namespace hone::client

@@ -1,5 +1,10 @@
 #include "client/service/connection.h"
 
+#include <grpc/grpc.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <grpcpp/support/channel_arguments.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "client/service/private_server.h"
 #include "client/service/service_error.h"
-#include "grpc/grpc.h"
+#include "client/service/stubs.h"
 #include "proto/api_version.h"
 
 namespace hone::client {
@@ -44,6 +49,8 @@ absl::Status interrupted() { return absl::CancelledError("interrupted"); }
 Connection::Connection(Endpoint endpoint, Interrupts &interrupts)
     : endpoint_(std::move(endpoint)), interrupts_(interrupts), random_(std::random_device{}()) {}
 
+Connection::~Connection() = default;
+
 absl::StatusOr<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint, Interrupts &interrupts) {
   std::unique_ptr<Connection> connection(new Connection(std::move(endpoint), interrupts));
   absl::Status status = connection->endpoint_.isPrivate() ? connection->openPrivate()
@@ -60,13 +67,11 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint, 
 absl::Status Connection::connect(const std::string &target) {
   // Never given back: gRPC 1.51 takes up to 10 seconds, now and then, to go down with its last user.
   grpc_init();
-  const auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), channelArguments());
-  blobs_ = v1::Blobs::NewStub(channel);
-  jobs_ = v1::Jobs::NewStub(channel);
-  fleet_ = v1::Fleet::NewStub(channel);
-  server_ = v1::Server::NewStub(channel);
-  return call(kFirstCall,
-              [this](grpc::ClientContext &context) { return server_->GetCapabilities(&context, {}, &capabilities_); });
+  stubs_ = std::make_unique<Stubs>(
+      grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), channelArguments()));
+  return call(kFirstCall, [this](grpc::ClientContext &context) {
+    return stubs_->server.GetCapabilities(&context, {}, &capabilities_);
+  });
 }
 
 absl::Status Connection::openPrivate() {
@@ -86,7 +91,7 @@ absl::Status Connection::openPrivate() {
   v1::StopRequest request;
   request.set_now(true);
   v1::StopResponse response;
-  status = call({}, [&](grpc::ClientContext &context) { return server_->Stop(&context, request, &response); });
+  status = call({}, [&](grpc::ClientContext &context) { return stubs_->server.Stop(&context, request, &response); });
   if (status.ok()) status = waitForEnd(*paths, interrupts_);
   if (status.ok()) status = ensurePrivateServer(*paths, interrupts_);
   return status.ok() ? connect(target) : status;

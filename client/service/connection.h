@@ -3,9 +3,6 @@
 // Interrupts, which outlive it.
 #pragma once
 
-#include <grpcpp/client_context.h>
-#include <grpcpp/grpcpp.h>
-
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -15,12 +12,16 @@
 #include "absl/status/statusor.h"
 #include "client/service/endpoint.h"
 #include "client/service/interrupts.h"
-#include "hone/v1/blobs.grpc.pb.h"
-#include "hone/v1/fleet.grpc.pb.h"
-#include "hone/v1/jobs.grpc.pb.h"
-#include "hone/v1/server.grpc.pb.h"
+#include "hone/v1/server.pb.h"
+
+namespace grpc {
+class ClientContext;
+class Status;
+}  // namespace grpc
 
 namespace hone::client {
+
+struct Stubs;
 
 /// How one call behaves.
 struct CallRules {
@@ -34,15 +35,14 @@ class Connection {
   /// Reaches the coordinator (starting the private one if need be) and asks what it can do. UNAVAILABLE after about a
   /// second when nobody answers.
   static absl::StatusOr<std::unique_ptr<Connection>> open(Endpoint endpoint, Interrupts &interrupts);
+  ~Connection();
 
   const Endpoint &endpoint() const { return endpoint_; }
   const v1::Capabilities &capabilities() const { return capabilities_; }
   Interrupts &interrupts() { return interrupts_; }
 
-  v1::Blobs::Stub &blobs() { return *blobs_; }
-  v1::Jobs::Stub &jobs() { return *jobs_; }
-  v1::Fleet::Stub &fleet() { return *fleet_; }
-  v1::Server::Stub &server() { return *server_; }
+  /// See stubs.h; most callers want calls.h.
+  Stubs &stubs() { return *stubs_; }
 
   /// Does \p body, again and again while the server is away and the rules allow it. CANCELLED after Ctrl-C.
   absl::Status call(const CallRules &rules, const std::function<grpc::Status(grpc::ClientContext &)> &body);
@@ -60,10 +60,7 @@ class Connection {
   Interrupts &interrupts_;
   std::mt19937_64 random_;  // of pauses and request ids, which decide nothing
   v1::Capabilities capabilities_;
-  std::unique_ptr<v1::Blobs::Stub> blobs_;
-  std::unique_ptr<v1::Jobs::Stub> jobs_;
-  std::unique_ptr<v1::Fleet::Stub> fleet_;
-  std::unique_ptr<v1::Server::Stub> server_;
+  std::unique_ptr<Stubs> stubs_;
 };
 
 /// "interrupted", as CANCELLED.

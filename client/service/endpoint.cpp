@@ -1,11 +1,11 @@
 #include "client/service/endpoint.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "client/command_line.h"
 #include "client/service/address.h"
 #include "client/service/config.h"
 #include "client/service/folders.h"
@@ -40,13 +40,13 @@ absl::StatusOr<Endpoint> byContext(const std::string &wanted) {
 
 }  // namespace
 
-void declareServerFlags(CLI::App &app, ServerFlags &flags) {
-  app.add_option("--server", flags.server,
-                 "the coordinator: HOST[:PORT] (port 9190), unix:/PATH, or private for the one on this machine; "
-                 "default: that of --context, else HONE_SERVER, else the current context, else private")
-      ->group("Server");
-  app.add_option("--context", flags.context, "the coordinator, by the name that `hone context add` gave it")
-      ->group("Server");
+void declareServerFlags(CommandLine &line, ServerFlags &flags) {
+  line.option("--server", flags.server,
+              "the coordinator: HOST[:PORT] (port 9190), unix:/PATH, or private for the one on this machine; "
+              "default: that of --context, else HONE_SERVER, else the current context, else private")
+      .inGroup("Server");
+  line.option("--context", flags.context, "the coordinator, by the name that `hone context add` gave it")
+      .inGroup("Server");
 }
 
 std::string Endpoint::name() const {

@@ -6,11 +6,9 @@
 
 #include "absl/status/statusor.h"
 
-namespace CLI {
-class App;
-}
-
 namespace hone::client {
+
+class CommandLine;
 
 struct ServerFlags {
   std::string server;
@@ -18,7 +16,7 @@ struct ServerFlags {
 };
 
 /// Adds --server and --context.
-void declareServerFlags(CLI::App &app, ServerFlags &flags);
+void declareServerFlags(CommandLine &line, ServerFlags &flags);
 
 struct Endpoint {
   std::string address;  ///< as gRPC takes it; of the private coordinator: empty

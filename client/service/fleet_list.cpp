@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/service/calls.h"
 
 namespace hone::client {
 
@@ -14,13 +15,11 @@ absl::StatusOr<FleetList> listFleet(Connection &connection, const std::string &k
   request.set_page_size(1000);
   request.set_key(key);
   do {
-    v1::ListWorkersResponse response;
-    absl::Status status = connection.call(
-        {}, [&](grpc::ClientContext &context) { return connection.fleet().List(&context, request, &response); });
-    if (!status.ok()) return status;
-    fleet.workers.insert(fleet.workers.end(), response.workers().begin(), response.workers().end());
-    fleet.queues.assign(response.queues().begin(), response.queues().end());
-    request.set_page_token(response.next_page_token());
+    auto page = listWorkers(connection, request);
+    if (!page.ok()) return page.status();
+    fleet.workers.insert(fleet.workers.end(), page->workers().begin(), page->workers().end());
+    fleet.queues.assign(page->queues().begin(), page->queues().end());
+    request.set_page_token(page->next_page_token());
   } while (!request.page_token().empty());
   return fleet;
 }

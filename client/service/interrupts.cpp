@@ -1,5 +1,6 @@
 #include "client/service/interrupts.h"
 
+#include <grpcpp/client_context.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>

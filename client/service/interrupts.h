@@ -3,7 +3,6 @@
 // before any other thread, and once per process. Thread-safe.
 #pragma once
 
-#include <grpcpp/client_context.h>
 #include <signal.h>
 
 #include <atomic>
@@ -12,6 +11,10 @@
 #include <mutex>
 #include <set>
 #include <thread>
+
+namespace grpc {
+class ClientContext;
+}
 
 namespace hone::client {
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/result_status.h"
 #include "client/service/service_error.h"
+#include "client/service/stubs.h"
 
 namespace hone::client {
 
@@ -54,7 +55,7 @@ struct Watch {
   }
 
   grpc::Status run(grpc::ClientContext &context) {
-    const auto reader = connection.jobs().Watch(&context, request);
+    const auto reader = connection.stubs().jobs.Watch(&context, request);
     for (v1::WatchResponse message; reader->Read(&message);) take(std::move(message));
     const grpc::Status status = reader->Finish();
     if (status.ok() && !isOver) return {grpc::StatusCode::UNAVAILABLE, "the server ended the watch"};
@@ -76,23 +77,11 @@ std::string nameOf(v1::JobState state) {
 absl::StatusOr<v1::Job> submit(Connection &connection, v1::SubmitRequest request, PendingRequest &pending) {
   for (;;) {
     request.set_request_id(pending.id());
-    v1::Job job;
-    absl::Status status = connection.call(
-        {}, [&](grpc::ClientContext &context) { return connection.jobs().Submit(&context, request, &job); });
-    if (!status.ok()) return status;
-    if (!pending.isOld() || !hasEnded(job.state()) || job.state() == v1::JOB_SUCCEEDED) return job;
+    auto job = unary(connection, connection.stubs().jobs, &v1::Jobs::Stub::Submit, request);
+    if (!job.ok()) return job.status();
+    if (!pending.isOld() || !hasEnded(job->state()) || job->state() == v1::JOB_SUCCEEDED) return job;
     pending.renew();
   }
-}
-
-absl::StatusOr<v1::Job> getJob(Connection &connection, const std::string &id) {
-  v1::GetJobRequest request;
-  request.set_id(id);
-  v1::Job job;
-  absl::Status status =
-      connection.call({}, [&](grpc::ClientContext &context) { return connection.jobs().Get(&context, request, &job); });
-  if (!status.ok()) return status;
-  return job;
 }
 
 absl::StatusOr<v1::Job> follow(Connection &connection, const std::string &id, ProgressLine &progress,

@@ -16,8 +16,6 @@ namespace hone::client {
 /// Submits under the id that is kept, unless the job of that id has ended without a result: then under a new one.
 absl::StatusOr<v1::Job> submit(Connection &connection, v1::SubmitRequest request, PendingRequest &pending);
 
-absl::StatusOr<v1::Job> getJob(Connection &connection, const std::string &id);
-
 using OnEvent = std::function<void(const v1::JobEvent &)>;
 
 /// Watches until the job has ended, also over restarts of the server, and gives it in its final state. CANCELLED after

@@ -1,9 +1,10 @@
 #include "client/service/job_run.h"
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "client/command_line.h"
 #include "client/progress.h"
+#include "client/service/calls.h"
 #include "client/service/job_follow.h"
 #include "client/service/pending_request.h"
 #include "client/service/service_error.h"
@@ -34,15 +35,15 @@ absl::Status beforeSubmission(const absl::Status &status) {
 
 }  // namespace
 
-void declareJobFlags(CLI::App &app, JobFlags &flags) {
-  app.add_option("--priority", flags.priority, "of the job among those of this user: -100 to 100, higher first")
-      ->check(CLI::Range(-100, 100))
-      ->group("Server");
-  app.add_option("--deadline", flags.deadlineSeconds, "seconds after which the job is given up (default: the server's)")
-      ->group("Server");
-  app.add_option("--label", flags.label, "of the job, for listings")->group("Server");
-  app.add_flag("--detach", flags.detach, "submit, print the job's id, and do not wait; `hone jobs watch ID` comes back")
-      ->group("Server");
+void declareJobFlags(CommandLine &line, JobFlags &flags) {
+  line.option("--priority", flags.priority, "of the job among those of this user: -100 to 100, higher first")
+      .between(-100, 100)
+      .inGroup("Server");
+  line.option("--deadline", flags.deadlineSeconds, "seconds after which the job is given up (default: the server's)")
+      .inGroup("Server");
+  line.option("--label", flags.label, "of the job, for listings").inGroup("Server");
+  line.flag("--detach", flags.detach, "submit, print the job's id, and do not wait; `hone jobs watch ID` comes back")
+      .inGroup("Server");
 }
 
 absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags &flags) {
@@ -81,12 +82,8 @@ absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags 
 }
 
 std::string lastLog(Connection &connection, const std::string &job) {
-  v1::AttemptsRequest request;
-  request.set_id(job);
-  v1::AttemptsResponse response;
-  absl::Status status = connection.call(
-      {}, [&](grpc::ClientContext &context) { return connection.jobs().Attempts(&context, request, &response); });
-  return status.ok() && response.attempts_size() > 0 ? response.attempts().rbegin()->log() : std::string();
+  const auto response = attemptsAt(connection, job);
+  return response.ok() && response->attempts_size() > 0 ? response->attempts().rbegin()->log() : std::string();
 }
 
 }  // namespace hone::client

@@ -10,11 +10,9 @@
 #include "client/service/transfer.h"
 #include "hone/v1/jobs.pb.h"
 
-namespace CLI {
-class App;
-}
-
 namespace hone::client {
+
+class CommandLine;
 
 struct JobFlags {
   int priority = 0;
@@ -24,7 +22,7 @@ struct JobFlags {
 };
 
 /// Adds --priority, --deadline, --label and --detach.
-void declareJobFlags(CLI::App &app, JobFlags &flags);
+void declareJobFlags(CommandLine &line, JobFlags &flags);
 
 struct JobPlan {
   /// Brings the files to the server and says what is to be done with them.

@@ -1,5 +1,7 @@
 #include "client/service/service_error.h"
 
+#include <grpcpp/support/status.h>
+
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "client/service/address.h"

@@ -1,12 +1,14 @@
 // What a coordinator answered when it did not do what was asked: one sentence with the remedy. Functions without state.
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <string>
 
 #include "absl/status/status.h"
 #include "client/service/endpoint.h"
+
+namespace grpc {
+class Status;
+}
 
 namespace hone::client {
 

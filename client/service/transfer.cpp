@@ -14,6 +14,7 @@
 #include "client/service/file_lock.h"
 #include "client/service/folders.h"
 #include "client/service/service_error.h"
+#include "client/service/stubs.h"
 
 namespace hone::client {
 
@@ -83,11 +84,9 @@ void Transfer::show(const char *what, int64_t done, int64_t total) {
 absl::StatusOr<bool> Transfer::isMissing(const v1::Digest &digest) {
   v1::FindMissingRequest request;
   *request.add_digests() = digest;
-  v1::FindMissingResponse response;
-  absl::Status status = connection_.call(
-      {}, [&](grpc::ClientContext &context) { return connection_.blobs().FindMissing(&context, request, &response); });
-  if (!status.ok()) return status;
-  return response.missing_size() > 0;
+  auto response = unary(connection_, connection_.stubs().blobs, &v1::Blobs::Stub::FindMissing, request);
+  if (!response.ok()) return response.status();
+  return response->missing_size() > 0;
 }
 
 absl::StatusOr<v1::Digest> Transfer::put(int descriptor, const fs::path &path) {
@@ -111,26 +110,20 @@ absl::StatusOr<v1::Digest> Transfer::import(int descriptor, const fs::path &path
   std::error_code error;
   v1::ImportRequest request;
   request.set_path(fs::absolute(path, error).string());
-  v1::ImportResponse response;
   struct stat status{};
   fstat(descriptor, &status);
-  absl::Status done = connection_.call(
-      {.deadline = rulesFor(status.st_size).deadline},
-      [&](grpc::ClientContext &context) { return connection_.blobs().Import(&context, request, &response); });
-  if (!done.ok()) return done;
-  digests_.remember(descriptor, response.digest());
-  return response.digest();
+  auto response = unary(connection_, connection_.stubs().blobs, &v1::Blobs::Stub::Import, request,
+                        {.deadline = rulesFor(status.st_size).deadline});
+  if (!response.ok()) return response.status();
+  digests_.remember(descriptor, response->digest());
+  return response->digest();
 }
 
 absl::StatusOr<v1::QueryUploadResponse> Transfer::committed(const v1::Digest &digest, const std::string &uploadId) {
   v1::QueryUploadRequest request;
   *request.mutable_digest() = digest;
   request.set_upload_id(uploadId);
-  v1::QueryUploadResponse response;
-  absl::Status status = connection_.call(
-      {}, [&](grpc::ClientContext &context) { return connection_.blobs().QueryUpload(&context, request, &response); });
-  if (!status.ok()) return status;
-  return response;
+  return unary(connection_, connection_.stubs().blobs, &v1::Blobs::Stub::QueryUpload, request);
 }
 
 absl::Status Transfer::upload(int descriptor, const v1::Digest &digest) {
@@ -162,7 +155,7 @@ absl::Status Transfer::upload(int descriptor, const v1::Digest &digest) {
 
 grpc::Status Transfer::send(grpc::ClientContext &context, int descriptor, const v1::UploadHeader &header) {
   v1::UploadResponse response;
-  const auto writer = connection_.blobs().Upload(&context, &response);
+  const auto writer = connection_.stubs().blobs.Upload(&context, &response);
   const int64_t total = header.digest().size_bytes();
   const int64_t most = connection_.capabilities().max_chunk_bytes();
   const int64_t chunk = most > 0 ? std::min(kChunkBytes, most) : kChunkBytes;
@@ -202,7 +195,7 @@ absl::Status Transfer::download(const v1::Digest &digest, OutputFile &output) {
     absl::Status written;
     absl::Status status =
         connection_.call(rulesFor(digest.size_bytes()), [&](grpc::ClientContext &context) -> grpc::Status {
-          const auto reader = connection_.blobs().Download(&context, request);
+          const auto reader = connection_.stubs().blobs.Download(&context, request);
           for (v1::DownloadResponse piece; written.ok() && reader->Read(&piece);) {
             fruitless = 0;
             hash.add(piece.data());
@@ -226,12 +219,10 @@ absl::Status Transfer::download(const v1::Digest &digest, OutputFile &output) {
 absl::Status Transfer::copy(const v1::Digest &digest, OutputFile &output) {
   v1::LocateRequest request;
   *request.mutable_digest() = digest;
-  v1::LocateResponse response;
-  absl::Status status = connection_.call(
-      {.deadline = rulesFor(digest.size_bytes()).deadline},
-      [&](grpc::ClientContext &context) { return connection_.blobs().Locate(&context, request, &response); });
-  if (!status.ok()) return status;
-  auto blob = InputFile::open(response.path());
+  auto response = unary(connection_, connection_.stubs().blobs, &v1::Blobs::Stub::Locate, request,
+                        {.deadline = rulesFor(digest.size_bytes()).deadline});
+  if (!response.ok()) return response.status();
+  auto blob = InputFile::open(response->path());
   if (!blob.ok()) return blob.status();
   if (copyByKernel(blob->descriptor(), output.descriptor(), digest.size_bytes())) return absl::OkStatus();
   // Where the kernel stopped, if it had begun, is where both files stand.
@@ -240,7 +231,7 @@ absl::Status Transfer::copy(const v1::Digest &digest, OutputFile &output) {
     const ssize_t count = read(blob->descriptor(), chunk.data(), chunk.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0)
-      return absl::UnavailableError(absl::StrCat("cannot read '", response.path(), "': ", strerror(errno)));
+      return absl::UnavailableError(absl::StrCat("cannot read '", response->path(), "': ", strerror(errno)));
     if (count == 0) return absl::OkStatus();
     if (absl::Status written = output.write({chunk.data(), static_cast<size_t>(count)}); !written.ok()) return written;
   }
