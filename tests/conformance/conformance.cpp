@@ -29,7 +29,7 @@ struct Options {
   std::string lists = HONE_CONFORMANCE_LISTS;
   std::string only, setting = "host", report;
   int jobs = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-  int sample = 0;  ///< how many pieces of work at most; 0: all
+  int sample = 0, fullSample = 0;  ///< how many pieces of work at most; 0: all
   int seconds = static_cast<int>(ChildLimits().cpu.count());
   bool isUpdate = false;
   uint64_t seed = 0;
@@ -57,6 +57,8 @@ const std::vector<Flag> &flags() {
        [](Options &o, const std::string &v) { return set(o.setting, v); }},
       {"--sample", "N         a random choice of N runs; 0: all of them",
        [](Options &o, const std::string &v) { return toNumber(v, o.sample); }},
+      {"--full-sample", "N         the same where HONE_TEST_MODE is full; 0: all of them",
+       [](Options &o, const std::string &v) { return toNumber(v, o.fullSample); }},
       {"--jobs", "N         processes at once",
        [](Options &o, const std::string &v) { return toNumber(v, o.jobs) && o.jobs > 0; }},
       {"--time-limit", "SECONDS   of CPU for one case",
@@ -71,8 +73,8 @@ const std::vector<Flag> &flags() {
 
 void printHelp() {
   std::cout << "usage: conformance [FLAGS]\n\n";
-  for (const Flag &flag : flags()) absl::PrintF("  %-13s %s\n", flag.name, flag.means);
-  absl::PrintF("  %-13s removes from the lists what passes now and raises least.txt\n\nsettings:\n", "--update");
+  for (const Flag &flag : flags()) absl::PrintF("  %-14s %s\n", flag.name, flag.means);
+  absl::PrintF("  %-14s removes from the lists what passes now and raises least.txt\n\nsettings:\n", "--update");
   for (const SettingFamily &family : settingFamilies()) {
     absl::PrintF("  %-17s %s\n", family.name, family.means);
   }
@@ -295,7 +297,7 @@ int run(Options options) {
   const auto settings = settingsOf(options.setting, options.seed);
   if (!settings.ok()) return std::cerr << "error: " << settings.status().message() << "; see --help\n", 2;
   if (settings->empty()) return std::cout << "skipped: this CPU cannot run '" << options.setting << "'\n", 77;
-  options.sample = static_cast<int>(testing::effort(options.sample, 0));
+  options.sample = static_cast<int>(testing::effort(options.sample, options.fullSample));
   std::vector<Piece> pieces = makePieces(cases, *settings, *expected, options);
   ChildLimits limits;
   limits.cpu = std::chrono::seconds(options.seconds);

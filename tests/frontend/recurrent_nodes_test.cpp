@@ -170,7 +170,7 @@ class RecurrentNodes : public ::testing::TestWithParam<const char *> {};
 
 TEST_P(RecurrentNodes, AgreeWithTheirDefinition) {
   const uint64_t seed = testing::testSeed();
-  for (int64_t i = 0; i < testing::effort(2, 120) && !HasFatalFailure(); ++i) {
+  for (int64_t i = 0; i < testing::effort(2, 60) && !HasFatalFailure(); ++i) {
     SCOPED_TRACE(absl::StrCat("round ", i));
     Random random(seed * 1000 + static_cast<uint64_t>(i));
     const Case c = randomCase(GetParam(), random);

@@ -149,7 +149,7 @@ TEST_F(RandomSchedules, AgreeWithInterpreter) {
     for (const Kernel &kernel : examples) check(kernel, seed + static_cast<uint64_t>(round));
   }
   const size_t ofExamples = checked_;
-  const int64_t kernels = effort(100, 1500);
+  const int64_t kernels = effort(100, 800);
   for (int64_t i = 0; i < kernels && failures_ < kMostFailures; ++i) {
     check(tensor::testing::randomKernel(seed + static_cast<uint64_t>(i)), seed + static_cast<uint64_t>(i));
   }

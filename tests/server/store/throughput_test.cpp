@@ -52,7 +52,7 @@ class Throughput {
 };
 
 TEST(Throughput, changesPerSecond) {
-  const int64_t count = effort(2000, 50000);
+  const int64_t count = effort(2000, 20000);
   std::printf("%8s %12s %12s %12s %16s\n", "group", "submit/s", "claim/s", "complete/s", "longest group ms");
   for (const int64_t group : {1, 16, 64, 256}) {
     Throughput bench;
