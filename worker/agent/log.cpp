@@ -11,7 +11,7 @@ namespace hone::worker {
 
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string inQuotes(std::string_view text) {
   std::string result = "\"";
   for (const char byte : text) {
     if (byte == '"' || byte == '\\')
@@ -48,13 +48,13 @@ void Log::write(Level level, std::string_view sentence, Fields fields) const {
                         : level == Level::Warning ? spdlog::level::warn
                                                   : spdlog::level::info;
   const bool isJson = format_ == Format::Json;
-  std::string line = isJson ? absl::StrCat("\"event\":", quoted(sentence)) : std::string(sentence);
+  std::string line = isJson ? absl::StrCat("\"event\":", inQuotes(sentence)) : std::string(sentence);
   for (const auto &[name, value] : fields) {
     if (value.empty()) continue;
     if (isJson)
-      absl::StrAppend(&line, ",\"", std::string(name), "\":", quoted(value));
+      absl::StrAppend(&line, ",\"", std::string(name), "\":", inQuotes(value));
     else
-      absl::StrAppend(&line, " ", std::string(name), "=", isPlain(value) ? value : quoted(value));
+      absl::StrAppend(&line, " ", std::string(name), "=", isPlain(value) ? value : inQuotes(value));
   }
   logger_->log(severity, "{}", line);
 }
