@@ -41,7 +41,7 @@ ALLOWED = {
     "tests": None,
 }
 
-# Beginning of a third party's header -> folders that may include it. What is not listed is the standard library's.
+# Beginning of a third party's header -> folders or files that may include it. What is not listed is the standard library's.
 THIRD_PARTY = {
     "llvm/": ["compiler/codegen", "tests/codegen"],
     "llvm-c/": ["compiler/codegen"],
@@ -51,9 +51,9 @@ THIRD_PARTY = {
     "hone/v1/": ["proto", "server", "worker", "client", "tests", "bench"],
     "absl/": ["compiler", "proto", "server", "worker", "client", "tests", "bench"],
     "nlohmann/": ["compiler/artifact", "compiler/driver", "server", "client", "tests", "bench"],
-    "CLI/": ["client", "server", "worker", "bench", "tests/service"],
-    "grpcpp/": ["server/rpc", "server", "worker", "client", "tests", "bench"],
-    "grpc/": ["server/rpc", "server", "worker", "client", "tests", "bench"],
+    "CLI/": ["client/command_line.cpp", "server", "worker", "bench", "tests/service"],
+    "grpcpp/": ["server/rpc", "server", "worker", "client/service", "tests", "bench"],
+    "grpc/": ["server/rpc", "server", "worker", "client/service", "tests", "bench"],
     "SQLiteCpp/": ["server/store", "tests"],
     "sqlite3.h": ["server/store", "tests"],
     "spdlog/": ["server", "worker"],
@@ -126,7 +126,7 @@ def check_include(root, path, quote, name):
         return None if may_know(folder, other) else f"{path}: {folder} must not include {ours}"
     for prefix, places in THIRD_PARTY.items():
         if name.startswith(prefix):
-            if any(path.startswith(place + "/") for place in places):
+            if any(path == place or path.startswith(place + "/") for place in places):
                 return None
             return f"{path}: only {', '.join(places)} may include {prefix}"
     if quote == '"':
