@@ -32,7 +32,7 @@ endif()
 add_compile_options(-Wall -Wextra -Werror -Wno-unused-parameter)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc 12 warns of copies inside std::string that overlap or leave its bounds and cannot happen (its bugs 105329, 105651).
-  add_compile_options(-Wno-restrict -Wno-array-bounds)
+  add_compile_options(-Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
 # gRPC's users get it, and precompiled headers want it everywhere or nowhere.
 add_compile_options(-pthread)
