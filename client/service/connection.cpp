@@ -25,6 +25,7 @@ using std::chrono::seconds;
 constexpr milliseconds kShortestPause{50};
 constexpr int kPrivateAttempts = 5;
 constexpr milliseconds kLongestPause{2000};
+constexpr milliseconds kHandshake{200};
 constexpr CallRules kFirstCall{.deadline = seconds(15), .patience = seconds(1)};
 
 grpc::ChannelArguments channelArguments() {
@@ -101,9 +102,15 @@ absl::Status Connection::waitForServer(int attempt) {
   const milliseconds most = std::min(kLongestPause, kShortestPause * (1 << std::min(attempt, 10)));
   const milliseconds pause(std::uniform_int_distribution<int64_t>(most.count() / 2, most.count())(random_));
   if (!interrupts_.sleep(pause)) return interrupted();
-  if (!endpoint_.isPrivate()) return absl::OkStatus();
-  auto paths = privatePaths();
-  return paths.ok() ? ensurePrivateServer(*paths, interrupts_) : paths.status();
+  if (endpoint_.isPrivate()) {
+    auto paths = privatePaths();
+    if (!paths.ok()) return paths.status();
+    if (absl::Status running = ensurePrivateServer(*paths, interrupts_); !running.ok()) return running;
+  }
+  // A connection comes about while somebody waits for it. Calls that fail at once do not, and gRPC itself looks only
+  // every 5 seconds.
+  stubs_->channel->WaitForConnected(std::chrono::system_clock::now() + kHandshake);
+  return absl::OkStatus();
 }
 
 absl::Status Connection::call(const CallRules &rules, const std::function<grpc::Status(grpc::ClientContext &)> &body) {

@@ -17,9 +17,9 @@
 namespace hone::client {
 
 struct Stubs {
-  explicit Stubs(const std::shared_ptr<grpc::Channel> &channel)
-      : blobs(channel), jobs(channel), fleet(channel), server(channel) {}
+  explicit Stubs(const std::shared_ptr<grpc::Channel> &to) : channel(to), blobs(to), jobs(to), fleet(to), server(to) {}
 
+  std::shared_ptr<grpc::Channel> channel;
   v1::Blobs::Stub blobs;
   v1::Jobs::Stub jobs;
   v1::Fleet::Stub fleet;

@@ -39,9 +39,11 @@ bool mayRepeat(const grpc::Status &status) {
   }
 }
 
-void pauseALittle() {
+// Not only a sleep: a connection comes about while somebody waits for it, or when gRPC looks, every 5 seconds.
+void pauseALittle(grpc::Channel &channel) {
   thread_local std::minstd_rand random(std::random_device{}());
-  std::this_thread::sleep_for(std::chrono::milliseconds(30 + random() % 120));
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  channel.WaitForConnected(std::chrono::system_clock::now() + std::chrono::milliseconds(random() % 120));
 }
 
 json digestJson(const v1::Digest &digest) { return digest.sha256() + ":" + std::to_string(digest.size_bytes()); }
@@ -96,9 +98,9 @@ std::shared_ptr<grpc::Channel> impatientChannel(const std::string &server) {
 
 ServiceClient::ServiceClient(const std::string &server, std::string user, seconds patience, History &history)
     : user_(std::move(user)), patience_(patience), history_(history) {
-  auto channel = impatientChannel(server);
-  blobs_ = v1::Blobs::NewStub(channel);
-  jobs_ = v1::Jobs::NewStub(channel);
+  channel_ = impatientChannel(server);
+  blobs_ = v1::Blobs::NewStub(channel_);
+  jobs_ = v1::Jobs::NewStub(channel_);
 }
 
 grpc::Status ServiceClient::repeat(const json &about, seconds deadline, const Call &call) {
@@ -133,7 +135,7 @@ grpc::Status ServiceClient::repeat(const json &about, seconds deadline, const Ca
       gaveUp_ = true;
       return status;
     }
-    pauseALittle();
+    pauseALittle(*channel_);
   }
 }
 

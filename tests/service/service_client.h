@@ -39,6 +39,7 @@ class ServiceClient {
   const std::string user_;
   const std::chrono::seconds patience_;
   History &history_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Blobs::Stub> blobs_;
   std::unique_ptr<v1::Jobs::Stub> jobs_;
   std::atomic<bool> gaveUp_{false};
