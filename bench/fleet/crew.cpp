@@ -88,7 +88,7 @@ class Worker {
 v1::WorkerMessage Worker::hello() const {
   v1::WorkerMessage message;
   v1::Hello &hello = *message.mutable_hello();
-  hello.set_name(absl::StrCat("sim-", number()));
+  hello.set_name(workerName(number()));
   hello.set_key(desk_.options.key);
   hello.add_roles(v1::ROLE_DEVICE);
   hello.set_api_version(proto::kApiVersion);
@@ -283,6 +283,8 @@ void RunningCrew::ring() {
 }
 
 }  // namespace
+
+std::string workerName(int number) { return absl::StrCat("sim-", number); }
 
 std::unique_ptr<Crew> Crew::start(CrewOptions options) { return std::make_unique<RunningCrew>(std::move(options)); }
 

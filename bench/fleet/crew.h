@@ -15,10 +15,13 @@
 
 namespace hone::bench {
 
+/// "sim-NUMBER"
+std::string workerName(int number);
+
 struct CrewOptions {
   std::string address;  ///< HOST:PORT
   std::string key;
-  int firstNumber = 0, workers = 1;  ///< names are "sim-NUMBER"
+  int firstNumber = 0, workers = 1;  ///< of the workers
   absl::Duration shortest, longest;  ///< of an item
   uint64_t seed = 0;
 };

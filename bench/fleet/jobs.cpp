@@ -1,12 +1,15 @@
 #include "bench/fleet/jobs.h"
 
+#include <algorithm>
 #include <chrono>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "grpcpp/grpcpp.h"
 #include "hone/v1/blobs.grpc.pb.h"
+#include "hone/v1/fleet.grpc.pb.h"
 #include "hone/v1/jobs.grpc.pb.h"
 
 namespace hone::bench {
@@ -40,7 +43,8 @@ class GrpcClient : public Client {
   explicit GrpcClient(const std::string &address)
       : channel_(grpc::CreateChannel(address, grpc::InsecureChannelCredentials())),
         blobs_(v1::Blobs::NewStub(channel_)),
-        jobs_(v1::Jobs::NewStub(channel_)) {
+        jobs_(v1::Jobs::NewStub(channel_)),
+        fleet_(v1::Fleet::NewStub(channel_)) {
     artifact_.set_sha256(kDigest);
     artifact_.set_size_bytes(sizeof kContent - 1);
   }
@@ -48,6 +52,7 @@ class GrpcClient : public Client {
   absl::Status upload() override;
   absl::Status submit(const std::string &key, int64_t first, int64_t count, int atOnce) override;
   absl::StatusOr<Outcome> outcome() override;
+  absl::Status waitUntilGone(const std::string &worker) override;
 
  private:
   void begin(grpc::CompletionQueue &events, const std::string &key, int64_t number);
@@ -55,6 +60,7 @@ class GrpcClient : public Client {
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Blobs::Stub> blobs_;
   std::unique_ptr<v1::Jobs::Stub> jobs_;
+  std::unique_ptr<v1::Fleet::Stub> fleet_;
   v1::Digest artifact_;
 };
 
@@ -129,6 +135,25 @@ absl::StatusOr<Outcome> GrpcClient::outcome() {
     token = response.next_page_token();
   } while (!token.empty());
   return outcome;
+}
+
+absl::Status GrpcClient::waitUntilGone(const std::string &worker) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  for (;;) {
+    grpc::ClientContext context;
+    prepare(context);
+    v1::ListWorkersRequest request;
+    request.set_page_size(kPageSize);
+    v1::ListWorkersResponse response;
+    if (absl::Status status = toStatus(fleet_->List(&context, request, &response)); !status.ok()) return status;
+    const bool isGone = std::none_of(
+        response.workers().begin(), response.workers().end(),
+        [&](const v1::Worker &known) { return known.name() == worker && known.state() != v1::WORKER_GONE; });
+    if (isGone) return absl::OkStatus();
+    if (std::chrono::steady_clock::now() > end)
+      return absl::DeadlineExceededError(absl::StrCat("worker ", worker, " is still attached"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 }  // namespace

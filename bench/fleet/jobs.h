@@ -26,6 +26,8 @@ class Client {
   /// Submits jobs numbered from \p first, \p atOnce at a time; retries nothing.
   virtual absl::Status submit(const std::string &key, int64_t first, int64_t count, int atOnce) = 0;
   virtual absl::StatusOr<Outcome> outcome() = 0;
+  /// Until the coordinator knows that \p worker is no longer attached.
+  virtual absl::Status waitUntilGone(const std::string &worker) = 0;
 };
 
 }  // namespace hone::bench

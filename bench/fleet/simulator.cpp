@@ -97,10 +97,15 @@ int64_t Simulation::sum(int64_t (Crew::*count)() const) const {
   return total;
 }
 
-/// A job's key must be known: one worker comes and goes.
+/// A job's key must be known: one worker comes and goes. It has to be gone before there are jobs, or one is leased to
+/// it and is done again by another one, which is an attempt too many.
 absl::Status Simulation::introduceKey() {
-  const std::unique_ptr<Crew> crew = Crew::start(crewOptions(options_.workers, 1));
-  return waitFor(1, "workers were welcomed", [&] { return crew->attached(); });
+  {
+    const std::unique_ptr<Crew> crew = Crew::start(crewOptions(options_.workers, 1));
+    absl::Status status = waitFor(1, "workers were welcomed", [&] { return crew->attached(); });
+    if (!status.ok()) return status;
+  }
+  return client_->waitUntilGone(workerName(options_.workers));
 }
 
 absl::Status Simulation::startCrews() {
