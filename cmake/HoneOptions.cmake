@@ -22,7 +22,8 @@ set(HONE_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize= (for example a
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
-  # What a precompiled header depends on is seen by ccache itself (its manual, "Precompiled headers").
+  # ccache uses precompiled headers only where it may overlook macros that changed before them, which is nothing that
+  # happens here: the options are the same for all that share one.
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE_PROGRAM}")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
