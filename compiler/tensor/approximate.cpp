@@ -6,8 +6,8 @@
 
 #include "compiler/tensor/host_tensor.h"
 
-// The scalar operations are written here once more, beside those of the graph's evaluator, on purpose: the interpreter
-// judges what the compiler computes, folded constants among it, and shares no code with it.
+// The scalar operations are written here once more, beside those of the graph's evaluator, on purpose: tests compare
+// compiled code with either, and a mistake in one shows in the other.
 
 namespace hone::tensor {
 namespace {
