@@ -35,6 +35,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc 12 warns of copies inside std::string that overlap or leave its bounds and cannot happen (its bugs 105329, 105651).
   add_compile_options(-Wno-restrict -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 18)
+  # Names of templates as the libraries have them that Debian 12's compilers built.
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fclang-abi-compat=17>)
+endif()
 # gRPC's users get it, and precompiled headers want it everywhere or nowhere.
 add_compile_options(-pthread)
 # The same floating point on every builder: no contraction that the source does not ask for.
@@ -42,4 +46,5 @@ add_compile_options(-ffp-contract=off)
 if(HONE_SANITIZE)
   add_compile_options(-fsanitize=${HONE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${HONE_SANITIZE})
+  add_compile_definitions(HONE_SANITIZED)
 endif()

@@ -14,8 +14,8 @@ service=(
 )
 # code generation, the ONNX frontend, artifacts
 compiler=(llvm-19-dev liblld-19-dev libonnx-dev libarchive-dev)
-# the clang tools are pinned to 19, so that format and lint say the same everywhere
-lint=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev ccache git)
+# the clang tools are pinned to 19, so that format and lint say the same everywhere; the sanitizers are clang's, too
+lint=(clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev git)
 # GoogleTest, ONNX's backend test data, peers in a Python environment of their own
 tests=(libgtest-dev libonnx-testdata python3 python3-venv ca-certificates)
 

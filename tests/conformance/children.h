@@ -12,7 +12,7 @@
 
 namespace hone::conformance {
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef HONE_SANITIZED
 constexpr bool kIsSanitized = true;
 #else
 constexpr bool kIsSanitized = false;

@@ -144,10 +144,10 @@ int addRules(scmp_filter_ctx filter) {
   if (const int error = seccomp_rule_add_array(filter, refuse, SCMP_SYS(clone), 1, &newProcess); error != 0)
     return error;
   // Signals and limits to itself only (abort() sends one).
-  const scmp_arg_cmp another = SCMP_A0(SCMP_CMP_NE, self);
+  const scmp_arg_cmp another = SCMP_A0(SCMP_CMP_NE, self, 0);
   for (const int call : {SCMP_SYS(kill), SCMP_SYS(tgkill)})
     if (const int error = seccomp_rule_add_array(filter, refuse, call, 1, &another); error != 0) return error;
-  const scmp_arg_cmp notCaller = SCMP_A0(SCMP_CMP_NE, 0);
+  const scmp_arg_cmp notCaller = SCMP_A0(SCMP_CMP_NE, 0, 0);
   return seccomp_rule_add_array(filter, refuse, SCMP_SYS(prlimit64), 1, &notCaller);
 }
 

@@ -9,15 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HONE_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HONE_SANITIZED 1
-#endif
-
 namespace hone::worker {
 
 namespace {

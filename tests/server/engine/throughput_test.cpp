@@ -140,7 +140,7 @@ TEST(Throughput, ofItemsOfNoLength) {
 }
 
 TEST(Memory, ofPendingTasks) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef HONE_SANITIZED
   GTEST_SKIP() << "a sanitizer's memory says nothing";
 #endif
   const int64_t items = hone::testing::effort(30'000, 100'000);
