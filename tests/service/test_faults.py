@@ -6,7 +6,7 @@ import time
 
 import checker
 from fake_worker import FakeWorker
-from harness import SEED, ServiceTest, busy_child, children, wait_until
+from harness import HONE, SEED, ServiceTest, busy_child, children, wait_until
 from jobs import Maker, outcome
 from proxy import Proxy
 
@@ -130,6 +130,27 @@ class Faults(ServiceTest):
     def assert_done_run(self, job):
         self.assertEqual(outcome(self.probe.wait_for_job(job))[:2], ("SUCCEEDED", "DONE"))
         self.assertEqual(self.ends(job), ["done"])
+
+    # --------------------------------------------------------------------------------------------- between client and us
+    def test_a_client_is_back_soon_after_a_restart(self):
+        """gRPC by itself looks every 5 seconds whether there is a coordinator again."""
+        self.begin()
+        jobs = [self.maker.compile(self.probe, self.maker.content(number)) for number in range(3)]  # nobody does them
+        waited = []
+        for job in jobs:
+            name = "watch-" + job
+            watch = self.one.start(name, HONE, "jobs", "watch", job, environment={
+                "HONE_SERVER": self.one.address, "USER": "ann", "LOGNAME": "ann"})
+            wait_until(lambda name=name: self.one.log(name), "the first event")
+            self.one.kill(self.one.coordinator)
+            time.sleep(0.3)
+            self.one.start_coordinator()
+            begin = time.monotonic()
+            self.one.hone("jobs", "cancel", job)
+            self.assertEqual(watch.wait(60), 4, self.one.log(name))
+            waited.append(time.monotonic() - begin)
+        print("back after", ", ".join(f"{seconds:.2f} s" for seconds in waited), flush=True)
+        self.assertLess(sum(waited), 4.5)
 
     # -------------------------------------------------------------------------------------------------------- everywhere
     def test_cuts_at_random_instants(self):
