@@ -10,10 +10,6 @@ namespace {
 
 using tensor::Index;
 using tensor::Scalar;
-using tensor::operator+;
-using tensor::operator-;
-using tensor::operator*;
-using tensor::operator/;
 
 constexpr ActivationRow kActivations[] = {
     {"affine", true, true, 1, 0},           {"elu", true, false, 1, 0},

@@ -277,7 +277,9 @@ absl::StatusOr<std::vector<Axis>> readAxes(const NodeContext &node, const Window
     axis.stride = window.strides[i];
     axis.kernel = window.kernel[i];
     axis.dilation = window.dilations[i];
-    if (axis.stride > kMostPhases || (phases *= axis.stride) > kMostPhases) {
+    // No overflow: phases is at most 4096 here, a stride at most 2^30.
+    phases *= axis.stride;
+    if (phases > kMostPhases) {
       return unsupported("strides ", graph::shapeText(window.strides), ", more than ", kMostPhases, " in all");
     }
     int64_t full = axis.stride * (axis.input - 1) + further[i] + (axis.kernel - 1) * axis.dilation + 1;
