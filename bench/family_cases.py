@@ -104,6 +104,8 @@ CASES = (
          "y = GRU<hidden_size=256, linear_before_reset=1>(x, w, wr, wb)"),
     Case("RNN", "float[64,1,128] x, float[1,256,128] w, float[1,256,256] wr, float[1,512] wb",
          "y = RNN<hidden_size=256>(x, w, wr, wb)"),
+    Case("Fourier transform", "float[1,400,100,1] x", "y = DFT<axis=1, onesided=1>(x)"),
+    Case("Fourier transform of frames", "float[1,16000] x, int64[] wstep, float[400] w", "y = STFT(x, wstep, w)"),
     Case("quantize and dequantize", f"{ROWS}, float[] wscale, uint8[] wzero",
          "a = QuantizeLinear(x, wscale, wzero) y = DequantizeLinear(a, wscale, wzero)"),
     Case("dynamic quantization", ROWS, "y, s, z = DynamicQuantizeLinear(x)", "uint8"),
@@ -119,7 +121,7 @@ CASES = (
 )
 
 # values of weights that are not arbitrary
-FIXED = {"waxis": 1, "wk": 10, "wdepth": 100, "wscale": 0.05, "wzero": 128}
+FIXED = {"waxis": 1, "wk": 10, "wdepth": 100, "wscale": 0.05, "wzero": 128, "wstep": 160}
 
 
 def weight(name: str, dtype: np.dtype, shape: list[int], generator: np.random.Generator) -> np.ndarray:

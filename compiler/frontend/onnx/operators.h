@@ -191,6 +191,14 @@ Result importRoiAlign(NodeContext &node);
 // determinant.cpp
 Result importDet(NodeContext &node);
 
+// spectral.cpp: windows, Fourier transforms, mel bands
+Result importBlackmanWindow(NodeContext &node);
+Result importDft(NodeContext &node);
+Result importHammingWindow(NodeContext &node);
+Result importHannWindow(NodeContext &node);
+Result importMelWeightMatrix(NodeContext &node);
+Result importStft(NodeContext &node);
+
 // selection.cpp: by constants; the size of the result has to be known
 Result importCompress(NodeContext &node);
 Result importNonZero(NodeContext &node);
