@@ -5,7 +5,7 @@ namespace hone::server {
 
 namespace {
 
-constexpr int64_t kSecond = 1000;
+constexpr int64_t kSecond = 1000, kHour = 3600 * kSecond;
 constexpr int64_t kPorts = 65535;
 
 void addPlaces(std::vector<Option> &table, Settings &settings) {
@@ -56,11 +56,11 @@ void addLog(std::vector<Option> &table, Settings &settings) {
 void addWorkers(std::vector<Option> &table, Settings &settings) {
   const std::string group = "Workers and leases";
   Policy &policy = settings.policy;
-  table.push_back({group, "heartbeat", "How often a worker is to be heard", &policy.heartbeat, 50, 3600 * kSecond});
+  table.push_back({group, "heartbeat", "How often a worker is to be heard", &policy.heartbeat, 50, kHour});
   table.push_back({group, "silence", "After so long without a message a worker's connection is closed", &policy.silence,
-                   100, 3600 * kSecond});
+                   100, kHour});
   table.push_back({group, "lease", "A lease ends when no heartbeat names it for so long, and its work is queued again",
-                   &policy.lease, 100, 24 * 3600 * kSecond});
+                   &policy.lease, 100, 24 * kHour});
   table.push_back({group, "max-work", "The longest that one attempt at a job's work may take", &policy.maxWork, 100});
   table.push_back(
       {group, "max-attempts", "Leases of one piece of work, before its job fails", &policy.maxAttempts, 1, 1000});

@@ -23,7 +23,9 @@ absl::Status refused(const std::string &sentence, std::string_view remedy) {
 }
 
 void count(std::map<std::string, int> &counts, const std::string &name, int change) {
-  if ((counts[name] += change) == 0) counts.erase(name);
+  int &number = counts[name];
+  number += change;
+  if (number == 0) counts.erase(name);
 }
 
 }  // namespace

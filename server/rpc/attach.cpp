@@ -86,7 +86,7 @@ void Attach::writeNext() {
     if (last_.has_value()) finish(*last_);
     return;
   }
-  outgoing_ = std::move(queue_.front());
+  outgoing_ = queue_.front();
   queue_.pop_front();
   isWriting_ = true;
   StartWrite(&outgoing_);

@@ -118,7 +118,7 @@ TEST_P(Memory, GuardsAndMasks) {
             std::string("load ") + what);
   }
   ValuePtr source = load(0, (p * 4 + x) * lanes + lane, vector, 9);
-  IntExpr stridedOut = (p * 4 + x) * (2 * lanes) + lane * 2;
+  IntExpr stridedOut = (p * 4 + x) * (int64_t{2} * lanes) + lane * 2;
   std::vector<std::pair<const char *, StatementPtr>> stores = {
       {"uniform", guarded(store(1, (p * 4 + x) * lanes + lane, source, 9), {uniform})},
       {"per lane", guarded(store(1, (p * 4 + x) * lanes + lane, source, 9), {uniform, ofRange})},

@@ -142,14 +142,14 @@ class RandomSchedules : public ::testing::Test {
 TEST_F(RandomSchedules, AgreeWithInterpreter) {
   const uint64_t seed = testSeed() * 1000;
   const std::vector<Kernel> examples = tensor::testing::exampleKernels();
-  const int64_t rounds = effort(3, 60);
+  const int64_t rounds = effort(3, 40);
   // A sample goes on until it has seen some of everything.
   auto isEnough = [&](int64_t round) { return round >= rounds && (coverage_.isVaried() || round >= 8 * rounds); };
   for (int64_t round = 0; !isEnough(round) && failures_ < kMostFailures; ++round) {
     for (const Kernel &kernel : examples) check(kernel, seed + static_cast<uint64_t>(round));
   }
   const size_t ofExamples = checked_;
-  const int64_t kernels = effort(100, 800);
+  const int64_t kernels = effort(100, 600);
   for (int64_t i = 0; i < kernels && failures_ < kMostFailures; ++i) {
     check(tensor::testing::randomKernel(seed + static_cast<uint64_t>(i)), seed + static_cast<uint64_t>(i));
   }

@@ -16,7 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/engine/engine.h"
 #include "server/store/sqlite_store.h"
-#include "tests/server/store/scratch.h"
+#include "tests/server/scratch.h"
 
 namespace hone::server::testing {
 

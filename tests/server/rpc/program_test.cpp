@@ -42,7 +42,7 @@ class Coordinator {
     return grpc::CreateChannel(address(), grpc::InsecureChannelCredentials());
   }
 
-  Scratch folder;
+  Scratch folder = Scratch::inMemory();
   std::unique_ptr<Program> program;
 
  private:
@@ -68,7 +68,7 @@ std::string lastLine(const std::string &text) {
 }
 
 TEST(Program, RefusesWrongUsageAndAddresses) {
-  const Scratch folder;
+  const Scratch folder = Scratch::inMemory();
   const std::string data = (folder.path() / "data").string();
   struct Case {
     Words words;
@@ -93,7 +93,7 @@ TEST(Program, RefusesWrongUsageAndAddresses) {
 
 TEST(Program, RefusesAPortAndAFolderInUse) {
   Coordinator one;
-  const Scratch folder;
+  const Scratch folder = Scratch::inMemory();
   auto [code, text] = run(folder, {"--data", (folder.path() / "d").string(), "--listen", one.address()});
   EXPECT_EQ(code, 5) << text;
   EXPECT_NE(text.find("in use"), std::string::npos) << text;
@@ -103,7 +103,7 @@ TEST(Program, RefusesAPortAndAFolderInUse) {
 }
 
 TEST(Program, ReadsFileEnvironmentAndFlagsInThatOrder) {
-  const Scratch folder;
+  const Scratch folder = Scratch::inMemory();
   const std::string config = (folder.path() / "config").string();
   std::ofstream(config) << "# a comment\nmax-blob-bytes = \"1MiB\"\nmax-queued-jobs = 11\nheartbeat = \"7s\"\n"
                         << "uploads-per-user = 3\n";
@@ -249,7 +249,7 @@ TEST(Program, EndsAtOnceAtASecondSignal) {
 }
 
 TEST(Program, ReplacesTheSocketOfADeadServer) {
-  const Scratch folder;
+  const Scratch folder = Scratch::inMemory();
   const std::string socket = (folder.path() / "s").string();
   const Words words = {"--data",      (folder.path() / "data").string(), "--listen", "unix:" + socket,
                        "--port-file", (folder.path() / "port").string()};
@@ -268,7 +268,7 @@ TEST(Program, ReplacesTheSocketOfADeadServer) {
 }
 
 TEST(Program, IsPrivateUntilIdle) {
-  const Scratch folder;
+  const Scratch folder = Scratch::inMemory();
   const std::string socket = (folder.path() / "s").string();
   int ends[2];
   ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);

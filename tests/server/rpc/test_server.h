@@ -14,7 +14,7 @@
 #include "hone/v1/server.grpc.pb.h"
 #include "server/admin/metrics.h"
 #include "server/rpc/rpc_server.h"
-#include "tests/server/rpc/scratch.h"
+#include "tests/server/scratch.h"
 
 namespace hone::server::testing {
 
@@ -42,7 +42,7 @@ class TestServer {
   /// Stores \p content as a client does. The digest.
   v1::Digest put(const std::string &content) const;
 
-  Scratch folder;
+  Scratch folder = Scratch::inMemory();
   SystemClock clock;
   Failpoints failpoints;
   std::unique_ptr<Log> log = Log::silent();

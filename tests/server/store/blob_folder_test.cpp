@@ -15,9 +15,9 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/failpoint.h"
 #include "server/store/sha256.h"
+#include "tests/server/scratch.h"
 #include "tests/server/store/child.h"
 #include "tests/server/store/files.h"
-#include "tests/server/store/scratch.h"
 
 namespace hone::server::testing {
 namespace {

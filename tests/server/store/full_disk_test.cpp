@@ -15,8 +15,8 @@
 #include "server/store/maintenance.h"
 #include "server/store/sha256.h"
 #include "server/store/sqlite_store.h"
+#include "tests/server/scratch.h"
 #include "tests/server/store/files.h"
-#include "tests/server/store/scratch.h"
 #include "tests/server/store/store_contract.h"
 
 namespace hone::server::testing {

@@ -17,9 +17,9 @@
 #include "server/store/data_lock.h"
 #include "server/store/sha256.h"
 #include "server/store/sqlite_store.h"
+#include "tests/server/scratch.h"
 #include "tests/server/store/child.h"
 #include "tests/server/store/files.h"
-#include "tests/server/store/scratch.h"
 #include "tests/server/store/store_contract.h"
 
 namespace hone::server::testing {

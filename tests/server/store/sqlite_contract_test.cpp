@@ -1,7 +1,7 @@
 // SqliteStore keeps the contract.
 #include "server/base/failpoint.h"
 #include "server/store/sqlite_store.h"
-#include "tests/server/store/scratch.h"
+#include "tests/server/scratch.h"
 #include "tests/server/store/store_contract.h"
 
 namespace hone::server::testing {

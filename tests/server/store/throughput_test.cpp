@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/base/failpoint.h"
 #include "server/store/sqlite_store.h"
-#include "tests/server/store/scratch.h"
+#include "tests/server/scratch.h"
 #include "tests/server/store/store_contract.h"
 #include "tests/support/effort.h"
 
