@@ -201,7 +201,7 @@ void Child::converse(Deadline deadline, const Cancellation &cancellation,
       end_.reason = ChildEnd::Reason::Deadline;
       return;
     }
-    constexpr int64_t kLongest = 3600 * 1000;
+    constexpr int64_t kLongest = int64_t{3600} * 1000;
     pollfd waiting[] = {{socket_.get(), POLLIN, 0}, {cancellation.descriptor(), POLLIN, 0}, {log_.get(), POLLIN, 0}};
     poll(waiting, 3, static_cast<int>(std::min<int64_t>(left, kLongest)));
     if (cancellation.isCancelled()) {

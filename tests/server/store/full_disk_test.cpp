@@ -22,8 +22,6 @@
 namespace hone::server::testing {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// Submits until it fails, at most \p most jobs; returns how many commits were made and \p status of the one that
 /// failed.
 int fillUp(Store &store, const std::string &prefix, int most, absl::Status &status) {
