@@ -202,6 +202,7 @@ TEST_F(SpectralNodes, WhatIsNoSpectrumIsRefused) {
   const Array real({1, 8, 1}), complex({1, 8, 2});
   expectRefused(dft(Array({8})), "takes 2 dims or more, not shape [8]");
   expectRefused(dft(Array({1, 8, 3})), "its extent is 1 or 2, not 3");
+  expectRefused(dft(Array({1, 8, 1}, DType::I32)), "takes floats");
   expectRefused(dft(real).with("axis", 2), "axis 2 holds the parts of complex numbers");
   expectRefused(dft(real).with("axis", 3), "axis 3 is outside -3 to 2");
   expectRefused(dft(complex).with("onesided", 1), "complex data have no one-sided spectrum");
@@ -210,6 +211,7 @@ TEST_F(SpectralNodes, WhatIsNoSpectrumIsRefused) {
   expectRefused(dft(real).constant("length", List{int64_t{1} << 60}), "a transform of more than 4096 samples");
 
   expectRefused(stft(real, 1), "neither a window nor a frame_length");
+  expectRefused(stft(Array({1, 8}, DType::I64), 1).operand("").constant("length", List{4}), "takes floats");
   expectRefused(stft(real, 0).operand("").constant("length", List{4}), "frame_step is 0");
   expectRefused(stft(real, 1).operand("").constant("length", List{9}), "a frame of 9 samples, but the signal has 8");
   expectRefused(stft(real, 1).operand("").constant("length", List{-1}), "a transform of -1 samples");

@@ -101,6 +101,7 @@ Result importDft(NodeContext &node) {
   Builder &build = node.build;
   const Shape shape = node.shape(0);
   const int64_t rank = node.rank(0);
+  if (!isFloat(node.dtype(0))) return invalid("takes floats");
   if (rank < 2) return invalid("takes 2 dims or more, not shape ", graph::shapeText(shape));
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", 1));
   HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, rank));
@@ -139,6 +140,7 @@ Result importDft(NodeContext &node) {
 Result importStft(NodeContext &node) {
   Builder &build = node.build;
   const Shape shape = node.shape(0);
+  if (!isFloat(node.dtype(0))) return invalid("takes floats");
   if (shape.size() != 2 && shape.size() != 3) return invalid("takes 2 or 3 dims, not shape ", graph::shapeText(shape));
   HONE_ASSIGN_OR_RETURN(int64_t step, node.constantInteger(1, "frame_step"));
   HONE_ASSIGN_OR_RETURN(int64_t isOneSided, node.integer("onesided", 1));
