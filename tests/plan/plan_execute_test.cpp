@@ -38,7 +38,7 @@ TEST(CompiledPlans, AgreeWithInterpreterForEveryCoreOp) {
   absl::StatusOr<TargetDescription> target = codegen::parseTarget("llvm");
   ASSERT_TRUE(target.ok()) << target.status();
   const uint64_t seed = testing::testSeed() * 1000;
-  const auto graphs = static_cast<uint64_t>(testing::effort(40, 300));
+  const auto graphs = static_cast<uint64_t>(testing::effort(40, 200));
   std::set<graph::Op> ops;
   int64_t compiled = 0;
   int failures = 0;

@@ -263,7 +263,7 @@ class Simulation {
 
 TEST(Simulation, everyAcknowledgedJobEndsOnceAndIsExplained) {
   const uint64_t seed = hone::testing::testSeed();
-  const int64_t runs = hone::testing::effort(3, 20);
+  const int64_t runs = hone::testing::effort(3, 15);
   for (int64_t i = 0; i < runs; ++i) {
     SCOPED_TRACE(absl::StrCat("seed ", seed, " run ", i));
     Simulation(seed + static_cast<uint64_t>(i)).run(400);

@@ -104,7 +104,7 @@ TEST(Crash, everyAcknowledgedChangeIsThereAfterKills) {
   Random random(seed);
   Scratch scratch;
   Acknowledged acknowledged;
-  for (int64_t life = 0; life < effort(12, 300); ++life) {
+  for (int64_t life = 0; life < effort(12, 200); ++life) {
     Child child([&](const Child::Tell &tell) { work(scratch.path(), seed + static_cast<uint64_t>(life), tell); });
     std::string line;
     for (int64_t lines = random.between(0, 60); lines > 0 && child.line(line); --lines) acknowledged.take(line);
@@ -153,7 +153,7 @@ TEST(Crash, aCommitIsAllOrNothingAtItsFailpoints) {
 /// The first start, killed anywhere: the next one works.
 TEST(Crash, aKilledFirstStartLeavesNoTrace) {
   Random random(hone::testing::testSeed());
-  for (int64_t round = 0; round < effort(20, 300); ++round) {
+  for (int64_t round = 0; round < effort(20, 200); ++round) {
     Scratch scratch;
     {
       Child child([&](const Child::Tell &tell) {
