@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/frontend/onnx/import.h"
 #include "tests/frontend/compiled_node.h"
-#include "tests/support/effort.h"
+#include "tests/support/rounds.h"
 
 namespace hone::test {
 namespace {
@@ -43,9 +43,7 @@ Array sumOverAll(const std::vector<std::string> &terms, const std::string &resul
 }
 
 TEST(EinsumNodes, RandomEquations) {
-  const uint64_t seed = testing::testSeed();
-  for (int64_t round = 0; round < testing::effort(6, 300) && !::testing::Test::HasFatalFailure(); ++round) {
-    Random random(seed * 1000 + static_cast<uint64_t>(round));
+  testing::inRounds(6, 300, [](Random &random) {
     std::map<char, int64_t> extents;
     const std::string letters = "aBcdE";
     for (char letter : letters) extents[letter] = random.between(1, 4);
@@ -76,7 +74,7 @@ TEST(EinsumNodes, RandomEquations) {
     CompiledNode(12, "Einsum", operands)
         .with("equation", equation.c_str())
         .gives({sumOverAll(terms, result, operands)}, 1e-4);
-  }
+  });
 }
 
 TEST(EinsumNodes, EllipsesBroadcast) {

@@ -12,8 +12,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/frontend/compiled_node.h"
-#include "tests/support/effort.h"
 #include "tests/support/random.h"
+#include "tests/support/rounds.h"
 
 namespace hone {
 namespace {
@@ -34,13 +34,10 @@ class Kernels : public ::testing::Test {
  protected:
   /// Calls \p check a few times; its random numbers are the seed's.
   void repeat(const std::function<void()> &check) {
-    const uint64_t seed = testing::testSeed();
-    for (int64_t i = 0; i < testing::effort(5, 60) && !HasFatalFailure(); ++i) {
-      SCOPED_TRACE(absl::StrCat("round ", i));
-      random = Random(seed * 1000 + static_cast<uint64_t>(i));
-      round = i;
+    testing::inRounds(5, 60, [&](const Random &ofRound) {
+      random = ofRound;
       check();
-    }
+    });
   }
 
   Shape shape(int64_t least, int64_t most, int64_t largest = 6) {
@@ -48,7 +45,7 @@ class Kernels : public ::testing::Test {
     for (int64_t &extent : result) extent = random.between(1, largest);
     return result;
   }
-  DType number() { return round == 0 ? DType::F32 : kNumbers[random.between(0, std::size(kNumbers) - 1)]; }
+  DType number() { return random.chance(20) ? DType::F32 : kNumbers[random.between(0, std::size(kNumbers) - 1)]; }
   /// Small whole numbers, halves for floats: all dtypes hold them, and their sums, exactly; many are equal.
   Array array(const Shape &extents, DType dtype, int64_t low = 0, int64_t high = 5) {
     Array result(extents, dtype);
@@ -66,7 +63,6 @@ class Kernels : public ::testing::Test {
   int64_t spelled(int64_t axis, const Shape &extents) { return random.chance(50) ? axis : axis - std::ssize(extents); }
 
   Random random{0};
-  int64_t round = 0;
 };
 
 Shape with(Shape index, int64_t axis, int64_t value) {

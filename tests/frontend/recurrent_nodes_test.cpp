@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/strings/str_cat.h"
 #include "tests/frontend/compiled_node.h"
-#include "tests/support/effort.h"
+#include "tests/support/rounds.h"
 
 namespace hone::test {
 namespace {
@@ -169,10 +168,7 @@ Case randomCase(const std::string &op, Random &random) {
 class RecurrentNodes : public ::testing::TestWithParam<const char *> {};
 
 TEST_P(RecurrentNodes, AgreeWithTheirDefinition) {
-  const uint64_t seed = testing::testSeed();
-  for (int64_t i = 0; i < testing::effort(2, 60) && !HasFatalFailure(); ++i) {
-    SCOPED_TRACE(absl::StrCat("round ", i));
-    Random random(seed * 1000 + static_cast<uint64_t>(i));
+  testing::inRounds(2, 60, [](Random &random) {
     const Case c = randomCase(GetParam(), random);
     std::vector<Array> operands = {c.x, c.w, c.r, c.b, c.lengths, c.h0};
     std::vector<Array> expected = {c.y, c.yh};
@@ -190,7 +186,7 @@ TEST_P(RecurrentNodes, AgreeWithTheirDefinition) {
     if (c.clip > 0) node.with("clip", static_cast<float>(c.clip));
     if (random.chance(70)) node.fixed(1).fixed(2);
     node.gives(expected, 1e-4);
-  }
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RecurrentNodes, ::testing::Values("RNN", "GRU", "LSTM"),

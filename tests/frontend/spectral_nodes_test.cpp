@@ -11,10 +11,9 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "tests/frontend/compiled_node.h"
-#include "tests/support/effort.h"
 #include "tests/support/random.h"
+#include "tests/support/rounds.h"
 
 namespace hone {
 namespace {
@@ -31,12 +30,10 @@ constexpr int64_t kOpset = 17;
 class SpectralNodes : public ::testing::Test {
  protected:
   void repeat(const std::function<void()> &check) {
-    const uint64_t seed = testing::testSeed();
-    for (int64_t i = 0; i < testing::effort(5, 40) && !HasFatalFailure(); ++i) {
-      SCOPED_TRACE(absl::StrCat("round ", i));
-      random = Random(seed * 1000 + static_cast<uint64_t>(i));
+    testing::inRounds(5, 40, [&](const Random &ofRound) {
+      random = ofRound;
       check();
-    }
+    });
   }
 
   DType floatType() { return random.chance(70) ? DType::F32 : DType::F64; }

@@ -6,9 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "absl/strings/str_cat.h"
 #include "tests/frontend/compiled_node.h"
-#include "tests/support/effort.h"
+#include "tests/support/rounds.h"
 
 namespace hone::test {
 namespace {
@@ -29,12 +28,10 @@ struct Geometry {
 class WindowNodes : public ::testing::Test {
  protected:
   void repeat(int64_t sampled, int64_t full, const std::function<void()> &check) {
-    const uint64_t seed = testing::testSeed();
-    for (int64_t i = 0; i < testing::effort(sampled, full) && !HasFatalFailure(); ++i) {
-      SCOPED_TRACE(absl::StrCat("round ", i));
-      random = Random(seed * 1000 + static_cast<uint64_t>(i));
+    testing::inRounds(sampled, full, [&](const Random &ofRound) {
+      random = ofRound;
       check();
-    }
+    });
   }
 
   /// Attributes of a window over 1 to 4 spatial dims, such that at least one window fits.
