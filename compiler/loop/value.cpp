@@ -18,25 +18,6 @@ constexpr int64_t kIndexLimit = int64_t{1} << 40;
 
 bool usesLane(const IntExpr &e, int lane) { return lane >= 0 && coefficientOf(e, lane) != 0; }
 
-// A value outside as an integer; infinities become the dtype's limits.
-int64_t toInteger(double number, DType dtype) {
-  if (std::isfinite(number)) return static_cast<int64_t>(number);
-  int64_t bits = sizeOf(dtype) * 8;
-  if (number > 0) {
-    return !isSigned(dtype) && bits == 64 ? -1 : (int64_t{1} << (isSigned(dtype) ? bits - 2 : bits - 1)) * 2 - 1;
-  }
-  return isSigned(dtype) ? -(int64_t{1} << (bits - 2)) * 2 : 0;
-}
-
-ValuePtr makeNumber(double number, Type type) {
-  Value v;
-  v.kind = ValueKind::Constant;
-  v.type = type;
-  v.number = number;
-  if (!isFloat(type.dtype)) v.integer = toInteger(number, type.dtype);
-  return std::make_shared<const Value>(std::move(v));
-}
-
 }  // namespace
 
 ValuePtr makeApply(ScalarOp op, std::vector<ValuePtr> args) {
@@ -232,7 +213,8 @@ ValuePtr Lowering::load(const tensor::TensorOp &op, int read, const Point &point
     IntExpr e = index(access.indices[k], point);
     perLane = perLane || usesLane(e, point.lane);
     if (access.outside && !proven.contains({read, static_cast<int>(k)})) {
-      if (e.low() >= source.shape[k] || e.high() < 0) return makeNumber(*access.outside, {source.dtype, 1});
+      if (e.low() >= source.shape[k] || e.high() < 0)
+        return makeConstant(tensor::number(*access.outside, source.dtype), 1);
       if (e.low() < 0 || e.high() >= source.shape[k]) v.guards.push_back({e, 0, source.shape[k]});
     }
     indices.push_back(std::move(e));
@@ -243,7 +225,7 @@ ValuePtr Lowering::load(const tensor::TensorOp &op, int read, const Point &point
     v.lane = point.lane;
     v.activeLanes = point.activeLanes;
   }
-  if (!v.guards.empty()) v.fill = makeNumber(*access.outside, v.type);
+  if (!v.guards.empty()) v.fill = makeConstant(tensor::number(*access.outside, v.type.dtype), v.type.lanes);
   return std::make_shared<const Value>(std::move(v));
 }
 

@@ -1,5 +1,6 @@
 // Constructors of scalar expressions.
 #include <cassert>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <utility>
@@ -36,7 +37,16 @@ int64_t integerLimit(DType dtype, bool highest) {
 
 }  // namespace
 
+bool canHold(DType dtype, double value) {
+  if (isFloat(dtype)) return true;
+  const int bits = dtype == DType::Bool ? 1 : static_cast<int>(8 * sizeOf(dtype)) - (isSigned(dtype) ? 1 : 0);
+  // The highest value itself may be no double, its successor is one.
+  const double low = isSigned(dtype) ? -std::ldexp(1.0, bits) : 0, beyond = std::ldexp(1.0, bits);
+  return value >= low && value < beyond && value == std::trunc(value);
+}
+
 Scalar number(double value, DType dtype) {
+  assert(canHold(dtype, value));
   if (isFloat(dtype)) {
     ScalarNode result = node(ScalarKind::Constant, dtype);
     // Constants hold what their dtype can hold, so that text, interpreter and generated code agree on them.

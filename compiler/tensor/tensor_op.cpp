@@ -222,8 +222,12 @@ class StageVerifier {
     for (size_t r = 0; r < op_.reads.size(); ++r) {
       const Access &access = op_.reads[r];
       if (std::string error = accessError(access); !error.empty()) return absl::StrCat("read ", r, ": ", error);
-      if (access.outside) continue;
       const Buffer &buffer = kernel_.buffers[access.buffer];
+      if (access.outside && !canHold(buffer.dtype, *access.outside)) {
+        return absl::StrCat("read ", r, ": the value outside of '", buffer.name, "' is ", *access.outside, ", which ",
+                            std::string(shortName(buffer.dtype)), " cannot hold; use a whole number in its range");
+      }
+      if (access.outside) continue;
       for (size_t d = 0; d < access.indices.size(); ++d) {
         if (staysInside(kernel_, op_, access.indices[d], buffer.shape[d])) continue;
         const IndexRange range = rangeOf(kernel_, op_, access.indices[d]);

@@ -78,7 +78,9 @@ struct ScalarNode {
   std::vector<Scalar> args;
 };
 
-Scalar number(double value, DType dtype);  ///< Constant of any dtype
+/// Whether \p value, rounded where \p dtype is a float type, is one of its values.
+bool canHold(DType dtype, double value);
+Scalar number(double value, DType dtype);  ///< Constant of any dtype that can hold it
 Scalar indexValue(const Index &index);
 Scalar read(int position, DType dtype);
 Scalar apply(ScalarOp op, std::vector<Scalar> args);  ///< dtype by the rules of ScalarOp
@@ -100,7 +102,8 @@ struct Dim {
 struct Access {
   int buffer = 0;              ///< position in Kernel::buffers
   std::vector<Index> indices;  ///< one per dim of the buffer
-  /// A read outside the buffer's shape gives this value; without it the indices must stay inside.
+  /// A read outside the buffer's shape gives this value, which the buffer's dtype can hold; without it the indices must
+  /// stay inside.
   std::optional<double> outside;
 };
 

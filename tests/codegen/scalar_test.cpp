@@ -6,53 +6,11 @@
 #include <limits>
 #include <type_traits>
 
+#include "compiler/tensor/host_tensor.h"
 #include "tests/codegen/harness.h"
 
 namespace hone::test {
 namespace {
-
-template <typename T>
-struct DTypeOf;
-template <>
-struct DTypeOf<int8_t> {
-  static constexpr DType kValue = DType::I8;
-};
-template <>
-struct DTypeOf<int16_t> {
-  static constexpr DType kValue = DType::I16;
-};
-template <>
-struct DTypeOf<int32_t> {
-  static constexpr DType kValue = DType::I32;
-};
-template <>
-struct DTypeOf<int64_t> {
-  static constexpr DType kValue = DType::I64;
-};
-template <>
-struct DTypeOf<uint8_t> {
-  static constexpr DType kValue = DType::U8;
-};
-template <>
-struct DTypeOf<uint16_t> {
-  static constexpr DType kValue = DType::U16;
-};
-template <>
-struct DTypeOf<uint32_t> {
-  static constexpr DType kValue = DType::U32;
-};
-template <>
-struct DTypeOf<uint64_t> {
-  static constexpr DType kValue = DType::U64;
-};
-template <>
-struct DTypeOf<float> {
-  static constexpr DType kValue = DType::F32;
-};
-template <>
-struct DTypeOf<double> {
-  static constexpr DType kValue = DType::F64;
-};
 
 template <typename T>
 std::vector<T> specialValues() {
@@ -269,7 +227,7 @@ class Operations {
   loop::Kernel kernel(int lanes) const {
     auto count = static_cast<int64_t>(left_.size());
     IntExpr p = var(0, "p", count / lanes), lane = var(1, "l", lanes);
-    loop::Type type{DTypeOf<T>::kValue, lanes};
+    loop::Type type{tensor::dtypeOf<T>(), lanes};
     ValuePtr a = load(0, p * lanes + lane, type, 1);
     ValuePtr b = load(1, p * lanes + lane, type, 1);
     std::vector<StatementPtr> body;
@@ -303,7 +261,7 @@ class Operations {
     }
     module.run({a.data(), b.data(), flags.data(), out.data()});
     for (size_t i = 0; i < count; ++i) {
-      std::string where = name + ", " + std::string(hone::name(DTypeOf<T>::kValue)) + ", " + std::to_string(lanes) +
+      std::string where = name + ", " + std::string(hone::name(tensor::dtypeOf<T>())) + ", " + std::to_string(lanes) +
                           " lanes, of " + std::to_string(a[i]) + " and " + std::to_string(b[i]);
       for (size_t k = 0; k < ops_.size(); ++k) {
         T expected = T(0);

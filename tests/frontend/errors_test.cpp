@@ -255,6 +255,23 @@ TEST(Errors, OfTensorData) {
 
 // ----------------------------------------------------------------------------------------------------- hostility
 
+TEST(Pad, ValuesThatAreNoneOfTheData) {
+  ModelBuilder attribute(2);
+  attribute.input("x", DType::I32, {3});
+  onnx::NodeProto &pad = attribute.node("Pad", {"x"}, {"y"});
+  setAttribute(pad, "pads", std::vector<int64_t>{1, 0});
+  setAttribute(pad, "value", 0.5F);
+  attribute.output("y");
+  expectError(attribute.bytes(), Code::kInvalidArgument, {"attribute 'value' is 0.5, which i32 cannot hold"});
+  ModelBuilder operand(13);
+  operand.input("x", DType::I32, {3});
+  operand.integers("pads", {1, 0});
+  operand.floats("value", {}, {1e30F});
+  operand.node("Pad", {"x", "pads", "value"}, {"y"});
+  operand.output("y");
+  expectError(operand.bytes(), Code::kInvalidArgument, {"operand 2 (constant_value) is f32, but the data i32"});
+}
+
 TEST(Hostile, ShapesBeyondAllMeasure) {
   constexpr int64_t kHuge = int64_t{1} << 60;
   constexpr int64_t kSome = int64_t{1} << 33;

@@ -440,5 +440,22 @@ TEST_F(Kernels, IndicesOutsideStayInside) {
   }
 }
 
+TEST(Pad, KeepsIntegersThatNoDoubleHolds) {
+  for (const int64_t value : {INT64_MAX, INT64_MIN, INT64_MIN + 1, (int64_t{1} << 53) + 1, int64_t{-7}}) {
+    SCOPED_TRACE(value);
+    CompiledNode node(13, "Pad", {Array({2}, {5, 6}, DType::I64)});
+    node.constant("pads", std::vector<int64_t>{1, 2}).constant("value", std::vector<int64_t>{value});
+    const double filled = static_cast<double>(value);
+    node.gives({Array({5}, {filled, 5, 6, filled, filled}, DType::I64)});
+  }
+  CompiledNode highest(13, "Pad", {Array({2}, {5, 6}, DType::U64)});
+  highest.constant("pads", std::vector<int64_t>{1, 2});
+  onnx::TensorProto &value = *highest.model.model.mutable_graph()->add_initializer();
+  value.set_name("value");
+  value.set_data_type(onnx::TensorProto::UINT64);
+  value.add_uint64_data(UINT64_MAX);
+  highest.operand("value").gives({Array({5}, {0x1p64, 5, 6, 0x1p64, 0x1p64}, DType::U64)});
+}
+
 }  // namespace
 }  // namespace hone

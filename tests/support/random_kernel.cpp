@@ -149,6 +149,7 @@ class Generator {
       constexpr double kOutside[] = {0, 1, -2.5, 7};
       outside = pick(kOutside);
       const DType dtype = builder_.kernel().buffers[buffer].dtype;
+      if (!isFloat(dtype)) outside = std::trunc(*outside);
       if (!isSigned(dtype)) outside = std::abs(*outside);
       if (dtype == DType::Bool) outside = *outside != 0 ? 1 : 0;
     }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <string>
 
 #include "tests/support/example_kernels.h"
@@ -105,6 +106,29 @@ std::vector<Case> indexCases() {
   };
 }
 
+std::vector<Case> outsideCases() {
+  const auto with = [](DType dtype, double value) {
+    return [=](Kernel &k) {
+      k.buffers[1].dtype = dtype;
+      k.stages[0].reads[1].outside = value;
+    };
+  };
+  return {
+      {"fraction", elementwise(), with(DType::I32, 0.5),
+       "read 1: the value outside of 'k' is 0.5, which i32 cannot hold; use a whole number in its range"},
+      {"beyond i32", elementwise(), with(DType::I32, 0x1p31), "'k' is 2.14748e+09, which i32 cannot hold"},
+      {"below i8", elementwise(), with(DType::I8, -129), "'k' is -129, which i8 cannot hold"},
+      {"beyond i64", elementwise(), with(DType::I64, 0x1p63), "which i64 cannot hold"},
+      {"beyond u64", elementwise(), with(DType::U64, 0x1p64), "which u64 cannot hold"},
+      {"below u16", elementwise(), with(DType::U16, -1), "'k' is -1, which u16 cannot hold"},
+      {"infinity", elementwise(), with(DType::I32, -std::numeric_limits<double>::infinity()),
+       "'k' is -inf, which i32 cannot hold"},
+      {"no number", elementwise(), with(DType::I32, std::numeric_limits<double>::quiet_NaN()),
+       "'k' is nan, which i32 cannot hold"},
+      {"no bool", elementwise(), with(DType::Bool, 2), "'k' is 2, which bool cannot hold"},
+  };
+}
+
 std::vector<Case> bodyCases() {
   const Scalar x = read(0, DType::F32), k = read(1, DType::I32);
   const auto with = [](const Scalar &body) { return [=](Kernel &kernel) { setBody(kernel, body); }; };
@@ -191,7 +215,7 @@ std::vector<Case> kernelCases() {
 
 TEST(Verify, RejectsWhatIsMalformed) {
   size_t count = 0;
-  for (const auto &cases : {bufferCases(), indexCases(), bodyCases(), combinerCases(), kernelCases()}) {
+  for (const auto &cases : {bufferCases(), indexCases(), outsideCases(), bodyCases(), combinerCases(), kernelCases()}) {
     for (const Case &test : cases) {
       SCOPED_TRACE(test.name);
       ASSERT_EQ(verify(test.kernel), "");

@@ -1,10 +1,14 @@
 // Operators that move elements to other places.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
+#include "compiler/graph/constants.h"
 #include "compiler/graph/print.h"
+#include "compiler/tensor/tensor_op.h"
 
 namespace hone::frontend {
 namespace {
@@ -209,6 +213,14 @@ Result importTile(NodeContext &node) {
   return node.build.reshape(node.build.broadcast(node.build.reshape(node.input(0), split), wide), result);
 }
 
+/// Pads with an integer that a double need not hold: a mask says where it goes.
+Result padWithInteger(Builder &build, Result data, graph::PadAttributes attributes, int64_t value) {
+  if (!data.ok()) return data;
+  attributes.value = 0;
+  Result isData = build.pad(build.broadcast(build.number(DType::Bool, 1), build.shape(*data)), attributes);
+  return build.apply(ScalarOp::Select, {isData, build.pad(data, attributes), build.integer(build.dtype(*data), value)});
+}
+
 Result importPad(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(std::string mode, node.text("mode", "constant"));
   HONE_ASSIGN_OR_RETURN(Shape pads, padAmounts(node));
@@ -220,13 +232,28 @@ Result importPad(NodeContext &node) {
   } else if (mode != "constant") {
     return invalid("attribute 'mode' is '", mode, "', not constant, reflect or edge");
   }
+  const DType dtype = node.dtype(0);
+  std::optional<int64_t> integer;
   if (node.version() < 11) {
     HONE_ASSIGN_OR_RETURN(attributes.value, node.real("value", 0.0));
+    if (!tensor::canHold(dtype, attributes.value)) {
+      return invalid("attribute 'value' is ", attributes.value, ", which ", std::string(shortName(dtype)),
+                     " cannot hold");
+    }
   } else if (node.has(2) && mode == "constant") {
     HONE_ASSIGN_OR_RETURN(attributes.value, node.constantNumber(2, "constant_value"));
+    if (node.dtype(2) != dtype) {
+      return invalid("operand 2 (constant_value) is ", std::string(shortName(node.dtype(2))), ", but the data ",
+                     std::string(shortName(dtype)));
+    }
+    if (isInteger(dtype)) integer = graph::elementAsInteger(*node.build.constant(node.input(2)), 0);
   }
   Result cropped = cropNegative(node.build, node.input(0), pads);
   attributes.pads = pads;
+  constexpr double kExact = 0x1p53;  // every integer below is a double
+  if (integer && std::abs(attributes.value) >= kExact) {
+    return padWithInteger(node.build, cropped, attributes, *integer);
+  }
   return node.build.pad(cropped, attributes);
 }
 
