@@ -80,7 +80,7 @@ struct ScalarNode {
 
 /// Whether \p value, rounded where \p dtype is a float type, is one of its values.
 bool canHold(DType dtype, double value);
-Scalar number(double value, DType dtype);  ///< Constant of any dtype that can hold it
+Scalar number(double value, DType dtype);  ///< Constant of any dtype
 Scalar indexValue(const Index &index);
 Scalar read(int position, DType dtype);
 Scalar apply(ScalarOp op, std::vector<Scalar> args);  ///< dtype by the rules of ScalarOp
