@@ -17,9 +17,10 @@ namespace hone::server {
 template <typename Response>
 class Unary {
  public:
-  Unary(Site &site, grpc::CallbackServerContext *context, grpc::ByteBuffer *out, std::string_view method,
-        Call::Kind kind)
-      : call(site, *context, method, kind), reactor_(context->DefaultReactor()), out_(out) {}
+  /// \p reactor is the context's; one asks a context for it once only.
+  Unary(Site &site, grpc::CallbackServerContext *context, grpc::ServerUnaryReactor *reactor, grpc::ByteBuffer *out,
+        std::string_view method, Call::Kind kind)
+      : call(site, *context, method, kind), reactor_(reactor), out_(out) {}
 
   void finish(const absl::StatusOr<Response> &answer) {
     if (answer.ok()) *out_ = encode(*answer);
@@ -38,7 +39,7 @@ template <typename Request, typename Response, typename Body>
 grpc::ServerUnaryReactor *serve(Site &site, grpc::CallbackServerContext *context, const grpc::ByteBuffer *in,
                                 grpc::ByteBuffer *out, std::string_view method, Call::Kind kind, Body body) {
   grpc::ServerUnaryReactor *reactor = context->DefaultReactor();
-  auto call = std::make_shared<Unary<Response>>(site, context, out, method, kind);
+  auto call = std::make_shared<Unary<Response>>(site, context, reactor, out, method, kind);
   Request request;
   absl::Status status = call->call.opened();
   if (status.ok()) status = decode(*in, request);
