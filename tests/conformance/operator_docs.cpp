@@ -36,15 +36,17 @@ graph's evaluator. f is float, bf is bfloat, i and u are signed and unsigned int
 |---|---|---|
 )";
 
-/// "1–10, 13–18": versions that rows of the table cover.
+/// "1–10, 13–28": versions that rows of the table cover.
 std::string opsetsText(const std::string &name) {
+  const frontend::OperatorDomain &own = frontend::operatorDomains().front();
   std::vector<std::pair<int64_t, int64_t>> ranges;
-  for (const frontend::Operator &row : frontend::operators()) {
+  for (const frontend::Operator &row : own.operators) {
     if (row.name != name) continue;
+    const int64_t last = frontend::lastOpset(own, row);
     if (!ranges.empty() && ranges.back().second + 1 == row.first) {
-      ranges.back().second = row.last;
+      ranges.back().second = last;
     } else {
-      ranges.emplace_back(row.first, row.last);
+      ranges.emplace_back(row.first, last);
     }
   }
   std::ostringstream text;

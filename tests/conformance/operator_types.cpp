@@ -37,6 +37,9 @@ constexpr std::pair<DType, std::string_view> kOnnxNames[] = {
 /// Operators whose first input is not the one that is computed with: the position of the one that is.
 constexpr std::pair<std::string_view, int> kDataInputs[] = {{"OneHot", 2}, {"Where", 1}};
 
+/// Of the models that are made here; newer opsets give the same operators the same meaning.
+constexpr int64_t kRecipeOpset = 18;
+
 int dataInput(const std::string &op) {
   for (const auto &[name, position] : kDataInputs) {
     if (name == op) return position;
@@ -58,7 +61,7 @@ std::vector<DType> typesOf(const Names &names) {
 /// Finds what ONNX leaves open at the data input of the recipe's node; false when that is nothing.
 bool findOpenType(const onnx::NodeProto &node, Recipe &recipe) {
   const onnx::OpSchema *schema =
-      onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(frontend::kNewestOpset), node.domain());
+      onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(kRecipeOpset), node.domain());
   if (schema == nullptr) return false;
   const auto parameter = [&](int position) -> const onnx::OpSchema::FormalParameter & {
     return schema->inputs()[std::min(static_cast<size_t>(position), schema->inputs().size() - 1)];
@@ -137,7 +140,7 @@ runtime::NamedArray counting(const std::string &name, const graph::Shape &shape)
 }
 
 Recipe recipeFor(const HandMade &row) {
-  test::ModelBuilder builder(frontend::kNewestOpset);
+  test::ModelBuilder builder(kRecipeOpset);
   Recipe recipe;
   for (const graph::Shape &shape : row.inputs) {
     recipe.interface.inputs.push_back(absl::StrCat("x", recipe.interface.inputs.size()));
@@ -159,7 +162,7 @@ Recipe recipeFor(const HandMade &row) {
 /// Compress needs a condition that is known, of a type of its own.
 Recipe recipeForCompress() {
   Recipe recipe = recipeFor({"Compress", {{4, 3}}, handMadeOperators().back().types, {}, {}});
-  test::ModelBuilder builder(frontend::kNewestOpset);
+  test::ModelBuilder builder(kRecipeOpset);
   builder.input("x0", DType::F32, {4, 3});
   builder.integers("chosen", {1, 0, 1, 0});
   test::setAttribute(builder.node("Cast", {"chosen"}, {"condition"}), "to", test::elementType(DType::Bool));

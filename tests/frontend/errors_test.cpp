@@ -2,6 +2,7 @@
 // crashes, whatever the bytes are.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "compiler/frontend/onnx/import.h"
+#include "compiler/frontend/onnx/operators.h"
 #include "tests/frontend/model_builder.h"
 
 namespace hone {
@@ -137,12 +139,39 @@ TEST(Errors, RefuseExternalDataWithoutLookingForIt) {
 
 TEST(Errors, RefuseNewerOpsets) {
   ModelBuilder model = simpleModel();
-  model.model.mutable_opset_import(0)->set_version(21);
-  expectError(model.bytes(), Code::kUnimplemented, {"opset 21", "opset_version=18"});
+  model.model.mutable_opset_import(0)->set_version(frontend::kNewestOpset + 1);
+  expectError(
+      model.bytes(), Code::kUnimplemented,
+      {absl::StrCat("opset ", frontend::kNewestOpset + 1), absl::StrCat("opset_version=", frontend::kNewestOpset)});
   model.model.mutable_opset_import(0)->set_version(0);
   expectError(model.bytes(), Code::kInvalidArgument, {"opset 0"});
   model.model.clear_opset_import();
   expectError(model.bytes(), Code::kInvalidArgument, {"imports no version"});
+}
+
+// What did not change keeps its meaning; what changed since it was checked is refused by name, with the last version.
+TEST(Errors, TakeNewerOpsetsWhereOperatorsDidNotChange) {
+  ModelBuilder model = simpleModel();
+  model.model.mutable_opset_import(0)->set_version(frontend::kNewestOpset);
+  EXPECT_TRUE(frontend::importModel(model.bytes(), {}).ok());
+  ModelBuilder old(10);  // its version 10 is marked as replaced: Resize took its place
+  old.input("x", DType::F32, {1, 1, 2, 2});
+  old.node("Upsample", {"x"}, {"y"});
+  old.output("y");
+  expectError(old.bytes(), Code::kUnimplemented,
+              {"Upsample (ai.onnx version 10", "up to version 9", "opset_version=9"});
+}
+
+// Every row begins with a version of its operator, and ends before the next row of the same name.
+TEST(Operators, HaveRowsThatFollowTheirVersions) {
+  const frontend::OperatorDomain own = frontend::operatorDomains()[0];
+  ASSERT_EQ(own.name, "");
+  for (const frontend::Operator &row : own.operators) {
+    const auto versions = frontend::operatorVersions(row.name);
+    EXPECT_NE(std::find(versions.begin(), versions.end(), row.first), versions.end()) << row.name << " " << row.first;
+    EXPECT_LE(row.first, row.last) << row.name;
+    EXPECT_LE(row.last, frontend::lastOpset(own, row)) << row.name;
+  }
 }
 
 TEST(Errors, NameOperandsThatHaveToBeConstant) {

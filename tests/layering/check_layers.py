@@ -11,7 +11,7 @@ import sys
 
 # folder -> folders of ours that it may include and link, besides itself.
 COMPILER = ["compiler/base", "compiler/tensor", "compiler/graph", "compiler/plan", "compiler/schedule", "compiler/loop",
-            "compiler/codegen", "compiler/frontend/onnx", "compiler/samples", "compiler/artifact", "compiler/driver"]
+            "compiler/codegen", "compiler/frontend/build", "compiler/frontend/onnx", "compiler/samples", "compiler/artifact", "compiler/driver"]
 ALLOWED = {
     "abi": [],
     "runtime": ["abi"],
@@ -22,7 +22,8 @@ ALLOWED = {
     "compiler/schedule": ["compiler/base", "compiler/tensor"],
     "compiler/loop": ["compiler/base", "compiler/tensor", "compiler/schedule"],
     "compiler/codegen": ["abi", "compiler/base", "compiler/tensor", "compiler/schedule", "compiler/loop"],
-    "compiler/frontend/onnx": ["compiler/base", "compiler/tensor", "compiler/graph"],
+    "compiler/frontend/build": ["compiler/base", "compiler/tensor", "compiler/graph"],
+    "compiler/frontend/onnx": ["compiler/base", "compiler/tensor", "compiler/graph", "compiler/frontend/build"],
     "compiler/samples": ["compiler/base"],
     "compiler/artifact": ["abi", "compiler/base", "compiler/tensor"],
     "compiler/driver": ["abi"] + COMPILER,

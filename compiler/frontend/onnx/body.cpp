@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/builder.h"
+#include "compiler/frontend/build/builder.h"
 
 namespace hone::frontend {
 namespace {

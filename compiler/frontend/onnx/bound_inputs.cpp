@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/builder.h"
+#include "compiler/frontend/build/builder.h"
 #include "compiler/frontend/onnx/tensor_proto.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/print.h"

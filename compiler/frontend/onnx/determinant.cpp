@@ -1,6 +1,6 @@
 // Det: elimination with pivoting, all matrices of a batch side by side; the steps are a scan dim.
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/kernel_parts.h"
+#include "compiler/frontend/build/kernel_parts.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/ordering.h"
 #include "compiler/graph/print.h"

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/builder.h"
+#include "compiler/frontend/build/builder.h"
 #include "compiler/frontend/onnx/operators.h"
 
 namespace hone::frontend {

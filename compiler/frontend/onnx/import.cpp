@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/builder.h"
 #include "compiler/frontend/onnx/bound_inputs.h"
-#include "compiler/frontend/onnx/builder.h"
 #include "compiler/frontend/onnx/model.h"
 #include "compiler/frontend/onnx/node.h"
 #include "compiler/frontend/onnx/operators.h"
@@ -168,8 +168,9 @@ class Importer {
       HONE_ASSIGN_OR_RETURN(std::vector<ValueId> outputs, importCall(proto, inputs, scope));
       return defineOutputs(proto, outputs, scope);
     }
-    int64_t version = scope.opsets.at("");
-    const Operator &row = *findOperator(proto.op_type(), version);
+    const std::string domain = domainOf(proto.domain());
+    const int64_t version = scope.opsets.at(domain);
+    const Operator &row = *findOperator(domain, proto.op_type(), version);
     HONE_RETURN_IF_ERROR(checkOperands(inputs, row));
     std::set<int> usedOutputs;
     for (int i = 0; i < proto.output_size(); ++i) {

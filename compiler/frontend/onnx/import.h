@@ -1,4 +1,4 @@
-// ONNX bytes -> Graph. Every opset version from 1 to 18 of the operators listed in operators.cpp is mapped onto the
+// ONNX bytes -> Graph. Every opset version of the operators listed in operators.cpp is mapped onto the
 // core ops of graph.h; nothing after this folder knows ONNX. The bytes are treated as hostile: sizes, counts, depth and
 // products of shapes are limited, and no path named in a model is opened. Pure function; thread-safe.
 //
@@ -14,18 +14,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "compiler/frontend/build/limits.h"
 #include "compiler/graph/graph.h"
 
 namespace hone::frontend {
-
-struct ImportLimits {
-  int64_t fileBytes = (int64_t{1} << 31) - 1;  ///< of the serialised model; protobuf allows no more
-  int64_t nodes = 200'000;                     ///< of the model, and again of the graph made from it
-  int64_t constantBytes = int64_t{8} << 30;    ///< initializers and what is folded from them, together
-  int64_t tensorElements = int64_t{1} << 36;   ///< of any single value
-  int64_t rank = 32;                           ///< of any single value
-  int nestingDepth = 64;                       ///< of messages within messages
-};
 
 /// What an input is bound to: a tensor of the declared type, or numbers ("1,2") that are read as the declared type.
 using BoundValue = std::variant<graph::Constant, std::string>;

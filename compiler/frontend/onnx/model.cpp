@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/builder.h"
+#include "compiler/frontend/build/builder.h"
 #include "compiler/frontend/onnx/operators.h"
 
 namespace hone::frontend {
@@ -47,8 +47,8 @@ absl::Status collectMissing(const std::vector<const onnx::NodeProto *> &nodes, c
         return invalid("node '", nodeName(*node), "' uses the operators of '", domain.empty() ? "ai.onnx" : domain,
                        "', of which the model imports no version");
       }
-      if (domain.empty() && findOperator(node->op_type(), opset->second) != nullptr) continue;
-      Missing &entry = missing[{domain.empty() ? "ai.onnx" : domain, node->op_type()}];
+      if (findOperator(domain, node->op_type(), opset->second) != nullptr) continue;
+      Missing &entry = missing[{domain, node->op_type()}];
       entry.version = opset->second;
       entry.nodes.push_back(nodeName(*node));
     }
@@ -56,10 +56,27 @@ absl::Status collectMissing(const std::vector<const onnx::NodeProto *> &nodes, c
   return absl::OkStatus();
 }
 
+/// Why the operator cannot be imported, as far as the tables know; may be empty.
+std::string reasonFor(std::string_view domain, const std::string &name, int64_t version) {
+  int64_t newest = 0;
+  for (const OperatorDomain &table : operatorDomains()) {
+    if (table.name != domain) continue;
+    for (const Operator &row : table.operators) {
+      if (row.name == name) newest = std::max(newest, lastOpset(table, row));
+    }
+  }
+  if (newest > 0 && newest < version) {
+    return absl::StrCat("its meaning is known up to version ", newest, "; export the model with opset_version=", newest,
+                        " or lower");
+  }
+  return std::string(domain.empty() ? exclusionOf(name) : "");
+}
+
 std::string describe(const std::pair<std::string, std::string> &key, const Missing &entry) {
-  std::string reason(key.first == "ai.onnx" ? exclusionOf(key.second) : "");
-  return absl::StrCat(key.second, " (", key.first, " version ", entry.version, ", ", entry.nodes.size(),
-                      entry.nodes.size() == 1 ? " node: " : " nodes: ", listNames(entry.nodes), ")",
+  const auto &[domain, name] = key;
+  const std::string reason = reasonFor(domain, name, entry.version);
+  return absl::StrCat(name, " (", domain.empty() ? "ai.onnx" : domain, " version ", entry.version, ", ",
+                      entry.nodes.size(), entry.nodes.size() == 1 ? " node: " : " nodes: ", listNames(entry.nodes), ")",
                       reason.empty() ? "" : ": ", reason);
 }
 

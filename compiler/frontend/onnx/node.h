@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "compiler/frontend/onnx/builder.h"
+#include "compiler/frontend/build/axes.h"
+#include "compiler/frontend/build/builder.h"
 #include "onnx/onnx_pb.h"
 
 namespace hone::frontend {
@@ -85,10 +86,5 @@ class NodeContext {
   const ImportLimits &limits_;
   SubgraphImporter subgraphs_;
 };
-
-/// \p axis counted from the front, or an error when \p rank dims have no such axis.
-absl::StatusOr<int64_t> normalizeAxis(int64_t axis, int64_t rank);
-/// The same for a list: sorted; an axis given twice is an error.
-absl::StatusOr<std::vector<int64_t>> normalizeAxes(std::vector<int64_t> axes, int64_t rank);
 
 }  // namespace hone::frontend

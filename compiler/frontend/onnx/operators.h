@@ -1,6 +1,6 @@
-// The table of operators: which ONNX operators there are, in which versions, and the functions that map them onto core
-// ops. A further operator is one row in operators.cpp and a function here and in the file of its family. Immutable;
-// thread-safe.
+// The tables of operators: which operators there are in each domain, in which versions, and the functions that map them
+// onto core ops. A further operator is one row in its domain's table (operators.cpp for ONNX's own) and a function here
+// and in the file of its family. Immutable; thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,36 @@
 
 namespace hone::frontend {
 
-inline constexpr int64_t kNewestOpset = 18;
+/// The newest opset of ONNX's own domain that operator_versions.cpp knows.
+inline constexpr int64_t kNewestOpset = 28;
 inline constexpr int kAnyNumber = -1;
 
+/// A row holds from opset `first` on, and beyond `last` up to the next version of the operator: what did not change
+/// since it was checked has the meaning that was checked.
 struct Operator {
   std::string_view name;
-  int64_t first, last;                  ///< opset versions in which this row holds, both inclusive
+  int64_t first, last;                  ///< opset versions for which the function was checked, both inclusive
   int minInputs, maxInputs;             ///< kAnyNumber: no upper limit. Operands below the minimum cannot be omitted
   Result (*import)(NodeContext &node);  ///< makes the core ops and returns the first output
 };
 
-/// The row for an operator of ONNX's own domain; null when there is none.
-const Operator *findOperator(std::string_view name, int64_t version);
+/// The operators of one domain; ONNX's own is "".
+struct OperatorDomain {
+  std::string_view name;
+  std::span<const Operator> operators;  ///< sorted by name
+};
+
+/// The row for an operator of \p domain in the opset \p version; null when there is none.
+const Operator *findOperator(std::string_view domain, std::string_view name, int64_t version);
+std::span<const OperatorDomain> operatorDomains();
+/// The last opset in which \p row of \p domain holds: the one before the operator's next version.
+int64_t lastOpset(const OperatorDomain &domain, const Operator &row);
+/// The rows of ONNX's own domain.
 std::span<const Operator> operators();
+
+/// The versions of \p name in ONNX's own domain, ascending: the opsets in which its definition was made or changed.
+/// Empty for a name that is none of its operators.
+std::span<const int64_t> operatorVersions(std::string_view name);
 /// What cannot be when shapes are fixed, and the remedy.
 inline constexpr std::string_view kSizeDependsOnData =
     "how many elements it gives depends on the data, but a compiled network has fixed shapes; end the model in front "

@@ -1,7 +1,7 @@
 // What operators share that compare elements: the order of numbers, and positions of extremes. Pure functions.
 #pragma once
 
-#include "compiler/frontend/onnx/kernel_parts.h"
+#include "compiler/frontend/build/kernel_parts.h"
 
 namespace hone::frontend {
 

@@ -1,6 +1,6 @@
 // Operators whose results follow a pattern of positions: ones on a diagonal, triangles, one-hot rows.
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/kernel_parts.h"
+#include "compiler/frontend/build/kernel_parts.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/tensor_proto.h"
 #include "compiler/graph/print.h"

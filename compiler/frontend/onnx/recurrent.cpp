@@ -4,8 +4,8 @@
 #include <cctype>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/recurrent_kernel.h"
 #include "compiler/frontend/onnx/operators.h"
-#include "compiler/frontend/onnx/recurrent_kernel.h"
 #include "compiler/graph/print.h"
 
 namespace hone::frontend {

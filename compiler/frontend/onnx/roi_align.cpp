@@ -2,7 +2,7 @@
 #include <array>
 
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/kernel_parts.h"
+#include "compiler/frontend/build/kernel_parts.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/graph/print.h"
 

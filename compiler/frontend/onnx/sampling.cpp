@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/kernel_parts.h"
+#include "compiler/frontend/build/kernel_parts.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/graph/print.h"
 

@@ -18,7 +18,4 @@ absl::StatusOr<graph::Constant> readTensor(const onnx::TensorProto &tensor, cons
 /// The same of a tensor of which only the elements that are not 0 are written down.
 absl::StatusOr<graph::Constant> readSparseTensor(const onnx::SparseTensorProto &tensor, const ImportLimits &limits);
 
-/// The number of elements of \p shape, or an error when an extent is negative or the product is beyond the limits.
-absl::StatusOr<int64_t> checkedElements(const graph::Shape &shape, const ImportLimits &limits);
-
 }  // namespace hone::frontend

@@ -1,11 +1,10 @@
-#include "compiler/frontend/onnx/builder.h"
+#include "compiler/frontend/build/builder.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <limits>
 
 #include "compiler/base/status.h"
-#include "compiler/frontend/onnx/tensor_proto.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/evaluate.h"
 #include "compiler/graph/infer.h"

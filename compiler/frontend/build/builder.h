@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
-#include "compiler/frontend/onnx/import.h"
+#include "compiler/frontend/build/limits.h"
+#include "compiler/frontend/build/refusal.h"
 #include "compiler/graph/graph.h"
 #include "compiler/tensor/tensor_op.h"
 
@@ -27,17 +27,6 @@ namespace hone::frontend {
 using graph::Shape;
 using graph::ValueId;
 using Result = absl::StatusOr<ValueId>;
-
-/// The input is wrong.
-template <typename... Parts>
-absl::Status invalid(const Parts &...parts) {
-  return absl::InvalidArgumentError(absl::StrCat(parts...));
-}
-/// The input may be right, but is beyond what is supported.
-template <typename... Parts>
-absl::Status unsupported(const Parts &...parts) {
-  return absl::UnimplementedError(absl::StrCat(parts...));
-}
 
 class Builder {
  public:

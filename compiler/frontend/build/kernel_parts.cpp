@@ -1,4 +1,4 @@
-#include "compiler/frontend/onnx/kernel_parts.h"
+#include "compiler/frontend/build/kernel_parts.h"
 
 #include <numeric>
 

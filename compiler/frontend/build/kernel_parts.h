@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "compiler/frontend/onnx/builder.h"
+#include "compiler/frontend/build/builder.h"
 #include "compiler/tensor/kernel_builder.h"
 
 namespace hone::frontend {

@@ -1,4 +1,4 @@
-#include "compiler/frontend/onnx/recurrent_kernel.h"
+#include "compiler/frontend/build/recurrent_kernel.h"
 
 #include <algorithm>
 #include <iterator>
