@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""Writes the node tests of the installed onnx package as the folders that `conformance --data` reads.
+
+    node_tests.py FOLDER    # FOLDER/node/test_abs/model.onnx, FOLDER/node/test_abs/test_data_set_0/input_0.pb, ...
+
+The package holds the tests as code, not as files. Their random data come from numpy, with the seed set here. FOLDER/version
+has the package's version when everything is written; a folder that has it already is left as it is.
+"""
+import pathlib
+import shutil
+import sys
+import warnings
+
+import numpy
+import onnx
+from onnx import numpy_helper
+
+
+def serialized(value, info):
+    """The bytes of one input or output, in the message that its type asks for."""
+    if isinstance(value, onnx.TensorProto):
+        return value.SerializeToString()
+    kind = info.type.WhichOneof("value")
+    if kind == "sequence_type":
+        return numpy_helper.from_list(value, info.name).SerializeToString()
+    if kind == "optional_type":
+        return numpy_helper.from_optional(value, info.name).SerializeToString()
+    if kind == "map_type":
+        return numpy_helper.from_dict(value, info.name).SerializeToString()
+    return numpy_helper.from_array(value, info.name).SerializeToString()
+
+
+def write(case, folder):
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(case.model.SerializeToString())
+    graph = case.model.graph
+    for index, (inputs, outputs) in enumerate(case.data_sets):
+        data = folder / f"test_data_set_{index}"
+        data.mkdir()
+        for kind, values, infos in (("input", inputs, graph.input), ("output", outputs, graph.output)):
+            for position, (value, info) in enumerate(zip(values, infos)):
+                (data / f"{kind}_{position}.pb").write_bytes(serialized(value, info))
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: node_tests.py FOLDER")
+    root = pathlib.Path(sys.argv[1])
+    stamp = root / "version"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == onnx.__version__:
+        return
+    shutil.rmtree(root, ignore_errors=True)
+    # The tests are made when their modules are imported.
+    numpy.random.seed(0)
+    warnings.simplefilter("ignore")
+    from onnx.backend.test.case.node import collect_testcases
+
+    cases = collect_testcases(None)
+    for case in cases:
+        write(case, root / "node" / case.name)
+    stamp.write_text(onnx.__version__, encoding="utf-8")
+    print(f"{len(cases)} node tests of onnx {onnx.__version__}")
+
+
+if __name__ == "__main__":
+    main()
