@@ -1,5 +1,6 @@
 #include "client/compile_values.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -16,12 +17,14 @@ namespace hone::client {
 
 namespace {
 
-absl::Status badShapes(std::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat("cannot read '", std::string(text),
-                                                 "' in --input-shapes; expected \"name:[1,3,224,224] name2:[1,10]\""));
+absl::Status badShapes(std::string_view text, std::string_view input = {}) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot read '", std::string(text), "' in --input-shapes",
+                   input.empty() ? "" : absl::StrCat(", the shape of input '", std::string(input), "'"),
+                   "; expected \"name:[1,3,224,224] name2:[1,10]\""));
 }
 
-absl::StatusOr<std::vector<int64_t>> parseDims(std::string_view text) {
+absl::StatusOr<std::vector<int64_t>> parseDims(std::string_view text, std::string_view input) {
   std::vector<int64_t> dims;
   // An empty list is the shape of a scalar.
   if (absl::StripAsciiWhitespace({text.data(), text.size()}).empty()) return dims;
@@ -29,8 +32,8 @@ absl::StatusOr<std::vector<int64_t>> parseDims(std::string_view text) {
     part = absl::StripAsciiWhitespace(part);
     int64_t value = 0;
     const auto [rest, error] = std::from_chars(part.data(), part.data() + part.size(), value);
-    if (error != std::errc() || rest != part.data() + part.size() || part.empty()) return badShapes(text);
-    dims.push_back(value);
+    if (error != std::errc() || rest != part.data() + part.size() || part.empty()) return badShapes(text, input);
+    dims.push_back(std::max<int64_t>(value, -1));
   }
   return dims;
 }
@@ -74,9 +77,12 @@ absl::StatusOr<std::vector<std::pair<std::string, std::vector<int64_t>>>> parseI
     if (close == std::string_view::npos || open > close || colon == std::string_view::npos || colon == 0 ||
         head.find_first_not_of(" \t", colon + 1) != std::string_view::npos)
       return badShapes(text);
-    auto dims = parseDims(text.substr(open + 1, close - open - 1));
+    const std::string_view name = head.substr(0, colon);
+    auto dims = parseDims(text.substr(open + 1, close - open - 1), name);
     if (!dims.ok()) return dims.status();
-    shapes.emplace_back(head.substr(0, colon), *std::move(dims));
+    if (std::any_of(shapes.begin(), shapes.end(), [name](const auto &shape) { return shape.first == name; }))
+      return absl::InvalidArgumentError(absl::StrCat("--input-shapes gives '", std::string(name), "' twice"));
+    shapes.emplace_back(name, *std::move(dims));
     text.remove_prefix(close + 1);
   }
 }

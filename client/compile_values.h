@@ -10,7 +10,8 @@
 
 namespace hone::client {
 
-/// "name:[1,3,224,224] name2:[…]" as TVMC reads it; a name may hold colons and slashes.
+/// "name:[1,3,224,224] name2:[…]" as TVMC reads it; a name may hold colons and slashes. A negative extent, of whatever
+/// size, comes out as -1: as the model has it. INVALID_ARGUMENT for a name that is given twice.
 absl::StatusOr<std::vector<std::pair<std::string, std::vector<int64_t>>>> parseInputShapes(std::string_view text);
 
 /// The target in TVM's text form, from what TVMC takes for --target (the text itself, inline JSON, the path of a JSON

@@ -75,8 +75,7 @@ absl::StatusOr<v1::Compile> optionsFor(v1::Compile options, const std::set<std::
       v1::BoundInput &message = *options.add_bound_inputs();
       message.set_name(input.name);
       setTensor(input.array, message);
-    } else if (set.isNamed() && !bound.contains(input.name) && !shaped.contains(input.name) &&
-               !input.array.bytes.empty()) {
+    } else if (set.isNamed() && !bound.contains(input.name) && !shaped.contains(input.name)) {
       v1::InputShape &shape = *options.add_input_shapes();
       shape.set_name(input.name);
       for (const int64_t extent : input.array.shape) shape.add_dims(extent);

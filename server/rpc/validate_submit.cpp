@@ -52,8 +52,10 @@ absl::Status checkCompile(const v1::CompileJob &job) {
   HONE_CHECK(checkRange("the number of input_shapes", options.input_shapes_size(), 0, kMostItems));
   for (const v1::InputShape &shape : options.input_shapes()) {
     HONE_CHECK(checkLength("an input's name", shape.name(), kMostName));
-    HONE_CHECK(checkRange("the rank of an input", shape.dims_size(), 0, kMostDims));
-    for (const int64_t dim : shape.dims()) HONE_CHECK(checkRange("a dimension of an input", dim, 0, kMostDim));
+    HONE_CHECK(checkRange(absl::StrCat("the rank of input '", shape.name(), "'"), shape.dims_size(), 0, kMostDims));
+    // Negative: as the model has it.
+    for (const int64_t dim : shape.dims())
+      HONE_CHECK(checkRange(absl::StrCat("a dimension of input '", shape.name(), "'"), dim, -1, kMostDim));
   }
   HONE_CHECK(checkBoundInputs(options));
   HONE_CHECK(checkLength("schedules", options.schedules(), kMostSchedules));

@@ -100,7 +100,7 @@ TEST(Errors, AreNotMadeOfDimensionsWithoutName) {
     EXPECT_EQ(graph->values[static_cast<size_t>(graph->outputs[0].value)].type.shape, (graph::Shape{1, 3, 48, 192}));
     // One of them bound binds nothing else.
     expectError(model.bytes(), Code::kInvalidArgument, {"'x' [1,3,48,?]", "not bound"},
-                withShapes({{"x", {1, 3, 48, 0}}}));
+                withShapes({{"x", {1, 3, 48, -1}}}));
   }
   ModelBuilder named(11);
   named.namedInput("x", DType::F32, {"side", "side"});
@@ -121,6 +121,23 @@ TEST(Errors, OfInputShapesNameWhatIsWrong) {
   model.node("Add", {"a", "b"}, {"y"});
   model.output("y");
   expectError(model.bytes(), Code::kInvalidArgument, {"'N' to 2", "'b', to 3"}, withShapes({{"a", {2}}, {"b", {3}}}));
+  // 0 is an extent like any other; only a negative one leaves the dimension open.
+  expectError(bytes, Code::kInvalidArgument, {"dimension 0 of input 'x' is 2", "gives 0"}, withShapes({{"x", {0, 3}}}));
+  expectError(model.bytes(), Code::kInvalidArgument, {"'N' to 0", "'b', to 3"}, withShapes({{"a", {0}}, {"b", {3}}}));
+  expectError(model.bytes(), Code::kInvalidArgument, {"'a' [N]", "not bound"}, withShapes({{"a", {-1}}}));
+}
+
+// A declared 0 is what exporters write for a dimension that they do not know, until somebody says that it is 0.
+TEST(Errors, TakeADeclaredZeroForUnknown) {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {0, 3});
+  model.output("x");
+  expectError(model.bytes(), Code::kInvalidArgument, {"'x' [?,3]", "not bound"});
+  for (const int64_t extent : {0, 5}) {
+    auto graph = frontend::importModel(model.bytes(), withShapes({{"x", {extent, -1}}}));
+    ASSERT_TRUE(graph.ok()) << graph.status();
+    EXPECT_EQ(graph->values[static_cast<size_t>(graph->inputs[0].value)].type.shape, (graph::Shape{extent, 3}));
+  }
 }
 
 TEST(Errors, RefuseExternalDataWithoutLookingForIt) {

@@ -84,6 +84,11 @@ absl::StatusOr<frontend::BoundValue> boundValueOf(const v1::BoundInput &input) {
 }
 
 absl::Status bindInputs(const v1::Compile &request, driver::CompileOptions &options) {
+  for (const v1::InputShape &shape : request.input_shapes()) {
+    graph::Shape dims(shape.dims().begin(), shape.dims().end());
+    if (!options.inputShapes.emplace(shape.name(), std::move(dims)).second)
+      return absl::FailedPreconditionError(absl::StrCat("the input '", shape.name(), "' has its shape twice"));
+  }
   for (const v1::BoundInput &input : request.bound_inputs()) {
     HONE_ASSIGN_OR_RETURN(frontend::BoundValue value, boundValueOf(input));
     if (!options.boundInputs.emplace(input.name(), std::move(value)).second)
@@ -96,8 +101,6 @@ absl::StatusOr<driver::CompileOptions> optionsOf(const v1::Compile &request) {
   driver::CompileOptions options;
   HONE_ASSIGN_OR_RETURN(options.target, request.has_target_description() ? targetOf(request.target_description())
                                                                          : resolveTarget(request.target()));
-  for (const v1::InputShape &shape : request.input_shapes())
-    options.inputShapes[shape.name()] = {shape.dims().begin(), shape.dims().end()};
   HONE_RETURN_IF_ERROR(bindInputs(request, options));
   options.schedules = request.schedules();
   options.optLevel = request.opt_level();

@@ -150,7 +150,7 @@ absl::Status settleExtents(const onnx::ValueInfoProto &input, const Shape &shape
   const Dims &dims = input.type().tensor_type().shape().dim();
   for (int i = 0; i < dims.size(); ++i) {
     const int64_t extent = shape[static_cast<size_t>(i)];
-    if (isKnown(dims[i]) || dims[i].dim_param().empty() || extent <= 0) continue;
+    if (isKnown(dims[i]) || dims[i].dim_param().empty()) continue;
     auto [entry, isNew] = extents.emplace(dims[i].dim_param(), extent);
     if (isNew || entry->second == extent) continue;
     return invalid("its dimension '", dims[i].dim_param(), "' is ", extent, ", but --bind makes it ", entry->second,

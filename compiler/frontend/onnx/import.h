@@ -23,7 +23,7 @@ namespace hone::frontend {
 using BoundValue = std::variant<graph::Constant, std::string>;
 
 struct ImportOptions {
-  /// Shapes of inputs by name. An entry <= 0 leaves that dimension as the model has it.
+  /// Shapes of inputs by name. A negative entry leaves that dimension as the model has it; 0 is an extent.
   std::map<std::string, graph::Shape> inputShapes;
   /// Inputs by name that are constants from here on; the graph does not have them as inputs.
   std::map<std::string, BoundValue> boundInputs;

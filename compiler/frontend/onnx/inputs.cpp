@@ -19,8 +19,8 @@ namespace {
 constexpr std::string_view kNoNames[] = {"?", "*", "-1", "None"};
 
 struct Dimension {
-  int64_t extent = 0;  ///< 0: not known
-  std::string name;    ///< shared by dims that are equal; may be empty
+  std::optional<int64_t> extent;  ///< empty: not known
+  std::string name;               ///< shared by dims that are equal; may be empty
 };
 
 struct Input {
@@ -46,7 +46,8 @@ absl::StatusOr<Input> readInput(const onnx::ValueInfoProto &proto, const ImportL
   input.dims.emplace();
   for (const auto &dim : type.shape().dim()) {
     // Some exporters write 0 or -1 where they do not know.
-    int64_t extent = dim.has_dim_value() && dim.dim_value() > 0 ? dim.dim_value() : 0;
+    std::optional<int64_t> extent;
+    if (dim.has_dim_value() && dim.dim_value() > 0) extent = dim.dim_value();
     const std::string &name = dim.dim_param();
     bool isName = std::find(std::begin(kNoNames), std::end(kNoNames), name) == std::end(kNoNames);
     input.dims->push_back({extent, isName ? name : ""});
@@ -64,7 +65,7 @@ std::string inputNames(const std::vector<Input> &inputs) {
 std::string declaredShape(const Input &input) {
   std::vector<std::string> dims;
   for (const Dimension &dim : *input.dims) {
-    dims.push_back(dim.extent > 0 ? absl::StrCat(dim.extent) : dim.name.empty() ? "?" : dim.name);
+    dims.push_back(dim.extent ? absl::StrCat(*dim.extent) : dim.name.empty() ? "?" : dim.name);
   }
   return absl::StrCat("[", absl::StrJoin(dims, ","), "]");
 }
@@ -76,8 +77,7 @@ std::string suggestedShape(const Input &input) {
   size_t rank = input.dims->size();
   for (size_t i = 0; i < rank; ++i) {
     int64_t usual = i == 0 ? 1 : rank == 4 ? (i == 1 ? 3 : 224) : 128;
-    int64_t extent = (*input.dims)[i].extent;
-    dims.push_back(absl::StrCat(extent > 0 ? extent : usual));
+    dims.push_back(absl::StrCat((*input.dims)[i].extent.value_or(usual)));
   }
   return absl::StrCat("[", absl::StrJoin(dims, ","), "]");
 }
@@ -91,9 +91,9 @@ absl::Status bind(const graph::Shape &shape, Input &input, std::map<std::string,
   }
   for (size_t i = 0; i < shape.size(); ++i) {
     Dimension &dim = (*input.dims)[i];
-    if (shape[i] <= 0) continue;
-    if (dim.extent > 0 && dim.extent != shape[i]) {
-      return invalid("dimension ", i, " of input '", input.name, "' is ", dim.extent,
+    if (shape[i] < 0) continue;
+    if (dim.extent && *dim.extent != shape[i]) {
+      return invalid("dimension ", i, " of input '", input.name, "' is ", *dim.extent,
                      " in the model, but --input-shapes gives ", shape[i],
                      "; export the model with a dynamic dimension to choose it here");
     }
@@ -113,7 +113,7 @@ absl::Status unboundError(const std::vector<Input> &inputs) {
   std::string parameter;
   for (const Input &input : inputs) {
     bool isBound = input.dims.has_value();
-    for (size_t i = 0; isBound && i < input.dims->size(); ++i) isBound = (*input.dims)[i].extent > 0;
+    for (size_t i = 0; isBound && i < input.dims->size(); ++i) isBound = (*input.dims)[i].extent.has_value();
     if (isBound) continue;
     sentences.push_back(absl::StrCat("'", input.name, "' ", input.dims ? declaredShape(input) : "of unknown rank"));
     flags.push_back(absl::StrCat(input.name, ":", suggestedShape(input)));
@@ -148,14 +148,14 @@ absl::StatusOr<std::map<std::string, graph::TensorType>> bindInputs(
     for (size_t i = 0; input.dims && i < input.dims->size(); ++i) {
       Dimension &dim = (*input.dims)[i];
       auto bound = extents.find(dim.name);
-      if (dim.extent == 0 && bound != extents.end()) dim.extent = bound->second;
+      if (!dim.extent && bound != extents.end()) dim.extent = bound->second;
     }
   }
   HONE_RETURN_IF_ERROR(unboundError(inputs));
   std::map<std::string, graph::TensorType> types;
   for (const Input &input : inputs) {
     graph::TensorType type{input.dtype, {}};
-    for (const Dimension &dim : *input.dims) type.shape.push_back(dim.extent);
+    for (const Dimension &dim : *input.dims) type.shape.push_back(*dim.extent);
     absl::Status size = checkedElements(type.shape, limits).status();
     if (!size.ok()) return invalid("input '", input.name, "': ", size.message());
     types.emplace(input.name, std::move(type));
