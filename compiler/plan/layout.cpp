@@ -36,6 +36,12 @@ class LayoutChooser {
         createFor(static_cast<int>(g), static_cast<int>(i), blocks);
       }
     }
+    for (size_t port = 0; port < plan_.outputs.size(); ++port) {
+      if (program_.outputGroup[port] >= 0) continue;
+      const graph::Port &output = program_.graph.outputs[port];
+      const graph::TensorType &type = program_.value(output.value).type;
+      plan_.outputs[port] = add(output.name, Place::Output, type, Layout::rowMajor(type.shape));
+    }
     for (Group &group : program_.groups) {
       for (StoredValue &entry : group.stored) {
         if (isPiece(entry.value)) entry.buffer = program_.bufferOf[at(entry.form)];

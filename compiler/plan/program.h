@@ -66,7 +66,7 @@ struct Program {
   std::vector<int> bufferOf;                   ///< per stored value that is no constant: position in Plan::buffers
   std::vector<Group> groups;
   Pieces pieces;
-  std::vector<int> outputGroup;  ///< per output port: the group that writes it
+  std::vector<int> outputGroup;  ///< per output port: the group that writes it; -1 where there are no elements
   std::vector<int> outputEntry;  ///< per output port: which of that group's stored values
 
   const graph::Value &value(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)]; }

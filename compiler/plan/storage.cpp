@@ -217,6 +217,11 @@ class StorageChooser {
   void assignOutputs() {
     std::set<ValueId> claimed;
     for (const graph::Port &port : program_.graph.outputs) {
+      if (program_.value(port.value).type.elements() == 0) {
+        program_.outputGroup.push_back(-1);
+        program_.outputEntry.push_back(-1);
+        continue;
+      }
       const ValueId bytes = bytesOf(port.value);
       if (bytes >= 0 && claimed.insert(bytes).second) {
         const int group = program_.groupOf[at(bytes)];
@@ -289,7 +294,7 @@ class StorageChooser {
     }
     program_.groups = std::move(groups);
     for (int &group : program_.groupOf) group = group < 0 ? -1 : position[static_cast<size_t>(group)];
-    for (int &group : program_.outputGroup) group = position[static_cast<size_t>(group)];
+    for (int &group : program_.outputGroup) group = group < 0 ? -1 : position[static_cast<size_t>(group)];
   }
 
   Program &program_;

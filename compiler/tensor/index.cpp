@@ -61,15 +61,16 @@ Index floorDiv(const Index &a, int64_t divisor) {
 }
 
 Index mod(const Index &a, int64_t divisor) {
-  assert(divisor > 0);
-  if (divisor == 1) return constant(0);
+  assert(divisor >= 0);
+  if (divisor <= 1) return constant(0);
   if (isConstant(a)) return constant(a->value - floorQuotient(a->value, divisor) * divisor);
   IndexNode node{.kind = IndexKind::Mod, .high = divisor, .args = {a}};
   return make(std::move(node));
 }
 
 Index clamp(const Index &a, int64_t low, int64_t high) {
-  assert(low <= high);
+  assert(low - 1 <= high);
+  if (high < low) return constant(low);
   if (isConstant(a)) return constant(std::clamp(a->value, low, high));
   IndexNode node{.kind = IndexKind::Clamp, .low = low, .high = high, .args = {a}};
   return make(std::move(node));

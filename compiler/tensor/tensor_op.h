@@ -47,8 +47,8 @@ Index operator+(const Index &a, int64_t b);
 Index operator-(const Index &a, int64_t b);
 Index operator*(const Index &a, int64_t b);
 Index floorDiv(const Index &a, int64_t divisor);
-Index mod(const Index &a, int64_t divisor);
-Index clamp(const Index &a, int64_t low, int64_t high);
+Index mod(const Index &a, int64_t divisor);              ///< modulo 0, of a tensor without elements: 0
+Index clamp(const Index &a, int64_t low, int64_t high);  ///< \p high = \p low - 1, of no elements: \p low
 Index load(int buffer, std::vector<Index> indices);
 
 // ----------------------------------------------------------------------------------------------------- bodies

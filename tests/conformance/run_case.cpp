@@ -53,7 +53,7 @@ driver::CompileOptions optionsFor(const Interface &interface, const DataSet &set
     const runtime::Array &array = set.inputs[i].array;
     if (bound.count(interface.inputs[i]) != 0) {
       options.boundInputs[interface.inputs[i]] = asConstant(array);
-    } else if (!array.bytes.empty()) {
+    } else {
       options.inputShapes[interface.inputs[i]] = array.shape;
     }
   }

@@ -12,7 +12,7 @@
 namespace hone::test {
 
 void EvaluatedNode::gives(const std::vector<Array> &expected) const {
-  const auto graph = frontend::importModel(model.bytes(), {});
+  const auto graph = frontend::importModel(model.bytes(), options_);
   ASSERT_TRUE(graph.ok()) << graph.status();
   ASSERT_TRUE(graph::verify(*graph).ok()) << graph::verify(*graph);
   std::map<std::string, graph::Constant> inputs;
@@ -31,7 +31,7 @@ void EvaluatedNode::gives(const std::vector<Array> &expected) const {
 }
 
 void EvaluatedNode::isRefused(const std::string &part) const {
-  const auto graph = frontend::importModel(model.bytes(), {});
+  const auto graph = frontend::importModel(model.bytes(), options_);
   ASSERT_FALSE(graph.ok());
   EXPECT_TRUE(absl::StrContains(graph.status().message(), part)) << graph.status();
 }

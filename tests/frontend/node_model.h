@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/base/dtype.h"
+#include "compiler/frontend/onnx/import.h"
 #include "compiler/graph/constants.h"
 #include "tests/frontend/model_builder.h"
 #include "tests/support/random.h"
@@ -79,6 +80,7 @@ class NodeModel {
  protected:
   std::vector<Array> inputs_;  ///< those that are not omitted
   std::vector<std::string> names_;
+  frontend::ImportOptions options_;
 
  private:
   friend Self;
@@ -86,9 +88,11 @@ class NodeModel {
     std::vector<std::string> operands, results;
     for (const Array &input : inputs) {
       operands.emplace_back();
-      if (input.values.empty()) continue;
+      if (input.values.empty() && input.shape.empty()) continue;
       operands.back() = static_cast<char>('a' + operands.size() - 1);
       model.input(operands.back(), input.dtype, input.shape);
+      // Models that say 0 mean that they do not know.
+      if (input.values.empty()) options_.inputShapes[operands.back()] = input.shape;
       inputs_.push_back(input);
       names_.push_back(operands.back());
     }

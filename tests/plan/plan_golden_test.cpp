@@ -311,12 +311,26 @@ TEST(Plan, RepeatedRowsAreReadFromBlocks) {
   EXPECT_TRUE(isBlocked(plan, written(plan.kernels[1])));
 }
 
-TEST(Plan, RefusesEmptyTensors) {
+// Frontends make constants of what would be computed from nothing.
+TEST(Plan, ComputesNothingFromTensorsWithoutElements) {
   Builder b;
   const ValueId x = b.input("x", {0, 6});
   b.output(b.op(ScalarOp::Neg, {x}, "neg"));
   const auto plan = makePlan(b.graph, {});
-  EXPECT_EQ(plan.status().code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(plan.status().code(), absl::StatusCode::kInternal);
+}
+
+TEST(Plan, HandsTensorsWithoutElementsOn) {
+  Builder b;
+  const ValueId x = b.input("x", {0, 6}), y = b.input("y", {2});
+  b.output(x);
+  b.output(b.op(ScalarOp::Neg, {y}, "neg"));
+  const Plan plan = planOf(b.graph);
+  ASSERT_EQ(plan.kernels.size(), 1u);
+  const PlanBuffer &nothing = plan.buffers[static_cast<size_t>(plan.outputs[0])];
+  EXPECT_EQ(nothing.place, Place::Output);
+  EXPECT_EQ(nothing.shape, (std::vector<int64_t>{0, 6}));
+  EXPECT_EQ(nothing.bytes, 0);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/empty_parts.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/evaluate.h"
 #include "compiler/graph/infer.h"
@@ -20,6 +21,8 @@ constexpr int64_t kFoldedElements = 1 << 14;
 constexpr double kFoldedSteps = 1 << 18;
 // All folds of one import together: a hostile model must not buy hours with a few bytes.
 constexpr double kAllFoldedSteps = 1 << 28;
+
+bool isEmpty(const graph::TensorType &type) { return type.elements() == 0; }
 
 }  // namespace
 
@@ -65,6 +68,57 @@ absl::StatusOr<std::optional<ValueId>> Builder::fold(const graph::Node &node, co
   return std::optional<ValueId>(folded);
 }
 
+Result Builder::fromNothing(const graph::Node &node, const graph::TensorType &type) {
+  const DType dtype = type.dtype;
+  switch (node.op) {
+    case Op::Reduce:
+      return broadcast(reductionOfNothing(std::get<graph::ReduceAttributes>(node.attributes).kind, dtype), type.shape);
+    case Op::Pool: {
+      // As everywhere, an average that counts no element is 0.
+      const bool isMaximum = std::get<graph::PoolAttributes>(node.attributes).kind == graph::PoolKind::Max;
+      return broadcast(isMaximum ? reductionOfNothing(graph::ReduceKind::Max, dtype) : number(dtype, 0), type.shape);
+    }
+    case Op::MatMul:
+      return broadcast(number(dtype, 0), type.shape);
+    case Op::Conv: {
+      Result sum = number(dtype, 0);
+      if (node.inputs.size() == 3) {
+        Shape perChannel(type.shape.size(), 1);
+        perChannel[1] = type.shape[1];
+        sum = reshape(node.inputs[2], perChannel);
+      }
+      return broadcast(sum, type.shape);
+    }
+    case Op::Pad:
+      return broadcast(number(dtype, std::get<graph::PadAttributes>(node.attributes).value), type.shape);
+    default:
+      return unsupported("it makes ", graph::typeText(type), " of a tensor without elements");
+  }
+}
+
+Result Builder::reductionOfNothing(graph::ReduceKind kind, DType dtype) {
+  using tensor::CombinerKind;
+  CombinerKind combiner = CombinerKind::Sum;
+  switch (kind) {
+    case graph::ReduceKind::Sum:
+      break;
+    case graph::ReduceKind::Mean:
+      if (!isFloat(dtype)) return unsupported("the mean of no integers");
+      return number(dtype, std::numeric_limits<double>::quiet_NaN());
+    case graph::ReduceKind::Max:
+      combiner = CombinerKind::Max;
+      break;
+    case graph::ReduceKind::Min:
+      combiner = CombinerKind::Min;
+      break;
+    case graph::ReduceKind::Product:
+      combiner = CombinerKind::Product;
+      break;
+  }
+  const tensor::Scalar neutral = tensor::identity(combiner, dtype);
+  return isFloat(dtype) ? number(dtype, neutral->number) : integer(dtype, neutral->integer);
+}
+
 Result Builder::emit(Op op, const std::vector<Result> &operands, graph::Attributes attributes,
                      std::optional<graph::TensorType> type) {
   graph::Node node;
@@ -78,9 +132,10 @@ Result Builder::emit(Op op, const std::vector<Result> &operands, graph::Attribut
   node.attributes = std::move(attributes);
   HONE_ASSIGN_OR_RETURN(graph::TensorType result, graph::inferType(op, node.attributes, types, type));
   HONE_RETURN_IF_ERROR(checkSize(result));
+  if (result.elements() == 0) return constant(graph::makeConstant(result, std::vector<int64_t>()));
+  if (std::any_of(types.begin(), types.end(), isEmpty)) return fromNothing(node, result);
   HONE_ASSIGN_OR_RETURN(std::optional<ValueId> folded, fold(node, result));
   if (folded) return *folded;
-  if (result.elements() == 0) return unsupported("a tensor without elements, ", graph::typeText(result));
   if (static_cast<int64_t>(graph_.nodes.size()) >= limits_.nodes) {
     return invalid("the graph has more than ", limits_.nodes, " nodes");
   }
@@ -112,9 +167,6 @@ Result Builder::matMul(Result a, Result b, bool transposeA, bool transposeB) {
 
 Result Builder::reduce(graph::ReduceKind kind, Result data, std::vector<int64_t> axes, bool keepDims) {
   if (!data.ok() || axes.empty()) return data;
-  if (kind != graph::ReduceKind::Sum && kind != graph::ReduceKind::Product && type(*data).elements() == 0) {
-    return unsupported("the reduction of a tensor without elements, ", graph::typeText(type(*data)));
-  }
   return emit(Op::Reduce, {data}, graph::ReduceAttributes{kind, std::move(axes), keepDims});
 }
 
@@ -185,13 +237,18 @@ Result Builder::gather(Result data, Result indices, int64_t axis) {
 }
 
 Result Builder::compute(tensor::Kernel kernel, const std::vector<Result> &operands) {
+  std::vector<Result> filled;
   for (const Result &operand : operands) {
-    if (operand.ok() && type(*operand).elements() == 0) {
-      return unsupported("a tensor without elements, ", graph::typeText(type(*operand)));
-    }
+    if (!operand.ok()) return operand;
+    if (!isEmpty(type(*operand))) filled.push_back(operand);
   }
-  return emit(Op::Compute, operands,
-              graph::ComputeAttributes{std::make_shared<const tensor::Kernel>(std::move(kernel))});
+  for (const tensor::Buffer &buffer : kernel.buffers) {
+    const graph::TensorType result{buffer.dtype, buffer.shape};
+    if (buffer.role != tensor::BufferRole::Output || !isEmpty(result)) continue;
+    return constant(graph::makeConstant(result, std::vector<int64_t>()));
+  }
+  HONE_RETURN_IF_ERROR(dropEmptyParts(kernel));
+  return emit(Op::Compute, filled, graph::ComputeAttributes{std::make_shared<const tensor::Kernel>(std::move(kernel))});
 }
 
 }  // namespace hone::frontend

@@ -1,6 +1,7 @@
 // Builder: makes the nodes of a graph for the operators' functions. It checks every node before it is made (models may
 // be wrong), folds small constants on the fly (so that shape arithmetic ends in numbers) and keeps to the import's
-// limits.
+// limits. A result without elements is a constant, and what operands without elements add to a result is known, too: no
+// node of the graph reads or gives a tensor without elements.
 //
 // Operands may be errors: then the result is that error. That lets a decomposition be written as one expression:
 //   return build.apply(ScalarOp::Div, {one, build.apply(ScalarOp::Add, {build.apply(ScalarOp::Exp, {x}), one})});
@@ -75,6 +76,9 @@ class Builder {
  private:
   Result emit(graph::Op op, const std::vector<Result> &operands, graph::Attributes attributes,
               std::optional<graph::TensorType> type = std::nullopt);
+  /// What \p node gives, \p type, when some of its operands have no elements: the same for all elements of a channel.
+  Result fromNothing(const graph::Node &node, const graph::TensorType &type);
+  Result reductionOfNothing(graph::ReduceKind kind, DType dtype);
   /// The graph's constant for a node whose inputs are all constant; or no value where that is too large to do here.
   absl::StatusOr<std::optional<ValueId>> fold(const graph::Node &node, const graph::TensorType &type);
 

@@ -80,9 +80,10 @@ Result importDet(NodeContext &node) {
   }
   if (!isFloat(node.dtype(0))) return invalid("takes floats");
   const int64_t n = shape.back();
-  if (build.type(node.input(0)).elements() == 0) return unsupported("matrices without elements");
-  const int64_t count = build.type(node.input(0)).elements() / (n * n);
   const Shape result(shape.begin(), shape.end() - 2);
+  // The product over no diagonal is 1.
+  if (n == 0) return build.broadcast(build.number(node.dtype(0), 1), result);
+  const int64_t count = build.type(node.input(0)).elements() / (n * n);
   Result flat = build.reshape(node.input(0), {count, n, n});
   return build.reshape(build.compute(eliminate(count, n, node.dtype(0)), {flat}), result);
 }

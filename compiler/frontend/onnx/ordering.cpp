@@ -81,6 +81,9 @@ Result extremePosition(Builder &build, ValueId data, int64_t axis, bool isMaximu
   const auto along = static_cast<size_t>(axis);
   Shape kept = shape;
   kept[along] = 1;
+  if (shape[along] == 0 && graph::TensorType{dtype, kept}.elements() > 0) {
+    return invalid("axis ", axis, " of ", graph::typeText(build.type(data)), " has no elements to compare");
+  }
   const DType counted = shape[along] <= std::numeric_limits<int32_t>::max() ? DType::I32 : DType::I64;
 
   KernelBuilder b(isMaximum ? "argmax" : "argmin");
@@ -116,6 +119,7 @@ Result importHardmax(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
   if (!isFloat(node.dtype(0))) return invalid("takes floats");
   Result data = node.input(0);
+  if (build.type(node.input(0)).elements() == 0) return data;
   if (isFlattening) {
     const auto multiply = std::multiplies<int64_t>();
     const int64_t outer = std::accumulate(shape.begin(), shape.begin() + axis, int64_t{1}, multiply);

@@ -157,7 +157,13 @@ Result importTopK(NodeContext &node) {
   const auto along = static_cast<size_t>(axis);
   if (node.dtype(0) == DType::Bool) return invalid("does not take bool");
   if (wanted < 0 || wanted > shape[along]) return invalid("k is ", wanted, " of ", shape[along], " elements");
-  if (wanted == 0) return unsupported("k is 0: a tensor without elements");
+  Shape result = shape;
+  result[along] = wanted;
+  if (graph::TensorType{node.dtype(0), result}.elements() == 0) {
+    HONE_ASSIGN_OR_RETURN(ValueId nothing, build.broadcast(build.integer(DType::I64, 0), result));
+    node.addOutput(nothing);
+    return build.broadcast(build.number(node.dtype(0), 0), result);
+  }
 
   // The axis goes to the end, and comes back.
   std::vector<int64_t> forth(shape.size()), back(shape.size());
