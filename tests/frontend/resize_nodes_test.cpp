@@ -198,6 +198,35 @@ TEST(ResizeNodes, NearestAsymmetricTimesThree) {
                               2.75, 2.75, 1.25, 1.25, 3,    3,    2.75, 2.75, 1.25, 1.25, 3,    3}}});
 }
 
+// Five elements times 1.5 are seven: the first and the last stay, and a step is 4/6. The product, 7.5, does not count.
+TEST(ResizeNodes, AlignedCornersAreThoseOfTheResult) {
+  const Array x({5}, {0, 3, 6, 9, 12});
+  const auto resized = [&](float scale) {
+    CompiledNode node(19, "Resize", {x});
+    node.operand("").constant("scales", std::vector<float>{scale});
+    return node.with("mode", "linear").with("coordinate_transformation_mode", "align_corners");
+  };
+  resized(1.5F).gives({{{7}, {0, 2, 4, 6, 8, 10, 12}}});
+  resized(0.7F).gives({{{3}, {0, 6, 12}}});
+  resized(0.3F).gives({{{1}, {0}}});
+}
+
+// Four elements of 5 * 0.9 = 4.5: half of what is cut off is in front.
+TEST(ResizeNodes, SymmetricPixelsAreCutOffOnBothSides) {
+  CompiledNode node(19, "Resize", {Array({5}, {0, 9, 18, 27, 36})});
+  node.operand("").constant("scales", std::vector<float>{0.9F});
+  node.with("mode", "linear").with("coordinate_transformation_mode", "half_pixel_symmetric");
+  // (i + 1/2) / 0.9 - 1/2 and 5/2 * (1 - 4 / 4.5) more, times 9.
+  node.gives({{{4}, {3, 13, 23, 33}}});
+}
+
+// 1.5 / 0.6 is 2.5 in float32, though the scale is a little more than 0.6.
+TEST(ResizeNodes, NearestIsDecidedInSinglePrecision) {
+  CompiledNode node(13, "Resize", {Array({5}, {0, 1, 2, 3, 4})});
+  node.operand("").constant("scales", std::vector<float>{0.6F});
+  node.with("mode", "nearest").with("nearest_mode", "floor").gives({{{3}, {0, 2, 3}}});
+}
+
 TEST(ResizeNodes, CubicOverThreeAxes) {
   ResizeCase c({2, 3, 4});
   c.scales = {1.5F, 2, 0.5F};

@@ -33,20 +33,27 @@ struct Sources {
 
 // ------------------------------------------------------------------------------------------------- coordinates
 
-/// Where output \p i lies on the input's axis.
-double coordinate(const ResizeOptions &options, const ResizedAxis &axis, int64_t i) {
-  auto x = static_cast<double>(i), last = static_cast<double>(axis.input - 1);
-  // The extent before it was rounded down: ONNX's own expected values are made with it.
-  double wide = axis.scale * static_cast<double>(axis.input);
-  if (options.coordinates == "align_corners") return wide == 1 || axis.output == 1 ? 0 : x * last / (wide - 1);
-  if (options.coordinates == "asymmetric") return x / axis.scale;
-  if (options.coordinates == "tf_half_pixel_for_nn") return (x + 0.5) / axis.scale;
+/// Where output \p i lies on the input's axis, in the arithmetic of \p Number.
+template <typename Number>
+Number coordinate(const ResizeOptions &options, const ResizedAxis &axis, int64_t i) {
+  const auto x = static_cast<Number>(i), last = static_cast<Number>(axis.input - 1);
+  const auto scale = static_cast<Number>(axis.scale), half = static_cast<Number>(0.5);
+  // What counts is the extent that the output has, not the product with the scale, which need not be whole: the first
+  // and the last element are those of the input.
+  const auto lastOutput = static_cast<Number>(axis.output - 1);
+  if (options.coordinates == "align_corners") return axis.output == 1 ? 0 : x * last / lastOutput;
+  if (options.coordinates == "asymmetric") return x / scale;
+  if (options.coordinates == "tf_half_pixel_for_nn") return (x + half) / scale;
   if (options.coordinates == "tf_crop_and_resize") {
-    double part = (axis.cropEnd - axis.cropBegin) * last;
-    return axis.cropBegin * last + (wide == 1 || axis.output == 1 ? part / 2 : x * part / (wide - 1));
+    const auto begin = static_cast<Number>(axis.cropBegin), part = (static_cast<Number>(axis.cropEnd) - begin) * last;
+    return begin * last + (axis.output == 1 ? part / 2 : x * part / lastOutput);
   }
   if (options.coordinates == "pytorch_half_pixel" && axis.output == 1) return 0;
-  return (x + 0.5) / axis.scale - 0.5;
+  const Number halfPixel = (x + half) / scale - half;
+  if (options.coordinates != "half_pixel_symmetric") return halfPixel;
+  // The product with the scale is cut off on both sides alike.
+  const Number share = static_cast<Number>(axis.output) / (scale * static_cast<Number>(axis.input));
+  return halfPixel + static_cast<Number>(axis.input) / 2 * (1 - share);
 }
 
 int64_t rounded(const std::string &rounding, double x) {
@@ -87,14 +94,17 @@ void weigh(const ResizeOptions &options, const ResizedAxis &axis, double x, Sour
 
 Sources sourcesOf(const ResizeOptions &options, const ResizedAxis &axis) {
   Sources sources;
+  const bool isNearest = options.interpolation == Interpolation::Nearest;
   for (int64_t i = 0; i < axis.output; ++i) {
-    double x = coordinate(options, axis, i);
+    // Which element is the nearest hangs on the rounding where a coordinate is whole or a half: frameworks compute it
+    // in float32.
+    double x = isNearest ? coordinate<float>(options, axis, i) : coordinate<double>(options, axis, i);
     if (!std::isfinite(x)) x = 0;
     bool isOutside = options.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(axis.input - 1));
     sources.outside.push_back(isOutside);
     // Far outside everything is the border; within a kernel's reach of it the distance still counts.
     x = std::clamp(x, -4.0, static_cast<double>(axis.input) + 4);
-    if (options.interpolation == Interpolation::Nearest) {
+    if (isNearest) {
       sources.first.push_back(rounded(options.rounding, x));
     } else {
       weigh(options, axis, x, sources);

@@ -153,7 +153,7 @@ constexpr Operator kOperators[] = {
     {"Reshape", 5, 28, 2, 2, importReshape},
     {"Resize", 10, 10, 2, 2, importResize},
     {"Resize", 11, 12, 3, 4, importResize},
-    {"Resize", 13, 18, 1, 4, importResize},
+    {"Resize", 13, 28, 1, 4, importResize},
     {"ReverseSequence", 10, 28, 2, 2, importReverseSequence},
     {"RoiAlign", 10, 28, 3, 3, importRoiAlign},
     {"Round", 11, 28, 1, 1, unary<Op::Round>},

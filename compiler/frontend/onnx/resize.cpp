@@ -38,8 +38,9 @@ absl::StatusOr<ResizeOptions> readOptions(const NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(int64_t antialias, node.integer("antialias", 0));
   options.excludeOutside = exclude != 0;
   options.antialias = antialias != 0;
-  constexpr std::string_view kCoordinates[] = {"half_pixel", "pytorch_half_pixel", "align_corners",
-                                               "asymmetric", "tf_crop_and_resize", "tf_half_pixel_for_nn"};
+  constexpr std::string_view kCoordinates[] = {"half_pixel",          "half_pixel_symmetric", "pytorch_half_pixel",
+                                               "align_corners",       "asymmetric",           "tf_crop_and_resize",
+                                               "tf_half_pixel_for_nn"};
   constexpr std::string_view kRoundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
   if (std::find(std::begin(kCoordinates), std::end(kCoordinates), options.coordinates) == std::end(kCoordinates)) {
     return invalid("attribute 'coordinate_transformation_mode' is '", options.coordinates, "', which is unknown");
