@@ -63,6 +63,12 @@ Complex numberAt(const Array &array, Shape index) {
   return {real, array.at(index)};
 }
 
+void expectRefused(const CompiledNode &node, const std::string &part) {
+  const auto outputs = node.run();
+  ASSERT_FALSE(outputs.ok()) << part;
+  EXPECT_TRUE(absl::StrContains(outputs.status().message(), part)) << outputs.status();
+}
+
 TEST_F(SpectralNodes, Dft) {
   repeat([&] {
     Shape extents(static_cast<size_t>(random.between(1, 3)));
@@ -98,6 +104,42 @@ TEST_F(SpectralNodes, Dft) {
         .with("onesided", isOneSided ? 1 : 0)
         .gives({y});
   });
+}
+
+// Half a spectrum and its mirror image, transformed back: what the mirror image leaves open, the imaginary parts of the
+// mean and of the highest frequency, does not count.
+TEST_F(SpectralNodes, DftOfHalfSpectraIsReal) {
+  repeat([&] {
+    const int64_t rows = random.between(1, 3), extent = random.between(1, 7);
+    const bool hasLength = extent == 1 || random.chance(50);
+    const int64_t length = hasLength ? random.between(1, 14) : 2 * (extent - 1);
+    const Array x = Array::random({rows, extent, 2}, random, floatType());
+    Array y({rows, length, 1}, x.dtype);
+    for (int64_t row = 0; row < rows; ++row) {
+      std::vector<Complex> whole(static_cast<size_t>(length));
+      for (int64_t k = 0; k < std::min(extent, length / 2 + 1); ++k) {
+        const Complex number = numberAt(x, {row, k, 0});
+        const bool isReal = k == 0 || 2 * k == length;
+        whole[static_cast<size_t>(k)] = isReal ? number.real() : number;
+        if (!isReal) whole[static_cast<size_t>(length - k)] = std::conj(number);
+      }
+      const std::vector<Complex> signal = transformed(whole, length, true);
+      for (int64_t n = 0; n < length; ++n) y.at({row, n, 0}) = signal[static_cast<size_t>(n)].real();
+    }
+    CompiledNode node(20, "DFT", {x});
+    node.with("inverse", 1).with("onesided", 1);
+    if (hasLength) node.constant("length", Shape{length});
+    node.gives({y});
+  });
+}
+
+TEST_F(SpectralNodes, DftTakesItsAxisAsAnOperand) {
+  const Array x({2, 2, 1}, {1, 2, 3, 5});
+  const Array columns({2, 2, 2}, {4, 0, 7, 0, -2, 0, -3, 0}), rows({2, 2, 2}, {3, 0, -1, 0, 8, 0, -2, 0});
+  CompiledNode(20, "DFT", {x}).operand("").constant("axis", Shape{0}).gives({columns});
+  CompiledNode(20, "DFT", {x}).operand("").constant("axis", Shape{-2}).gives({rows});
+  CompiledNode(20, "DFT", {x}).gives({rows});
+  expectRefused(CompiledNode(20, "DFT", {x}).operand("").constant("axis", Shape{-1}), "axis 2 holds the parts");
 }
 
 TEST_F(SpectralNodes, Stft) {
@@ -183,12 +225,6 @@ TEST_F(SpectralNodes, MelBandsAreTriangles) {
   }
 }
 
-void expectRefused(const CompiledNode &node, const std::string &part) {
-  const auto outputs = node.run();
-  ASSERT_FALSE(outputs.ok()) << part;
-  EXPECT_TRUE(absl::StrContains(outputs.status().message(), part)) << outputs.status();
-}
-
 CompiledNode dft(const Array &data) { return {kOpset, "DFT", {data}}; }
 CompiledNode stft(const Array &data, int64_t step) {
   return CompiledNode(kOpset, "STFT", {data}).constant("step", std::vector<int64_t>{step});
@@ -203,7 +239,7 @@ TEST_F(SpectralNodes, WhatIsNoSpectrumIsRefused) {
   expectRefused(dft(real).with("axis", 2), "axis 2 holds the parts of complex numbers");
   expectRefused(dft(real).with("axis", 3), "axis 3 is outside -3 to 2");
   expectRefused(dft(complex).with("onesided", 1), "complex data have no one-sided spectrum");
-  expectRefused(dft(real).with("onesided", 1).with("inverse", 1), "an inverse transform that is one-sided");
+  expectRefused(dft(real).with("onesided", 1).with("inverse", 1), "a one-sided spectrum is of complex numbers");
   expectRefused(dft(real).constant("length", List{0}), "a transform of 0 samples");
   expectRefused(dft(real).constant("length", List{int64_t{1} << 60}), "a transform of more than 4096 samples");
 

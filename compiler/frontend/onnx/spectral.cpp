@@ -47,34 +47,40 @@ Result cosineWindow(NodeContext &node, double constant, double first, double sec
   return node.build.constant(graph::makeConstant({dtype, {size}}, values));
 }
 
-// What a transform is: `used` samples of one or two components (real, imaginary) become `bins` complex numbers.
+// What a transform is: `used` samples of one or two components (real, imaginary) become `bins` numbers of as many
+// parts.
 struct Transform {
-  int64_t length, used, components, bins;
+  int64_t length, used, components, bins, parts;
   bool isInverse;
+  int64_t rows() const { return used * components; }
+  int64_t columns() const { return bins * parts; }
 };
 
 enum class TableOrder : uint8_t { SamplesFirst, BinsFirst };
 
-// [used, components, bins, 2], or [bins, 2, components, used].
+// [used * components, bins * parts], or [bins * parts, components, used].
 graph::Constant tableOf(const Transform &transform, DType dtype, TableOrder order) {
-  const auto [length, used, components, bins, isInverse] = transform;
+  const auto [length, used, components, bins, parts, isInverse] = transform;
   const double scale = isInverse ? 1.0 / static_cast<double>(length) : 1, sign = isInverse ? 1 : -1;
-  std::vector<double> table(static_cast<size_t>(used * components * bins * 2));
+  std::vector<double> table(static_cast<size_t>(transform.rows() * transform.columns()));
   for (int64_t n = 0; n < used; ++n) {
+    // Real results come from half a spectrum: what it leaves out is the mirror image of what it has.
+    const bool isTwice = isInverse && parts == 1 && n != 0 && 2 * n != length;
     for (int64_t k = 0; k < bins; ++k) {
       const auto [cosine, sine] = turn(n * k, length);
       for (int64_t component = 0; component < components; ++component) {
-        for (int64_t part = 0; part < 2; ++part) {
+        for (int64_t part = 0; part < parts; ++part) {
           const double value = part == component ? cosine : (part == 1 ? sign : -sign) * sine;
-          const int64_t at = order == TableOrder::SamplesFirst ? ((n * components + component) * bins + k) * 2 + part
-                                                               : ((k * 2 + part) * components + component) * used + n;
-          table[static_cast<size_t>(at)] = scale * value;
+          const int64_t at = order == TableOrder::SamplesFirst
+                                 ? ((n * components + component) * bins + k) * parts + part
+                                 : ((k * parts + part) * components + component) * used + n;
+          table[static_cast<size_t>(at)] = (isTwice ? 2 : 1) * scale * value;
         }
       }
     }
   }
-  const Shape shape =
-      order == TableOrder::SamplesFirst ? Shape{used * components, bins * 2} : Shape{bins * 2, components, used};
+  const Shape shape = order == TableOrder::SamplesFirst ? Shape{transform.rows(), transform.columns()}
+                                                        : Shape{transform.columns(), components, used};
   return graph::makeConstant({dtype, shape}, table);
 }
 
@@ -85,9 +91,45 @@ absl::Status checkTransform(const Transform &transform, bool isOneSided) {
   if (transform.length < 1) return invalid("a transform of ", transform.length, " samples");
   if (transform.length > kLongestTransform)
     return unsupported("a transform of more than ", kLongestTransform, " samples");
-  if (isOneSided && transform.components == 2) return invalid("complex data have no one-sided spectrum; onesided is 0");
-  if (isOneSided && transform.isInverse) return unsupported("an inverse transform that is one-sided");
+  if (isOneSided && !transform.isInverse && transform.components == 2)
+    return invalid("complex data have no one-sided spectrum; onesided is 0");
+  if (isOneSided && transform.isInverse && transform.components == 1)
+    return invalid("a one-sided spectrum is of complex numbers, but the last dim is 1");
   return absl::OkStatus();
+}
+
+/// The axis of a transform: an operand from version 20 on.
+absl::StatusOr<int64_t> transformedAxis(const NodeContext &node) {
+  int64_t axis = node.version() < 20 ? 1 : -2;
+  if (node.version() < 20) {
+    HONE_ASSIGN_OR_RETURN(axis, node.integer("axis", axis));
+  } else if (node.has(2)) {
+    HONE_ASSIGN_OR_RETURN(axis, node.constantInteger(2, "axis"));
+  }
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  if (axis == node.rank(0) - 1) return invalid("axis ", axis, " holds the parts of complex numbers");
+  return axis;
+}
+
+/// The transform of \p extent samples, or of one half of a spectrum into the real signal that it belongs to.
+absl::StatusOr<Transform> readTransform(const NodeContext &node, int64_t extent) {
+  HONE_ASSIGN_OR_RETURN(int64_t isInverse, node.integer("inverse", 0));
+  HONE_ASSIGN_OR_RETURN(int64_t oneSided, node.integer("onesided", 0));
+  const bool isOneSided = oneSided != 0, isReal = isOneSided && isInverse != 0;
+  int64_t length = isReal ? 2 * (extent - 1) : extent;
+  if (node.has(1)) {
+    HONE_ASSIGN_OR_RETURN(length, node.constantInteger(1, "dft_length"));
+  }
+  // Samples beyond the data are zeros, which need no rows in the table; samples beyond the length are left out.
+  const int64_t half = length / 2 + 1;
+  const Transform transform{.length = length,
+                            .used = std::min(isReal ? half : length, extent),
+                            .components = node.shape(0).back(),
+                            .bins = isOneSided && !isReal ? half : length,
+                            .parts = isReal ? 1 : 2,
+                            .isInverse = isInverse != 0};
+  HONE_RETURN_IF_ERROR(checkTransform(transform, isOneSided));
+  return transform;
 }
 
 }  // namespace
@@ -103,20 +145,8 @@ Result importDft(NodeContext &node) {
   const int64_t rank = node.rank(0);
   if (!isFloat(node.dtype(0))) return invalid("takes floats");
   if (rank < 2) return invalid("takes 2 dims or more, not shape ", graph::shapeText(shape));
-  HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", 1));
-  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, rank));
-  if (axis == rank - 1) return invalid("axis ", axis, " holds the parts of complex numbers");
-  HONE_ASSIGN_OR_RETURN(int64_t isInverse, node.integer("inverse", 0));
-  HONE_ASSIGN_OR_RETURN(int64_t isOneSided, node.integer("onesided", 0));
-  const int64_t extent = shape[static_cast<size_t>(axis)];
-  int64_t length = extent;
-  if (node.has(1)) {
-    HONE_ASSIGN_OR_RETURN(length, node.constantInteger(1, "dft_length"));
-  }
-  // Samples beyond the data are zeros, which need no rows in the table; samples beyond the length are left out.
-  const Transform transform{length, std::min(length, extent), shape.back(), isOneSided != 0 ? length / 2 + 1 : length,
-                            isInverse != 0};
-  HONE_RETURN_IF_ERROR(checkTransform(transform, isOneSided != 0));
+  HONE_ASSIGN_OR_RETURN(const int64_t axis, transformedAxis(node));
+  HONE_ASSIGN_OR_RETURN(const Transform transform, readTransform(node, shape[static_cast<size_t>(axis)]));
 
   Shape starts(shape.size(), 0), steps(shape.size(), 1), kept = shape;
   kept[static_cast<size_t>(axis)] = transform.used;
@@ -129,8 +159,8 @@ Result importDft(NodeContext &node) {
   std::swap(outer[static_cast<size_t>(axis)], outer[static_cast<size_t>(rank - 2)]);
   outer.resize(static_cast<size_t>(rank - 2));
   Shape rows = outer, result = outer;
-  rows.push_back(transform.used * transform.components);
-  result.insert(result.end(), {transform.bins, 2});
+  rows.push_back(transform.rows());
+  result.insert(result.end(), {transform.bins, transform.parts});
   data = build.reshape(build.transpose(data, exchange), rows);
   Result table = build.constant(tableOf(transform, node.dtype(0), TableOrder::SamplesFirst));
   return build.transpose(build.reshape(matMulOfAnyRank(build, data, table), result), exchange);
@@ -153,8 +183,12 @@ Result importStft(NodeContext &node) {
   }
   if (node.has(2) && node.shape(2)[0] != length)
     return invalid("the window has ", node.shape(2)[0], " elements, but frame_length is ", length);
-  const Transform transform{length, length, shape.size() == 3 ? shape[2] : 1, isOneSided != 0 ? length / 2 + 1 : length,
-                            false};
+  const Transform transform{.length = length,
+                            .used = length,
+                            .components = shape.size() == 3 ? shape[2] : 1,
+                            .bins = isOneSided != 0 ? length / 2 + 1 : length,
+                            .parts = 2,
+                            .isInverse = false};
   HONE_RETURN_IF_ERROR(checkTransform(transform, isOneSided != 0));
   if (step < 1) return invalid("frame_step is ", step);
   if (shape[1] < length) return invalid("a frame of ", length, " samples, but the signal has ", shape[1]);
