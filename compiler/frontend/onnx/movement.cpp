@@ -15,6 +15,7 @@ namespace {
 
 // No extent is larger, so that indices and steps beyond mean the same as these; it keeps sums from overflowing.
 constexpr int64_t kFarAway = int64_t{1} << 40;
+constexpr int64_t kMostRounds = 1000;
 
 /// Part of one axis; everything of the others.
 Result sliceAxis(Builder &build, ValueId data, int64_t axis, int64_t start, int64_t extent) {
@@ -221,16 +222,43 @@ Result padWithInteger(Builder &build, Result data, graph::PadAttributes attribut
   return build.apply(ScalarOp::Select, {isData, build.pad(data, attributes), build.integer(build.dtype(*data), value)});
 }
 
+/// Pads each dim with what is at its other end, around and around.
+Result padWrapped(Builder &build, ValueId data, const Shape &pads) {
+  const size_t rank = pads.size() / 2;
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const int64_t extent = build.shape(data)[axis], begin = -pads[axis], end = extent + pads[rank + axis];
+    if (begin == 0 && end == extent) continue;
+    if (extent == 0) return invalid("dim ", axis, " has no elements to pad with");
+    if ((end - begin) / extent > kMostRounds) {
+      return unsupported("pads that go around dim ", axis, " of ", extent, " elements more than ", kMostRounds,
+                         " times");
+    }
+    std::vector<Result> parts;
+    for (int64_t at = begin; at < end;) {
+      const int64_t from = (at % extent + extent) % extent, count = std::min(extent - from, end - at);
+      parts.push_back(sliceAxis(build, data, static_cast<int64_t>(axis), from, count));
+      at += count;
+    }
+    HONE_ASSIGN_OR_RETURN(data, build.concat(parts, static_cast<int64_t>(axis)));
+  }
+  return data;
+}
+
 Result importPad(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(std::string mode, node.text("mode", "constant"));
   HONE_ASSIGN_OR_RETURN(Shape pads, padAmounts(node));
+  if (mode == "wrap" && node.version() >= 19) {
+    HONE_ASSIGN_OR_RETURN(ValueId cropped, cropNegative(node.build, node.input(0), pads));
+    return padWrapped(node.build, cropped, pads);
+  }
   graph::PadAttributes attributes;
   if (mode == "edge") {
     attributes.mode = graph::PadMode::Edge;
   } else if (mode == "reflect") {
     attributes.mode = graph::PadMode::Reflect;
   } else if (mode != "constant") {
-    return invalid("attribute 'mode' is '", mode, "', not constant, reflect or edge");
+    return invalid("attribute 'mode' is '", mode, "', not constant, reflect", node.version() < 19 ? "" : ", wrap",
+                   " or edge");
   }
   const DType dtype = node.dtype(0);
   std::optional<int64_t> integer;
@@ -255,6 +283,31 @@ Result importPad(NodeContext &node) {
     return padWithInteger(node.build, cropped, attributes, *integer);
   }
   return node.build.pad(cropped, attributes);
+}
+
+// What is too long loses as much in front as behind, or one element more behind; what is too short gets zeros likewise.
+Result importCenterCropPad(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(Shape wanted, node.constantIntegers(1, "shape"));
+  std::vector<int64_t> axes(static_cast<size_t>(node.rank(0)));
+  std::iota(axes.begin(), axes.end(), 0);
+  if (node.hasAttribute("axes")) {
+    HONE_ASSIGN_OR_RETURN(axes, node.integers("axes"));
+    HONE_RETURN_IF_ERROR(normalizeAxes(axes, node.rank(0)).status());
+  }
+  if (wanted.size() != axes.size()) return invalid(wanted.size(), " extents for ", axes.size(), " axes");
+  const size_t rank = node.shape(0).size();
+  Shape starts(rank, 0), kept = node.shape(0), pads(2 * rank, 0);
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const auto axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + node.rank(0) : axes[i]);
+    if (wanted[i] < 0 || wanted[i] > kFarAway) return invalid("extent ", wanted[i], " for axis ", axis);
+    const int64_t missing = std::max<int64_t>(wanted[i] - kept[axis], 0);
+    starts[axis] = std::max<int64_t>(kept[axis] - wanted[i], 0) / 2;
+    kept[axis] = std::min(kept[axis], wanted[i]);
+    pads[axis] = missing / 2;
+    pads[rank + axis] = missing - missing / 2;
+  }
+  Result cropped = node.build.slice(node.input(0), starts, Shape(rank, 1), kept);
+  return node.build.pad(cropped, {pads, graph::PadMode::Constant, 0});
 }
 
 // [N, b, b, C', H, W] (or [N, C', b, b, H, W] in CRD order) -> [N, C', H, b, W, b]

@@ -111,6 +111,10 @@ Result importThresholdedRelu(NodeContext &node);
 Result importConv(NodeContext &node);
 Result importConvTranspose(NodeContext &node);
 
+// col2im.cpp, deform_conv.cpp
+Result importCol2Im(NodeContext &node);
+Result importDeformConv(NodeContext &node);
+
 // pooling.cpp
 Result importAveragePool(NodeContext &node);
 Result importGlobalAveragePool(NodeContext &node);
@@ -202,6 +206,7 @@ Result importOneHot(NodeContext &node);
 Result importTrilu(NodeContext &node);
 
 // sampling.cpp, roi_align.cpp: pictures between their pixels
+Result importAffineGrid(NodeContext &node);
 Result importGridSample(NodeContext &node);
 Result importRoiAlign(NodeContext &node);
 
@@ -236,6 +241,7 @@ Result importSqueeze(NodeContext &node);
 Result importUnsqueeze(NodeContext &node);
 
 // movement.cpp: elements in other places
+Result importCenterCropPad(NodeContext &node);
 Result importConcat(NodeContext &node);
 Result importDepthToSpace(NodeContext &node);
 Result importGather(NodeContext &node);
