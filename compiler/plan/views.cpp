@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/graph/constants.h"
+#include "compiler/tensor/kernel_builder.h"
 
 namespace hone::plan {
 namespace {
@@ -108,9 +109,8 @@ Indices gatherSource(const Graph &graph, const Node &node, const Indices &indice
   const auto at = [&](size_t i) { return indices.begin() + static_cast<std::ptrdiff_t>(i); };
   Indices result(at(0), at(axis));
   const Index loaded = loader(node.inputs[1], Indices(at(axis), at(axis + indexRank)));
-  // Modulo makes negative indices count from the end, and keeps those that are out of range inside the data.
   const bool isInside = areInside(graph.values[static_cast<size_t>(node.inputs[1])], data[axis]);
-  result.push_back(isInside ? tensor::clamp(loaded, 0, data[axis] - 1) : tensor::mod(loaded, data[axis]));
+  result.push_back(isInside ? tensor::clamp(loaded, 0, data[axis] - 1) : tensor::elementAt(loaded, data[axis]));
   result.insert(result.end(), at(axis + indexRank), indices.end());
   return result;
 }

@@ -88,4 +88,7 @@ Scalar isIndex(const Index &index, int64_t value) {
   return equal(indexValue(index), number(static_cast<double>(value), DType::I64));
 }
 
+Index elementAt(const Index &index, int64_t extent) { return mod(clamp(index, -extent, extent - 1), extent); }
+Index targetAt(const Index &index, int64_t extent) { return index + clamp(index, -1, 0) * -extent; }
+
 }  // namespace hone::tensor

@@ -73,4 +73,10 @@ Scalar select(const Scalar &condition, const Scalar &a, const Scalar &b);
 /// Whether \p index has the value \p value.
 Scalar isIndex(const Index &index, int64_t value);
 
+/// \p index, which comes from data, as a place among \p extent elements: a negative one counts from the end, and one
+/// that is beyond either end is the element there.
+Index elementAt(const Index &index, int64_t extent);
+/// The same for a write: a place beyond either end stays outside, where writes are dropped.
+Index targetAt(const Index &index, int64_t extent);
+
 }  // namespace hone::tensor

@@ -1,7 +1,9 @@
-// Operators that move elements: around the ends of an axis, out of columns. Generated code against plain loops over the definitions.
+// Operators that move elements: at places that are data, around the ends of an axis, out of columns. Generated code
+// against plain loops over the definitions.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "tests/frontend/compiled_node.h"
@@ -21,6 +23,99 @@ Shape joined(Shape front, const Shape &back) {
 std::string errorOf(const CompiledNode &node) {
   const auto outputs = node.run();
   return outputs.ok() ? "is taken" : std::string(outputs.status().message());
+}
+
+// ------------------------------------------------------------------------------------- indices beyond the ends
+
+/// Indices of an axis of \p extent that are inside, just outside and far outside.
+double anyIndex(Random &random, int64_t extent) {
+  const double far[] = {1e18, -1e18, 2147483647, -2147483648.0};
+  if (random.chance(15)) return far[random.between(0, 3)];
+  return static_cast<double>(random.between(-2 * extent, 2 * extent - 1));
+}
+
+Array indices(const Shape &shape, Random &random, int64_t extent, DType dtype) {
+  Array result(shape, dtype);
+  for (double &index : result.values) {
+    index = anyIndex(random, extent);
+    if (dtype == DType::I32) index = std::clamp(index, -2147483648.0, 2147483647.0);
+  }
+  return result;
+}
+
+/// What an index reads: counted from the end where it is negative, and at most the element at either end.
+int64_t read(double index, int64_t extent) {
+  const double counted = index < 0 ? index + static_cast<double>(extent) : index;
+  return static_cast<int64_t>(std::clamp(counted, 0.0, static_cast<double>(extent - 1)));
+}
+
+/// Where an index writes; nowhere outside.
+std::optional<int64_t> written(double index, int64_t extent) {
+  const double counted = index < 0 ? index + static_cast<double>(extent) : index;
+  if (counted < 0 || counted >= static_cast<double>(extent)) return std::nullopt;
+  return static_cast<int64_t>(counted);
+}
+
+class Indices : public ::testing::Test {
+ protected:
+  void repeat(int64_t sampled, int64_t full, const std::function<void(Random &, DType)> &check) {
+    testing::inRounds(sampled, full,
+                      [&](Random &random) { check(random, random.chance(50) ? DType::I32 : DType::I64); });
+  }
+};
+
+TEST_F(Indices, ReadTheNearestRow) {
+  repeat(4, 60, [](Random &random, DType dtype) {
+    const int64_t extent = random.between(1, 9), columns = random.between(1, 5);
+    const Array x = Array::random({extent, columns}, random), at = indices({2, 4}, random, extent, dtype);
+    Array rows({2, 4, columns}), elements({2, 4});
+    forEachIndex(rows.shape, [&](const Shape &i) { rows.at(i) = x.at({read(at.at({i[0], i[1]}), extent), i[2]}); });
+    CompiledNode(13, "Gather", {x, at}).gives({rows}, 0);
+    if (extent < 2 || columns < 4) return;
+    forEachIndex(elements.shape, [&](const Shape &i) { elements.at(i) = x.at({read(at.at(i), extent), i[1]}); });
+    CompiledNode(13, "GatherElements", {x, at}).gives({elements}, 0);
+  });
+}
+
+TEST_F(Indices, ReadTheNearestElementOfTuples) {
+  repeat(4, 60, [](Random &random, DType dtype) {
+    const Shape shape = {random.between(1, 5), random.between(1, 5), 3};
+    const Array x = Array::random(shape, random);
+    Array at({4, 2}, dtype), y({4, 3});
+    for (int64_t i = 0; i < 4; ++i) {
+      const double first = indices({1}, random, shape[0], dtype).values[0];
+      const double second = indices({1}, random, shape[1], dtype).values[0];
+      at.at({i, 0}) = first;
+      at.at({i, 1}) = second;
+      for (int64_t c = 0; c < 3; ++c) y.at({i, c}) = x.at({read(first, shape[0]), read(second, shape[1]), c});
+    }
+    CompiledNode(13, "GatherND", {x, at}).gives({y}, 0);
+  });
+}
+
+TEST_F(Indices, WriteNothingOutside) {
+  repeat(6, 90, [](Random &random, DType dtype) {
+    const bool adds = random.chance(50);
+    const int64_t extent = random.between(1, 7), columns = random.between(1, 4), count = random.between(1, 6);
+    const Array x = Array::random({extent, columns}, random);
+    const Array at = indices({count, columns}, random, extent, dtype),
+                rowAt = indices({count, 1}, random, extent, dtype);
+    const Array updates = Array::random({count, columns}, random);
+    Array elements = x, rows = x;
+    forEachIndex(at.shape, [&](const Shape &i) {
+      if (const auto place = written(at.at(i), extent)) {
+        double &element = elements.at({*place, i[1]});
+        element = adds ? element + updates.at(i) : updates.at(i);
+      }
+      if (const auto place = written(rowAt.at({i[0], 0}), extent)) {
+        double &element = rows.at({*place, i[1]});
+        element = adds ? element + updates.at(i) : updates.at(i);
+      }
+    });
+    const char *reduction = adds ? "add" : "none";
+    CompiledNode(16, "ScatterElements", {x, at, updates}).with("reduction", reduction).gives({elements});
+    CompiledNode(16, "ScatterND", {x, rowAt, updates}).with("reduction", reduction).gives({rows});
+  });
 }
 
 // ------------------------------------------------------------------------------------------------ ends of an axis

@@ -30,7 +30,11 @@ StageDims dimsOver(const Shape &shape, const std::string &name, const std::set<s
 }
 
 tensor::Index placeFrom(int buffer, Indices at, int64_t extent) {
-  return tensor::mod(tensor::load(buffer, std::move(at)), extent);
+  return tensor::elementAt(tensor::load(buffer, std::move(at)), extent);
+}
+
+tensor::Index targetFrom(int buffer, Indices at, int64_t extent) {
+  return tensor::targetAt(tensor::load(buffer, std::move(at)), extent);
 }
 
 Shape withoutAxis(const Shape &shape, size_t axis) {

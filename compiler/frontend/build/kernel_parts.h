@@ -24,9 +24,10 @@ struct StageDims {
 StageDims dimsOver(const Shape &shape, const std::string &name = "i", const std::set<size_t> &scans = {},
                    const std::set<size_t> &folded = {});
 
-/// Element \p at of the integers \p buffer as a place among \p extent elements: negative ones count from the end, and
-/// those beyond the elements are taken modulo, so that nothing outside is touched.
+/// Element \p at of the integers \p buffer as a place to read among \p extent elements (tensor::elementAt).
 tensor::Index placeFrom(int buffer, Indices at, int64_t extent);
+/// The same as a place to write (tensor::targetAt).
+tensor::Index targetFrom(int buffer, Indices at, int64_t extent);
 
 /// \p shape without the axis.
 Shape withoutAxis(const Shape &shape, size_t axis);

@@ -68,6 +68,14 @@ ScatterBuffers beginScatter(KernelBuilder &b, const Shape &shape, DType dtype, c
   return {indices, values, result};
 }
 
+/// Update \p at meets the element at \p place; outside of the result there is none, and nothing is written.
+void putUpdate(KernelBuilder &b, Update update, const ScatterBuffers &buffers, const Indices &at,
+               const Indices &place) {
+  const Scalar value = b.get(buffers.updates, at);
+  const Scalar old = update == Update::Replace ? value : b.get(buffers.result, place, 0);
+  b.put(updated(update, old, value), buffers.result, place);
+}
+
 absl::Status checkUpdates(const NodeContext &node, const Shape &expected) {
   HONE_RETURN_IF_ERROR(checkIndices(node, 1));
   if (node.dtype(2) != node.dtype(0) || node.shape(2) != expected) {
@@ -159,11 +167,9 @@ Result importScatterElements(NodeContext &node) {
   KernelBuilder b("scatter_elements");
   const ScatterBuffers buffers = beginScatter(b, data, node.dtype(0), node.build.type(node.input(1)), indices);
   const StageDims each = dimsOver(indices, "u", {along});
-  const Indices place = withIndex(each.at, along, placeFrom(buffers.indices, each.at, data[along]));
+  const Indices place = withIndex(each.at, along, targetFrom(buffers.indices, each.at, data[along]));
   b.begin("update", each.dims);
-  const Scalar value = b.get(buffers.updates, each.at);
-  const Scalar old = update == Update::Replace ? value : b.get(buffers.result, place);
-  b.put(updated(update, old, value), buffers.result, place);
+  putUpdate(b, update, buffers, each.at, place);
   return node.build.compute(b.finish(), {node.input(0), node.input(1), node.input(2)});
 }
 
@@ -193,13 +199,11 @@ Result importScatterND(NodeContext &node) {
   for (size_t d = 0; d < places; ++d) {
     Indices at(each.at.begin(), each.at.begin() + static_cast<std::ptrdiff_t>(tuples));
     at.push_back(tensor::constant(static_cast<int64_t>(d)));
-    place.push_back(placeFrom(buffers.indices, at, data[d]));
+    place.push_back(targetFrom(buffers.indices, at, data[d]));
   }
   place.insert(place.end(), each.at.begin() + static_cast<std::ptrdiff_t>(tuples), each.at.end());
   b.begin("update", each.dims);
-  const Scalar value = b.get(buffers.updates, each.at);
-  const Scalar old = update == Update::Replace ? value : b.get(buffers.result, place);
-  b.put(updated(update, old, value), buffers.result, place);
+  putUpdate(b, update, buffers, each.at, place);
   return node.build.compute(b.finish(), {node.input(0), node.build.reshape(node.input(1), indices),
                                          node.build.reshape(node.input(2), updates)});
 }
