@@ -1,18 +1,21 @@
 // Activation functions, written out in scalar operations.
+#include "compiler/frontend/onnx/activation.h"
+
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/wide_unary.h"
+#include "compiler/graph/print.h"
 
 namespace hone::frontend {
 namespace {
 
 using Op = ScalarOp;
 
-/// min(max(alpha x + beta, 0), 1)
-Result hardSigmoid(const WideUnary &wide, double alpha, double beta) {
+Result hardSigmoidOf(const WideUnary &wide, double alpha, double beta) {
   Result scaled = wide.apply(Op::Mul, {wide.x(), wide.number(alpha)});
   Result line = wide.apply(Op::Add, {scaled, wide.number(beta)});
   Result above = wide.apply(Op::Max, {line, wide.number(0)});
@@ -32,7 +35,60 @@ Result elu(const WideUnary &wide, double alpha) {
   return wide.bySign(negative, wide.x());
 }
 
+/// 1 / (1 + exp(-x)) of a value as wide as the formula.
+Result sigmoidOf(const WideUnary &wide, const Result &x) {
+  Result one = wide.number(1);
+  Result exponential = wide.apply(Op::Exp, {wide.apply(Op::Neg, {x})});
+  return wide.apply(Op::Div, {one, wide.apply(Op::Add, {exponential, one})});
+}
+
+/// x / 2 (1 + \p curve)
+Result halfWith(const WideUnary &wide, const Result &curve) {
+  Result half = wide.apply(Op::Mul, {wide.x(), wide.number(0.5)});
+  return wide.narrow(wide.apply(Op::Mul, {half, wide.apply(Op::Add, {curve, wide.number(1)})}));
+}
+
 }  // namespace
+
+Result gelu(Builder &build, Result x) {
+  if (!x.ok()) return x;
+  WideUnary wide(build, *x);
+  return halfWith(wide, wide.apply(Op::Erf, {wide.apply(Op::Mul, {wide.x(), wide.number(std::numbers::sqrt2 / 2)})}));
+}
+
+Result tanhGelu(Builder &build, Result x) {
+  if (!x.ok()) return x;
+  WideUnary wide(build, *x);
+  Result square = wide.apply(Op::Mul, {wide.x(), wide.x()});
+  Result slope = wide.apply(Op::Add, {wide.apply(Op::Mul, {square, wide.number(0.044715)}), wide.number(1)});
+  Result line = wide.apply(Op::Mul, {wide.x(), wide.number(std::sqrt(2 / std::numbers::pi))});
+  return halfWith(wide, wide.apply(Op::Tanh, {wide.apply(Op::Mul, {line, slope})}));
+}
+
+Result sigmoid(Builder &build, Result x) {
+  if (!x.ok()) return x;
+  WideUnary wide(build, *x);
+  return wide.narrow(sigmoidOf(wide, wide.x()));
+}
+
+Result swish(Builder &build, Result x, double alpha) {
+  if (!x.ok()) return x;
+  WideUnary wide(build, *x);
+  Result scaled = alpha == 1 ? wide.x() : wide.apply(Op::Mul, {wide.x(), wide.number(alpha)});
+  return wide.narrow(wide.apply(Op::Mul, {wide.x(), sigmoidOf(wide, scaled)}));
+}
+
+Result leakyRelu(Builder &build, Result x, double alpha) {
+  if (!x.ok()) return x;
+  WideUnary wide(build, *x);
+  return wide.narrow(wide.bySign(wide.apply(Op::Mul, {wide.x(), wide.number(alpha)}), wide.x()));
+}
+
+Result hardSigmoid(Builder &build, Result x, double alpha, double beta) {
+  if (!x.ok()) return x;
+  WideUnary wide(build, *x);
+  return wide.narrow(hardSigmoidOf(wide, alpha, beta));
+}
 
 Result importRelu(NodeContext &node) {
   return node.build.apply(Op::Max, {node.input(0), node.build.number(node.dtype(0), 0)});
@@ -40,8 +96,7 @@ Result importRelu(NodeContext &node) {
 
 Result importLeakyRelu(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 0.01F));
-  WideUnary wide(node);
-  return wide.narrow(wide.bySign(wide.apply(Op::Mul, {wide.x(), wide.number(alpha)}), wide.x()));
+  return leakyRelu(node.build, node.input(0), alpha);
 }
 
 Result importPRelu(NodeContext &node) {
@@ -101,23 +156,36 @@ Result importSelu(NodeContext &node) {
   return wide.narrow(wide.apply(Op::Mul, {elu(wide, alpha), wide.number(gamma)}));
 }
 
-Result importSigmoid(NodeContext &node) {
-  WideUnary wide(node);
-  Result one = wide.number(1);
-  Result exponential = wide.apply(Op::Exp, {wide.apply(Op::Neg, {wide.x()})});
-  return wide.narrow(wide.apply(Op::Div, {one, wide.apply(Op::Add, {exponential, one})}));
+Result importSigmoid(NodeContext &node) { return sigmoid(node.build, node.input(0)); }
+
+Result importSwish(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 1.0));
+  return swish(node.build, node.input(0), alpha);
+}
+
+Result importSwiGlu(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 1.0));
+  if (node.shape(0) != node.shape(1)) {
+    return invalid("the gate ", graph::shapeText(node.shape(0)), " and the data ", graph::shapeText(node.shape(1)),
+                   " differ");
+  }
+  return node.build.apply(Op::Mul, {swish(node.build, node.input(0), alpha), node.input(1)});
+}
+
+Result importGelu(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(size_t approximation, node.choice("approximate", {"none", "tanh"}));
+  return approximation == 0 ? gelu(node.build, node.input(0)) : tanhGelu(node.build, node.input(0));
 }
 
 Result importHardSigmoid(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 0.2F));
   HONE_ASSIGN_OR_RETURN(double beta, node.real("beta", 0.5));
-  WideUnary wide(node);
-  return wide.narrow(hardSigmoid(wide, alpha, beta));
+  return hardSigmoid(node.build, node.input(0), alpha, beta);
 }
 
 Result importHardSwish(NodeContext &node) {
   WideUnary wide(node);
-  return wide.narrow(wide.apply(Op::Mul, {wide.x(), hardSigmoid(wide, 1.0 / 6, 0.5)}));
+  return wide.narrow(wide.apply(Op::Mul, {wide.x(), hardSigmoidOf(wide, 1.0 / 6, 0.5)}));
 }
 
 Result importSoftplus(NodeContext &node) {

@@ -64,6 +64,15 @@ absl::StatusOr<std::string> NodeContext::text(std::string_view name, std::option
   return attribute->s();
 }
 
+absl::StatusOr<size_t> NodeContext::choice(std::string_view name, const std::vector<std::string_view> &words) const {
+  HONE_ASSIGN_OR_RETURN(std::string given, text(name, std::string(words[0])));
+  const auto found = std::find(words.begin(), words.end(), given);
+  if (found != words.end()) return static_cast<size_t>(found - words.begin());
+  std::string known(words[0]);
+  for (size_t i = 1; i < words.size(); ++i) known += (i + 1 < words.size() ? ", " : " or ") + std::string(words[i]);
+  return invalid("attribute '", view(name), "' is '", given, "', not ", known);
+}
+
 absl::StatusOr<std::vector<int64_t>> NodeContext::integers(std::string_view name) const {
   const Attribute *attribute = find(name);
   // An empty list and a missing type cannot be told apart in models of IR version 1.

@@ -62,6 +62,8 @@ class NodeContext {
   absl::StatusOr<int64_t> integer(std::string_view name, std::optional<int64_t> otherwise = std::nullopt) const;
   absl::StatusOr<double> real(std::string_view name, std::optional<double> otherwise = std::nullopt) const;
   absl::StatusOr<std::string> text(std::string_view name, std::optional<std::string> otherwise = std::nullopt) const;
+  /// Which of \p words the attribute is, counted from 0; the first one where it is not given.
+  absl::StatusOr<size_t> choice(std::string_view name, const std::vector<std::string_view> &words) const;
   absl::StatusOr<std::vector<int64_t>> integers(std::string_view name) const;
   absl::StatusOr<std::vector<double>> reals(std::string_view name) const;
   absl::StatusOr<std::vector<std::string>> texts(std::string_view name) const;

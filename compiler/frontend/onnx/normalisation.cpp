@@ -1,8 +1,11 @@
 // Normalisations, softmax, and what only training needed.
+#include "compiler/frontend/onnx/normalisation.h"
+
 #include <numeric>
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
+#include "compiler/frontend/onnx/wide_unary.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/print.h"
 
@@ -109,6 +112,19 @@ Result normaliseRows(Builder &build, Result data, int64_t rows, int64_t elements
 
 }  // namespace
 
+absl::StatusOr<RmsNorm> rmsNorm(Builder &build, ValueId data, ValueId scale, int64_t axis, double epsilon) {
+  const DType dtype = build.dtype(data), wide = widened(dtype);
+  std::vector<int64_t> axes(static_cast<size_t>(build.rank(data) - axis));
+  std::iota(axes.begin(), axes.end(), axis);
+  Result x = build.cast(data, wide);
+  Result squares = build.reduce(graph::ReduceKind::Mean, build.apply(Op::Mul, {x, x}), axes, true);
+  Result root = build.apply(Op::Sqrt, {build.apply(Op::Add, {squares, build.number(wide, epsilon)})});
+  HONE_ASSIGN_OR_RETURN(ValueId inverse, build.apply(Op::Div, {build.number(wide, 1), root}));
+  Result normalised = build.cast(build.apply(Op::Mul, {x, inverse}), build.dtype(scale));
+  HONE_ASSIGN_OR_RETURN(ValueId result, build.apply(Op::Mul, {normalised, scale}));
+  return RmsNorm{result, inverse};
+}
+
 // Inference: y = x * (scale / sqrt(variance + epsilon)) + (bias - mean * the same), whose factors are constants.
 Result importBatchNormalization(NodeContext &node) {
   Builder &build = node.build;
@@ -149,7 +165,7 @@ Result importInstanceNormalization(NodeContext &node) {
   return build.apply(Op::Add, {scaled, alongChannels(build, node.input(2), node.rank(0))});
 }
 
-// Scale and bias are per group.
+// Scale and bias are per group before version 21, and per channel from then on.
 Result importGroupNormalization(NodeContext &node) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(double epsilon, node.real("epsilon", 1e-5F));
@@ -158,17 +174,18 @@ Result importGroupNormalization(NodeContext &node) {
   if (shape.size() < 2 || groups < 1 || shape[1] % groups != 0) {
     return invalid("shape ", graph::shapeText(shape), " does not divide into ", groups, " groups of channels");
   }
+  const int64_t factors = node.version() < 21 ? groups : shape[1];
   for (int i = 1; i < 3; ++i) {
-    if (node.shape(i) != Shape{groups}) {
+    if (node.shape(i) != Shape{factors}) {
       return invalid("operand ", i, " has shape ", graph::shapeText(node.shape(i)),
-                     " instead of one entry for each of ", groups, " groups");
+                     " instead of one entry for each of ", factors, node.version() < 21 ? " groups" : " channels");
     }
   }
   int64_t plane = std::accumulate(shape.begin() + 2, shape.end(), shape[1] / groups, std::multiplies<int64_t>());
   Result rows = normaliseRows(build, node.input(0), shape[0] * groups, plane, epsilon);
-  Result grouped = build.reshape(rows, {shape[0], groups, plane});
-  Result scaled = build.apply(Op::Mul, {grouped, build.reshape(node.input(1), {groups, 1})});
-  return build.reshape(build.apply(Op::Add, {scaled, build.reshape(node.input(2), {groups, 1})}), shape);
+  Result grouped = build.reshape(rows, {shape[0], factors, plane / (factors / groups)});
+  Result scaled = build.apply(Op::Mul, {grouped, build.reshape(node.input(1), {factors, 1})});
+  return build.reshape(build.apply(Op::Add, {scaled, build.reshape(node.input(2), {factors, 1})}), shape);
 }
 
 // (x - mean) / (deviation + a little), over the given axes.
@@ -194,6 +211,16 @@ Result importLayerNormalization(NodeContext &node) {
   HONE_RETURN_IF_ERROR(addRowStatistics(node, axis, epsilon));
   Result shift = node.has(2) ? Result(node.input(2)) : build.number(node.dtype(0), 0);
   return build.layerNorm(node.input(0), node.input(1), shift, axis, epsilon);
+}
+
+// x / sqrt(mean(x^2) + epsilon) in the precision of `stash_type`, then times the scale.
+Result importRmsNormalization(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", -1));
+  HONE_ASSIGN_OR_RETURN(double epsilon, node.real("epsilon", 1e-5F));
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  HONE_ASSIGN_OR_RETURN(RmsNorm norm, rmsNorm(node.build, node.input(0), node.input(1), axis, epsilon));
+  node.addOutput(norm.inverse);
+  return norm.result;
 }
 
 Result importSoftmax(NodeContext &node) { return normaliseExponentials(node, graph::Op::Softmax); }

@@ -94,6 +94,7 @@ Result importSinh(NodeContext &node);
 Result importCelu(NodeContext &node);
 Result importClip(NodeContext &node);
 Result importElu(NodeContext &node);
+Result importGelu(NodeContext &node);
 Result importHardSigmoid(NodeContext &node);
 Result importHardSwish(NodeContext &node);
 Result importLeakyRelu(NodeContext &node);
@@ -105,6 +106,8 @@ Result importShrink(NodeContext &node);
 Result importSigmoid(NodeContext &node);
 Result importSoftplus(NodeContext &node);
 Result importSoftsign(NodeContext &node);
+Result importSwiGlu(NodeContext &node);
+Result importSwish(NodeContext &node);
 Result importThresholdedRelu(NodeContext &node);
 
 // convolution.cpp, transposed_convolution.cpp
@@ -127,6 +130,13 @@ Result importMaxPool(NodeContext &node);
 
 // pooling_positions.cpp
 Result importMaxUnpool(NodeContext &node);
+
+// attention.cpp
+Result importAttention(NodeContext &node);
+Result importCausalConvWithState(NodeContext &node);
+Result importLinearAttention(NodeContext &node);
+Result importRotaryEmbedding(NodeContext &node);
+Result importTensorScatter(NodeContext &node);
 
 // recurrent.cpp
 Result importGru(NodeContext &node);
@@ -169,6 +179,7 @@ Result importGroupNormalization(NodeContext &node);
 Result importInstanceNormalization(NodeContext &node);
 Result importLayerNormalization(NodeContext &node);
 Result importMeanVarianceNormalization(NodeContext &node);
+Result importRmsNormalization(NodeContext &node);
 Result importSoftmax(NodeContext &node);
 Result importLogSoftmax(NodeContext &node);
 

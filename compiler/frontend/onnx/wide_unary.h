@@ -14,8 +14,9 @@ inline DType widened(DType dtype) { return dtype == DType::F16 || dtype == DType
 
 class WideUnary {
  public:
-  explicit WideUnary(NodeContext &node)
-      : build_(node.build), given_(node.dtype(0)), dtype_(widened(given_)), x_(build_.cast(node.input(0), dtype_)) {}
+  explicit WideUnary(NodeContext &node) : WideUnary(node.build, node.input(0)) {}
+  WideUnary(Builder &build, ValueId x)
+      : build_(build), given_(build.dtype(x)), dtype_(widened(given_)), x_(build_.cast(x, dtype_)) {}
 
   DType dtype() const { return dtype_; }
   const Result &x() const { return x_; }
