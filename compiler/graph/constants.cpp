@@ -117,7 +117,7 @@ void read(const ConstantData &constant, int64_t begin, int64_t stride, int64_t c
 }
 
 template <typename From>
-void write(std::vector<char> &bytes, DType dtype, int64_t begin, int64_t count, const From *from) {
+void write(std::span<char> bytes, DType dtype, int64_t begin, int64_t count, const From *from) {
   withStorage(dtype, [&]<typename T>(T) {
     char *to = bytes.data() + begin * static_cast<int64_t>(sizeof(T));
     for (int64_t i = 0; i < count; ++i) {
@@ -157,10 +157,10 @@ void readElements(const ConstantData &constant, int64_t begin, int64_t stride, i
 void readElements(const ConstantData &constant, int64_t begin, int64_t stride, int64_t count, int64_t *to) {
   read(constant, begin, stride, count, to);
 }
-void writeElements(std::vector<char> &bytes, DType dtype, int64_t begin, int64_t count, const double *from) {
+void writeElements(std::span<char> bytes, DType dtype, int64_t begin, int64_t count, const double *from) {
   write(bytes, dtype, begin, count, from);
 }
-void writeElements(std::vector<char> &bytes, DType dtype, int64_t begin, int64_t count, const int64_t *from) {
+void writeElements(std::span<char> bytes, DType dtype, int64_t begin, int64_t count, const int64_t *from) {
   write(bytes, dtype, begin, count, from);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "compiler/graph/graph.h"
@@ -19,8 +20,8 @@ void readElements(const ConstantData &constant, int64_t begin, int64_t stride, i
 void readElements(const ConstantData &constant, int64_t begin, int64_t stride, int64_t count, int64_t *to);
 /// The inverse: \p from to \p count elements at \p begin of \p bytes. Doubles round to nearest even for float types
 /// and truncate and saturate for integers; integers wrap; anything to bool is != 0.
-void writeElements(std::vector<char> &bytes, DType dtype, int64_t begin, int64_t count, const double *from);
-void writeElements(std::vector<char> &bytes, DType dtype, int64_t begin, int64_t count, const int64_t *from);
+void writeElements(std::span<char> bytes, DType dtype, int64_t begin, int64_t count, const double *from);
+void writeElements(std::span<char> bytes, DType dtype, int64_t begin, int64_t count, const int64_t *from);
 
 Constant makeConstant(TensorType type, const std::vector<double> &elements);
 Constant makeConstant(TensorType type, const std::vector<int64_t> &elements);

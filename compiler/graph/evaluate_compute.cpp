@@ -48,7 +48,7 @@ double interpretationSteps(const ComputeAttributes &compute) {
 
 absl::StatusOr<Constant> evaluateCompute(const ComputeAttributes &compute, const std::vector<Constant> &inputs) {
   std::vector<tensor::HostTensor> arguments;
-  for (const Constant &input : inputs) arguments.push_back({input->type.dtype, input->type.shape, input->bytes});
+  for (const Constant &input : inputs) arguments.push_back({input->type.dtype, input->type.shape, input->bytes.copy()});
   HONE_ASSIGN_OR_RETURN(std::vector<tensor::HostTensor> results, tensor::interpret(*compute.kernel, arguments));
   tensor::HostTensor &result = results.at(0);
   return std::make_shared<const ConstantData>(

@@ -23,7 +23,7 @@ auto withComputeType(DType dtype, Function function) {
 inline void readElements(const ConstantData &constant, int64_t begin, int64_t stride, int64_t count, uint64_t *to) {
   readElements(constant, begin, stride, count, reinterpret_cast<int64_t *>(to));
 }
-inline void writeElements(std::vector<char> &bytes, DType dtype, int64_t begin, int64_t count, const uint64_t *from) {
+inline void writeElements(std::span<char> bytes, DType dtype, int64_t begin, int64_t count, const uint64_t *from) {
   writeElements(bytes, dtype, begin, count, reinterpret_cast<const int64_t *>(from));
 }
 

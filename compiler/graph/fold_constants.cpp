@@ -37,6 +37,7 @@ absl::Status foldConstants(Graph &graph) {
     std::vector<Constant> operands;
     for (ValueId input : node.inputs) operands.push_back(rewriter.constant(input));
     absl::StatusOr<Constant> result = evaluate(node, operands, rewriter.type(node.output));
+    for (const Constant &operand : operands) operand->bytes.letGo();
     if (result.ok()) return rewriter.addConstant(*std::move(result));
     status.Update(result.status());
     return std::nullopt;

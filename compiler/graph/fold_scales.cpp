@@ -37,7 +37,7 @@ Constant scaled(const ConstantData &weight, int64_t outer, int64_t middle, int64
   result->bytes.resize(weight.bytes.size());
   bool single = weight.type.dtype == DType::F32;
   std::vector<double> row(single ? 0 : static_cast<size_t>(inner));
-  // Bytes of constants come from operator new: aligned for floats.
+  // Bytes of constants are aligned for their elements.
   const float *from = reinterpret_cast<const float *>(weight.bytes.data());
   float *to = reinterpret_cast<float *>(result->bytes.data());
   int64_t position = 0;
@@ -53,6 +53,7 @@ Constant scaled(const ConstantData &weight, int64_t outer, int64_t middle, int64
       writeElements(result->bytes, weight.type.dtype, position, inner, row.data());
     }
   }
+  weight.bytes.letGo();
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "compiler/base/dtype.h"
 #include "compiler/base/scalar_op.h"
+#include "compiler/graph/constant_bytes.h"
 
 namespace hone::tensor {
 struct Kernel;
@@ -31,7 +32,7 @@ struct TensorType {
 /// Row-major bytes of a constant; shared and immutable.
 struct ConstantData {
   TensorType type;
-  std::vector<char> bytes;
+  ConstantBytes bytes;
 };
 using Constant = std::shared_ptr<const ConstantData>;
 

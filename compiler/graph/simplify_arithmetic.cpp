@@ -56,8 +56,8 @@ Result shrinkUniformOperand(Rewriter &rewriter, const Node &node) {
     if (!keepsType(rewriter, node, i, {}) || !rewriter.number(operand)) continue;
     auto scalar = std::make_shared<ConstantData>();
     scalar->type = {rewriter.type(operand).dtype, {}};
-    const std::vector<char> &bytes = rewriter.constant(operand)->bytes;
-    scalar->bytes.assign(bytes.begin(), bytes.begin() + sizeOf(scalar->type.dtype));
+    const char *first = rewriter.constant(operand)->bytes.begin();
+    scalar->bytes.assign(first, first + sizeOf(scalar->type.dtype));
     return withOperand(rewriter, node, i, rewriter.addConstant(operand, scalar));
   }
   return std::nullopt;

@@ -111,8 +111,8 @@ ValueId applied(Rewriter &rewriter, const Node &node, const Pointwise &pointwise
     auto part = std::make_shared<ConstantData>();
     part->type = {constant.type.dtype, wanted};
     const auto size = static_cast<size_t>(sizeOf(constant.type.dtype));
-    const auto from = constant.bytes.begin() + static_cast<std::ptrdiff_t>(first * size);
-    part->bytes.assign(from, from + static_cast<std::ptrdiff_t>(count * size));
+    const char *from = constant.bytes.begin() + first * size;
+    part->bytes.assign(from, from + count * size);
     inputs[i] = rewriter.addConstant(std::move(part));
   }
   std::optional<TensorType> type;

@@ -26,7 +26,7 @@ class Runner {
       if (buffer.place != Place::Arena) memory_[i].assign(static_cast<size_t>(buffer.bytes), kGarbage);
       if (buffer.place != Place::Parameter) continue;
       memory_[i].assign(static_cast<size_t>(buffer.bytes), 0);
-      scatter({buffer.dtype, buffer.shape, buffer.constant->bytes}, buffer.layout, memory_[i].data());
+      scatter({buffer.dtype, buffer.shape, buffer.constant->bytes.copy()}, buffer.layout, memory_[i].data());
     }
   }
 
@@ -182,7 +182,7 @@ absl::StatusOr<std::vector<HostTensor>> runGraph(const graph::Graph &graph, cons
   std::vector<HostTensor> outputs;
   for (const graph::Port &port : graph.outputs) {
     const graph::Constant &value = values[static_cast<size_t>(port.value)];
-    outputs.push_back({value->type.dtype, value->type.shape, value->bytes});
+    outputs.push_back({value->type.dtype, value->type.shape, value->bytes.copy()});
   }
   return outputs;
 }
