@@ -98,13 +98,17 @@ absl::Status verify(const ArtifactDescription &description, int64_t parameterByt
   return verifyCalls(description);
 }
 
-absl::StatusOr<std::string> writeArtifact(const ArtifactDescription &description, std::string_view moduleBytes,
-                                          std::string_view parameterBytes) {
-  HONE_RETURN_IF_ERROR(verify(description, static_cast<int64_t>(parameterBytes.size())));
-  const std::string json =
-      printModJson({description, HONE_ABI_VERSION, digestOf(moduleBytes), digestOf(parameterBytes)});
-  return writeTar(
-      {{std::string(kModule), moduleBytes}, {std::string(kJson), json}, {std::string(kParameters), parameterBytes}});
+absl::Status writeArtifact(const ArtifactDescription &description, std::string_view moduleBytes,
+                           const Parameters &parameters, const ByteSink &sink) {
+  HONE_RETURN_IF_ERROR(verify(description, parameters.digest.bytes));
+  const std::string json = printModJson({description, HONE_ABI_VERSION, digestOf(moduleBytes), parameters.digest});
+  const auto inMemory = [](std::string_view name, std::string_view bytes) {
+    return TarContent{std::string(name), static_cast<int64_t>(bytes.size()),
+                      [bytes](const ByteSink &member) { return member(bytes); }};
+  };
+  return writeTar({inMemory(kModule, moduleBytes), inMemory(kJson, json),
+                   {std::string(kParameters), parameters.digest.bytes, parameters.write}},
+                  sink);
 }
 
 absl::StatusOr<Artifact> readArtifact(std::string_view tar) {

@@ -10,6 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "compiler/artifact/digest.h"
+#include "compiler/artifact/tar.h"
 #include "compiler/base/dtype.h"
 #include "compiler/base/target.h"
 
@@ -80,9 +82,15 @@ std::vector<std::string> requiredFeatures(const TargetDescription &target);
 /// Everything the runtime will demand: INTERNAL with the first rule broken. writeArtifact calls it.
 absl::Status verify(const ArtifactDescription &description, int64_t parameterBytes);
 
-/// The bytes of the tar.
-absl::StatusOr<std::string> writeArtifact(const ArtifactDescription &description, std::string_view moduleBytes,
-                                          std::string_view parameterBytes);
+/// The bytes of mod.params, which need not be in memory: \p write gives those of which \p digest tells.
+struct Parameters {
+  MemberDigest digest;
+  std::function<absl::Status(const ByteSink &)> write;
+};
+
+/// Writes the tar to \p sink.
+absl::Status writeArtifact(const ArtifactDescription &description, std::string_view moduleBytes,
+                           const Parameters &parameters, const ByteSink &sink);
 
 /// What readArtifact finds. The views refer into the bytes that were given to it.
 struct Artifact {

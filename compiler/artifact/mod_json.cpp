@@ -211,10 +211,6 @@ ModJson readFields(Reader &reader, const Json &root) {
 
 }  // namespace
 
-MemberDigest digestOf(std::string_view bytes) {
-  return {static_cast<int64_t>(bytes.size()), sha256(bytes), xxh3(bytes)};
-}
-
 std::string printModJson(const ModJson &content) {
   const ArtifactDescription &description = content.description;
   Json root;

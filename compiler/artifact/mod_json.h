@@ -6,23 +6,15 @@
 
 #include "absl/status/statusor.h"
 #include "compiler/artifact/artifact.h"
+#include "compiler/artifact/digest.h"
 
 namespace hone::artifact {
-
-struct MemberDigest {
-  int64_t bytes = 0;
-  std::string sha256, xxh3;
-  bool operator==(const MemberDigest &) const = default;
-};
 
 struct ModJson {
   ArtifactDescription description;
   int64_t abiVersion = 0;
   MemberDigest module, parameters;
 };
-
-/// The digest of a member, as mod.json states it.
-MemberDigest digestOf(std::string_view bytes);
 
 /// Canonical text, its own digest included.
 std::string printModJson(const ModJson &content);

@@ -9,27 +9,8 @@ namespace {
 
 /// Rows of the source that are read before their cache lines are used up: wide enough for a line of floats.
 constexpr int64_t kBlock = 16;
-
-/// One axis of the layout, outermost first. The source offset of an element is the sum of digit * source over the axes,
-/// which is what makes any layout a nest of strided copies.
-struct Axis {
-  int dim;
-  int64_t divisor, extent;
-  int64_t source, destination;  ///< strides in elements
-};
-
-struct Nest {
-  std::vector<Axis> axes;
-  std::vector<int64_t> shape;
-  std::vector<int64_t> index;  ///< per dim, what the outer axes have contributed so far
-
-  /// How many digits of \p axis stay inside the shape; the rest is padding.
-  int64_t valid(const Axis &axis) const {
-    const int64_t left = shape[axis.dim] - index[axis.dim];
-    if (left <= 0) return 0;
-    return std::min(axis.extent, (left + axis.divisor - 1) / axis.divisor);
-  }
-};
+/// Large enough that a piece costs nothing by itself.
+constexpr int64_t kPieceBytes = int64_t{4} << 20;
 
 template <typename Element>
 void copyRow(const Element *source, int64_t stride, Element *destination, int64_t count) {
@@ -42,7 +23,7 @@ void copyRow(const Element *source, int64_t stride, Element *destination, int64_
 
 /// The two innermost axes when they are of different dims and the outer one is denser in the source: a transpose, done
 /// in blocks so that every cache line of the source is read once.
-template <typename Element>
+template <typename Element, typename Axis>
 void copyTransposed(const Axis &outer, const Axis &inner, int64_t outerCount, int64_t innerCount, const Element *source,
                     Element *destination) {
   for (int64_t block = 0; block < outerCount; block += kBlock) {
@@ -54,34 +35,46 @@ void copyTransposed(const Axis &outer, const Axis &inner, int64_t outerCount, in
   }
 }
 
+}  // namespace
+
+/// How many digits of \p axis stay inside the shape; the rest is padding.
+int64_t PackedParameter::valid(const Axis &axis) const {
+  const int64_t left = shape_[axis.dim] - index_[axis.dim];
+  if (left <= 0) return 0;
+  return std::min(axis.extent, (left + axis.divisor - 1) / axis.divisor);
+}
+
 template <typename Element>
-void copyNest(Nest &nest, size_t level, const Element *source, Element *destination) {
-  if (level == nest.axes.size()) {
-    *destination = *source;
-    return;
-  }
-  const Axis &axis = nest.axes[level];
-  const int64_t count = nest.valid(axis);
-  if (level + 1 == nest.axes.size()) {
+void PackedParameter::copyNest(size_t level, const Element *source, Element *destination) {
+  const Axis &axis = axes_[level];
+  const int64_t count = valid(axis);
+  if (level + 1 == axes_.size()) {
     copyRow(source, axis.source, destination, count);
     return;
   }
-  if (level + 2 == nest.axes.size()) {
-    const Axis &inner = nest.axes[level + 1];
+  if (level + 2 == axes_.size()) {
+    const Axis &inner = axes_[level + 1];
     if (inner.dim != axis.dim && axis.source < inner.source) {
-      copyTransposed(axis, inner, count, nest.valid(inner), source, destination);
+      copyTransposed(axis, inner, count, valid(inner), source, destination);
       return;
     }
   }
   for (int64_t digit = 0; digit < count; ++digit) {
-    nest.index[axis.dim] += digit * axis.divisor;
-    copyNest(nest, level + 1, source + digit * axis.source, destination + digit * axis.destination);
-    nest.index[axis.dim] -= digit * axis.divisor;
+    index_[axis.dim] += digit * axis.divisor;
+    copyNest(level + 1, source + digit * axis.source, destination + digit * axis.destination);
+    index_[axis.dim] -= digit * axis.divisor;
   }
 }
 
+template <typename Element>
+void PackedParameter::copy(int64_t source) {
+  copyNest(level_, reinterpret_cast<const Element *>(data_.data()) + source,
+           reinterpret_cast<Element *>(buffer_.data()));
+}
+
 /// Axes with strides; those of extent one are dropped, so that the innermost ones are the ones that count.
-std::vector<Axis> stridedAxes(const std::vector<int64_t> &shape, const tensor::Layout &layout) {
+std::vector<PackedParameter::Axis> PackedParameter::stridedAxes(const std::vector<int64_t> &shape,
+                                                                const tensor::Layout &layout) {
   std::vector<int64_t> strides(shape.size(), 1);
   for (int dim = static_cast<int>(shape.size()) - 2; dim >= 0; --dim) strides[dim] = strides[dim + 1] * shape[dim + 1];
   std::vector<Axis> axes;
@@ -96,40 +89,55 @@ std::vector<Axis> stridedAxes(const std::vector<int64_t> &shape, const tensor::L
   return axes;
 }
 
-template <typename Element>
-void copyElements(std::string_view data, Nest &nest, std::string &packed) {
-  copyNest(nest, 0, reinterpret_cast<const Element *>(data.data()), reinterpret_cast<Element *>(packed.data()));
-}
-
-}  // namespace
-
-std::string packParameter(std::string_view data, DType dtype, const std::vector<int64_t> &shape,
-                          const tensor::Layout &layout) {
+PackedParameter::PackedParameter(std::string_view data, DType dtype, const std::vector<int64_t> &shape,
+                                 const tensor::Layout &layout)
+    : data_(data), size_(sizeOf(dtype)), shape_(shape), axes_(stridedAxes(shape, layout)) {
   int64_t elements = 1, allocated = 1;
   for (int64_t extent : shape) elements *= extent;
   for (const tensor::LayoutAxis &axis : layout.axes) allocated *= axis.extent;
-  assert(static_cast<int64_t>(data.size()) == elements * sizeOf(dtype));
-  Nest nest{stridedAxes(shape, layout), shape, std::vector<int64_t>(shape.size(), 0)};
+  assert(static_cast<int64_t>(data.size()) == elements * size_);
+  bytes_ = allocated * size_;
   const bool sameOrder =
-      std::all_of(nest.axes.begin(), nest.axes.end(), [](const Axis &axis) { return axis.source == axis.destination; });
-  if (sameOrder && allocated == elements) return std::string(data);
-  std::string packed(allocated * sizeOf(dtype), '\0');
-  if (elements == 0) return packed;
-  switch (sizeOf(dtype)) {
-    case 1:
-      copyElements<uint8_t>(data, nest, packed);
-      break;
-    case 2:
-      copyElements<uint16_t>(data, nest, packed);
-      break;
-    case 4:
-      copyElements<uint32_t>(data, nest, packed);
-      break;
-    default:
-      copyElements<uint64_t>(data, nest, packed);
-      break;
-  }
-  return packed;
+      std::all_of(axes_.begin(), axes_.end(), [](const Axis &axis) { return axis.source == axis.destination; });
+  if (sameOrder && allocated == elements) axes_.clear();
+  if (bytes_ > 0) cutIntoPieces();
+}
+
+void PackedParameter::cutIntoPieces() {
+  pieces_ = 1;
+  if (axes_.empty()) return;
+  for (; axes_[level_].destination * size_ > kPieceBytes; ++level_) pieces_ *= axes_[level_].extent;
+  const Axis &axis = axes_[level_];
+  group_ = std::clamp<int64_t>(kPieceBytes / (axis.destination * size_), 1, axis.extent);
+  groups_ = (axis.extent + group_ - 1) / group_;
+  pieces_ *= groups_;
+}
+
+std::string_view PackedParameter::piece(int64_t position) {
+  if (axes_.empty()) return data_;
+  index_.assign(shape_.size(), 0);
+  int64_t source = 0;
+  const auto enter = [&](const Axis &axis, int64_t digit) {
+    index_[axis.dim] += digit * axis.divisor;
+    source += digit * axis.source;
+  };
+  int64_t rest = position / groups_;
+  for (size_t level = level_; level-- > 0; rest /= axes_[level].extent)
+    enter(axes_[level], rest % axes_[level].extent);
+  Axis &axis = axes_[level_];
+  const Axis whole = axis;
+  const int64_t first = position % groups_ * group_;
+  enter(axis, first);
+  axis.extent = std::min(group_, whole.extent - first);
+  buffer_.assign(axis.extent * axis.destination * size_, '\0');
+  bool isInside = !data_.empty();
+  for (size_t dim = 0; dim < shape_.size(); ++dim) isInside = isInside && index_[dim] < shape_[dim];
+  if (isInside && size_ == 1) copy<uint8_t>(source);
+  if (isInside && size_ == 2) copy<uint16_t>(source);
+  if (isInside && size_ == 4) copy<uint32_t>(source);
+  if (isInside && size_ == 8) copy<uint64_t>(source);
+  axis = whole;
+  return buffer_;
 }
 
 }  // namespace hone::artifact

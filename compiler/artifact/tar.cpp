@@ -4,6 +4,7 @@
 #include <archive_entry.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <optional>
 
@@ -14,9 +15,21 @@ namespace {
 
 constexpr size_t kBlock = 512;
 
-la_ssize_t appendBytes(archive *, void *output, const void *buffer, size_t length) {
-  static_cast<std::string *>(output)->append(static_cast<const char *>(buffer), length);
-  return static_cast<la_ssize_t>(length);
+// Eleven octal digits.
+constexpr int64_t kMostBytes = (int64_t{1} << 33) - 1;
+
+/// Where libarchive writes to, and what went wrong there.
+struct Output {
+  const ByteSink &sink;
+  absl::Status status;
+};
+
+la_ssize_t passBytes(archive *writer, void *context, const void *buffer, size_t length) {
+  Output &output = *static_cast<Output *>(context);
+  output.status = output.sink({static_cast<const char *>(buffer), length});
+  if (output.status.ok()) return static_cast<la_ssize_t>(length);
+  archive_set_error(writer, EIO, "the output was refused");
+  return -1;
 }
 
 absl::Status failure(archive *writer) {
@@ -52,33 +65,35 @@ absl::Status refuse(std::string_view what) {
 
 }  // namespace
 
-absl::StatusOr<std::string> writeTar(const std::vector<TarMember> &members) {
-  std::string tar;
-  size_t total = 2 * kBlock;
-  for (const TarMember &member : members) total += member.bytes.size() + 2 * kBlock;
-  tar.reserve(total);
+absl::Status writeTar(const std::vector<TarContent> &members, const ByteSink &sink) {
+  Output output{sink, absl::OkStatus()};
+  const auto fail = [&output](archive *writer) { return output.status.ok() ? failure(writer) : output.status; };
   const std::unique_ptr<archive, int (*)(archive *)> writer(archive_write_new(), archive_write_free);
   const std::unique_ptr<archive_entry, void (*)(archive_entry *)> entry(archive_entry_new(), archive_entry_free);
   if (!writer || !entry) return absl::ResourceExhaustedError("no memory to write the tar file");
   if (archive_write_set_format_ustar(writer.get()) != ARCHIVE_OK ||
       archive_write_add_filter_none(writer.get()) != ARCHIVE_OK ||
       archive_write_set_bytes_per_block(writer.get(), 0) != ARCHIVE_OK ||
-      archive_write_open(writer.get(), &tar, nullptr, appendBytes, nullptr) != ARCHIVE_OK)
-    return failure(writer.get());
-  for (const TarMember &member : members) {
+      archive_write_open(writer.get(), &output, nullptr, passBytes, nullptr) != ARCHIVE_OK)
+    return fail(writer.get());
+  for (const TarContent &member : members) {
+    if (member.bytes > kMostBytes)
+      return absl::ResourceExhaustedError(concat("'", member.name, "' would have ", member.bytes,
+                                                 " bytes, and a file in an artifact holds at most ", kMostBytes));
     archive_entry_clear(entry.get());
     archive_entry_set_pathname(entry.get(), member.name.c_str());
     archive_entry_set_filetype(entry.get(), AE_IFREG);
     archive_entry_set_perm(entry.get(), 0644);
     archive_entry_set_mtime(entry.get(), 0, 0);
-    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(member.bytes.size()));
-    if (archive_write_header(writer.get(), entry.get()) != ARCHIVE_OK) return failure(writer.get());
-    if (archive_write_data(writer.get(), member.bytes.data(), member.bytes.size()) !=
-        static_cast<la_ssize_t>(member.bytes.size()))
-      return failure(writer.get());
+    archive_entry_set_size(entry.get(), member.bytes);
+    if (archive_write_header(writer.get(), entry.get()) != ARCHIVE_OK) return fail(writer.get());
+    const absl::Status written = member.write([&](std::string_view piece) {
+      const la_ssize_t count = archive_write_data(writer.get(), piece.data(), piece.size());
+      return count == static_cast<la_ssize_t>(piece.size()) ? absl::OkStatus() : fail(writer.get());
+    });
+    if (!written.ok()) return written;
   }
-  if (archive_write_close(writer.get()) != ARCHIVE_OK) return failure(writer.get());
-  return tar;
+  return archive_write_close(writer.get()) == ARCHIVE_OK ? absl::OkStatus() : fail(writer.get());
 }
 
 absl::StatusOr<std::vector<TarMember>> readTar(std::string_view tar) {

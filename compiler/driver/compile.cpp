@@ -155,8 +155,12 @@ class Compilation {
                           codegen::linkModule(objects, moduleTable(kernels_, units_), options_.target));
     HONE_ASSIGN_OR_RETURN(PackedModel packed, describe(graph_, plan_, kernels_, units_, options_));
     packed.description.provenance["model_sha256"] = artifact::sha256(model_);
-    HONE_ASSIGN_OR_RETURN(result_.artifact, artifact::writeArtifact(packed.description, module, packed.parameters));
-    return absl::OkStatus();
+    const artifact::ByteSink inMemory = [this](std::string_view piece) {
+      result_.artifact.append(piece);
+      return absl::OkStatus();
+    };
+    return artifact::writeArtifact(packed.description, module, packed.parameters.content(),
+                                   options_.artifact ? options_.artifact : inMemory);
   }
 
   bool wants(Dump dump) const {

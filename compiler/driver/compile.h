@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "compiler/artifact/tar.h"
 #include "compiler/base/target.h"
 #include "compiler/frontend/onnx/import.h"
 
@@ -51,6 +52,8 @@ struct CompileOptions {
   int threads = 0;  ///< of code generation; 0: one per CPU that this process may use
   std::string moduleName = "default";
   std::function<void(const Progress &)> progress;  ///< called from one thread at a time; may be empty
+  /// Takes the tar, piece by piece, so that it never is in memory; empty: CompileResult::artifact does.
+  artifact::ByteSink artifact;
 };
 
 struct Timing {
@@ -60,7 +63,7 @@ struct Timing {
 };
 
 struct CompileResult {
-  std::string artifact;  ///< the tar
+  std::string artifact;  ///< the tar, unless the options say where it goes
   std::string printed;   ///< for printAfter and stopAfter
   std::map<Dump, std::string> dumps;
   std::vector<Timing> timings;

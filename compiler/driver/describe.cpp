@@ -1,57 +1,17 @@
 #include "compiler/driver/describe.h"
 
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "compiler/artifact/digest.h"
-#include "compiler/artifact/pack_parameter.h"
 #include "compiler/base/status.h"
 #include "compiler/driver/flops.h"
 
 namespace hone::driver {
 
 namespace {
-
-constexpr size_t kAlignment = 64;
-
-// Collects mod.params and remembers what lies where.
-class ParameterFile {
- public:
-  explicit ParameterFile(size_t expected) { bytes_.reserve(expected); }
-
-  /// Offset of \p content, which is appended unless the same bytes are there already.
-  int64_t place(const std::string &content) {
-    const std::string digest = artifact::xxh3(content);
-    const auto [begin, end] = places_.equal_range(digest);
-    for (auto place = begin; place != end; ++place)
-      if (bytes_.compare(place->second.offset, place->second.size, content) == 0)
-        return static_cast<int64_t>(place->second.offset);
-    const size_t offset = bytes_.size();
-    places_.emplace(digest, Place{offset, content.size()});
-    bytes_ += content;
-    bytes_.resize((bytes_.size() + kAlignment - 1) / kAlignment * kAlignment, '\0');
-    return static_cast<int64_t>(offset);
-  }
-
-  std::string take() { return std::move(bytes_); }
-
- private:
-  struct Place {
-    size_t offset;
-    size_t size;
-  };
-  std::string bytes_;
-  std::multimap<std::string, Place> places_;  // by digest, which need not tell all contents apart
-};
-
-size_t parameterBytes(const plan::Plan &plan) {
-  size_t bytes = 0;
-  for (const plan::PlanBuffer &buffer : plan.buffers)
-    if (buffer.place == plan::Place::Parameter) bytes += static_cast<size_t>(buffer.bytes) + kAlignment;
-  return bytes;
-}
 
 artifact::BufferKind kindOf(plan::Place place) {
   switch (place) {
@@ -82,7 +42,7 @@ artifact::BufferDescription describeBuffer(const plan::PlanBuffer &buffer) {
 class Describer {
  public:
   Describer(const plan::Plan &plan, artifact::ArtifactDescription &out)
-      : plan_(plan), out_(out), parameters_(parameterBytes(plan)) {}
+      : plan_(plan), out_(out) {}
 
   /// Inputs and outputs: each has a buffer whether a kernel uses it or not.
   void addInterface(const graph::Graph &graph) {
@@ -106,7 +66,7 @@ class Describer {
     return absl::OkStatus();
   }
 
-  std::string takeParameters() { return parameters_.take(); }
+  ParameterFile takeParameters() { return std::move(parameters_); }
 
  private:
   void addPorts(const std::vector<graph::Port> &ports, const std::vector<int> &buffers,
@@ -138,13 +98,11 @@ class Describer {
     for (int64_t extent : view.shape) elements *= extent;
     if (buffer.constant == nullptr || elements != buffer.constant->type.elements())
       return absl::InternalError(absl::StrCat("parameter '", buffer.name, "' has no data of ", elements, " elements"));
-    const std::vector<char> &data = buffer.constant->bytes;
-    const std::string packed = artifact::packParameter({data.data(), data.size()}, view.dtype, view.shape, view.layout);
     artifact::BufferDescription description = describeBuffer(buffer);
-    description.bytes = static_cast<int64_t>(packed.size());
+    std::tie(description.offset, description.bytes) =
+        parameters_.place({buffer.constant, view.dtype, view.shape, view.layout});
     description.shape = view.shape;
     description.layout = std::move(layout);
-    description.offset = parameters_.place(packed);
     return add(key, std::move(description));
   }
 

@@ -9,6 +9,7 @@
 #include "compiler/artifact/artifact.h"
 #include "compiler/driver/compile.h"
 #include "compiler/driver/kernels.h"
+#include "compiler/driver/parameter_file.h"
 #include "compiler/graph/graph.h"
 #include "compiler/plan/plan.h"
 
@@ -17,7 +18,7 @@ namespace hone::driver {
 /// mod.params and what refers into it.
 struct PackedModel {
   artifact::ArtifactDescription description;
-  std::string parameters;
+  ParameterFile parameters;
 };
 
 /// Packs the parameters (equal bytes once, offsets 64-aligned) and describes buffers, kernels and calls. \p units as
