@@ -13,7 +13,8 @@ constexpr int64_t kPiece = 1024;
 
 double floorMod(double a, double b) {
   double rest = std::fmod(a, b);
-  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  if (rest == 0) return std::copysign(rest, b);
+  return (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
 double applyFloat(ScalarOp op, double a, double b, double c) {

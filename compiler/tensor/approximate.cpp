@@ -20,7 +20,8 @@ double sign(double a) { return std::isnan(a) ? a : (a > 0 ? 1 : 0) - (a < 0 ? 1 
 
 double floorModulo(double a, double b) {
   const double rest = std::fmod(a, b);
-  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  if (rest == 0) return std::copysign(rest, b);
+  return (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
 double floatResult(ScalarOp op, const std::vector<Approximate> &args) {

@@ -83,6 +83,14 @@ TEST(ScalarSemantics, Casts) {
   EXPECT_EQ(castTo(DType::F16, DType::F32, {.real = 1.0001}).real, 1);
 }
 
+TEST(ScalarSemantics, RemaindersOfZeroHaveTheDivisorsSign) {
+  EXPECT_TRUE(std::signbit(floats(ScalarOp::FloorMod, 6, -3)));
+  EXPECT_FALSE(std::signbit(floats(ScalarOp::FloorMod, -6, 3)));
+  EXPECT_FALSE(std::signbit(floats(ScalarOp::FloorMod, -0.0, 3)));
+  EXPECT_EQ(floats(ScalarOp::FloorMod, -5, kInfinity), kInfinity);
+  EXPECT_EQ(floats(ScalarOp::FloorMod, 5, kInfinity), 5);
+}
+
 TEST(Error, IsCarriedThroughOperations) {
   const auto error = [](ScalarOp op, const Approximate &a, const Approximate &b) {
     return applyScalarOp(op, DType::F32, {a, b}).error;
