@@ -55,6 +55,12 @@ absl::StatusOr<llvm::Value *> FunctionEmitter::emitNewValue(const loop::Value &v
       HONE_ASSIGN_OR_RETURN(llvm::Value * arg, emitValue(value.args[0]));
       return scalars_.cast(arg, value.args[0]->type.dtype, value.type.dtype);
     }
+    case loop::ValueKind::Bits: {
+      HONE_ASSIGN_OR_RETURN(llvm::Value * arg, emitValue(value.args[0]));
+      const auto *vector = llvm::dyn_cast<llvm::FixedVectorType>(arg->getType());
+      const int lanes = vector == nullptr ? 1 : static_cast<int>(vector->getNumElements());
+      return builder_.CreateBitCast(arg, registerType(builder_.getContext(), value.type.dtype, lanes));
+    }
     case loop::ValueKind::Broadcast: {
       HONE_ASSIGN_OR_RETURN(llvm::Value * arg, emitValue(value.args[0]));
       if (value.type.lanes == 1 || arg->getType()->isVectorTy()) return arg;

@@ -39,6 +39,7 @@ enum class ValueKind : uint8_t {
   Register,     ///< element `index` (constant after unrolling) of register array `reg`
   Apply,        ///< op(args), all of one dtype and lane count except Select's and predicates' bool
   Cast,         ///< args[0] converted to type.dtype (same lanes); semantics of tensor::ScalarKind::Cast
+  Bits,         ///< the bits of args[0] as type.dtype (same lanes); semantics of tensor::ScalarKind::Bits
   Broadcast,    ///< args[0] (1 lane) in every lane
   Horizontal,   ///< args[0] (n lanes) folded over its lanes by `op` (Add, Mul, Min, Max): 1 lane
   ExtractLane,  ///< lane `integer` of args[0]: 1 lane (combining tuples across lanes)

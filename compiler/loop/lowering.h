@@ -122,6 +122,11 @@ class Lowering {
 
 // Builders of loop IR (value.cpp).
 ValuePtr makeApply(ScalarOp op, std::vector<ValuePtr> args);
+/// \p arg as \p dtype, by a Cast or by its Bits.
+ValuePtr makeConversion(ValueKind kind, DType dtype, ValuePtr arg);
+inline ValueKind conversionOf(tensor::ScalarKind kind) {
+  return kind == tensor::ScalarKind::Bits ? ValueKind::Bits : ValueKind::Cast;
+}
 ValuePtr makeRegister(int reg, const IntExpr &index, Type type);
 ValuePtr makeConstant(const tensor::Scalar &constant, int lanes);
 ValuePtr broadcastTo(ValuePtr value, int lanes);

@@ -98,6 +98,8 @@ class Printer {
         return StrCat(std::string(name(v.op)), "(", args(), ")");
       case ValueKind::Cast:
         return StrCat("cast ", typeText(v.type), "(", args(), ")");
+      case ValueKind::Bits:
+        return StrCat("bits ", typeText(v.type), "(", args(), ")");
       case ValueKind::Broadcast:
         return StrCat("broadcast(", args(), ")");
       case ValueKind::Horizontal:

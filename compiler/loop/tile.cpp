@@ -386,12 +386,8 @@ class TileBuilder {
     std::vector<ValuePtr> args;
     for (const tensor::Scalar &arg : scalar->args) args.push_back(combined(arg, old, elements));
     if (scalar->kind == ScalarKind::Apply) return makeApply(scalar->op, std::move(args));
-    assert(scalar->kind == ScalarKind::Cast);
-    Value v;
-    v.kind = ValueKind::Cast;
-    v.type = {scalar->dtype, args[0]->type.lanes};
-    v.args = std::move(args);
-    return std::make_shared<const Value>(std::move(v));
+    assert(scalar->kind == ScalarKind::Cast || scalar->kind == ScalarKind::Bits);
+    return makeConversion(conversionOf(scalar->kind), scalar->dtype, std::move(args[0]));
   }
 
   // Folds the accumulators of expanded reduction dims, then lanes; leaves results_.

@@ -32,6 +32,14 @@ ValuePtr makeApply(ScalarOp op, std::vector<ValuePtr> args) {
   return std::make_shared<const Value>(std::move(v));
 }
 
+ValuePtr makeConversion(ValueKind kind, DType dtype, ValuePtr arg) {
+  Value v;
+  v.kind = kind;
+  v.type = {dtype, arg->type.lanes};
+  v.args = {std::move(arg)};
+  return std::make_shared<const Value>(std::move(v));
+}
+
 ValuePtr makeRegister(int reg, const IntExpr &index, Type type) {
   Value v;
   v.kind = ValueKind::Register;
@@ -254,13 +262,10 @@ ValuePtr Lowering::value(const tensor::TensorOp &op, const tensor::Scalar &scala
       for (const tensor::Scalar &arg : scalar->args) args.push_back(value(op, arg, point, registers, proven));
       return makeApply(scalar->op, std::move(args));
     }
-    case ScalarKind::Cast: {
-      Value v;
-      v.kind = ValueKind::Cast;
-      v.args = {value(op, scalar->args[0], point, registers, proven)};
-      v.type = {scalar->dtype, v.args[0]->type.lanes};
-      return std::make_shared<const Value>(std::move(v));
-    }
+    case ScalarKind::Cast:
+    case ScalarKind::Bits:
+      return makeConversion(conversionOf(scalar->kind), scalar->dtype,
+                            value(op, scalar->args[0], point, registers, proven));
     case ScalarKind::Accumulator:
     case ScalarKind::Element:
       assert(false && "only combiners have accumulators and elements");
@@ -297,13 +302,7 @@ StatementPtr Lowering::store(const tensor::TensorOp &op, const tensor::Access &a
     indices.push_back(std::move(e));
   }
   s.index = offset(access.buffer, indices);
-  if (value->type.dtype != target.dtype) {
-    Value v;
-    v.kind = ValueKind::Cast;
-    v.type = {target.dtype, value->type.lanes};
-    v.args = {std::move(value)};
-    value = std::make_shared<const Value>(std::move(v));
-  }
+  if (value->type.dtype != target.dtype) value = makeConversion(ValueKind::Cast, target.dtype, std::move(value));
   s.value = broadcastTo(std::move(value), point.lanes);
   if (point.lanes > 1) {
     s.lane = point.lane;

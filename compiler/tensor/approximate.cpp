@@ -361,4 +361,23 @@ Approximate castTo(DType to, DType from, const Approximate &value) {
   return result;
 }
 
+Approximate bitsAs(DType to, DType from, const Approximate &value) {
+  HostTensor element = HostTensor::zeros(from, {});
+  if (isFloat(from)) {
+    element.setReal(0, value.real);
+  } else {
+    element.setInteger(0, value.integer);
+  }
+  element.dtype = to;
+  Approximate result;
+  // Of bits that may be others nothing can be said.
+  result.error = value.error != 0 ? std::numeric_limits<double>::infinity() : 0;
+  if (isFloat(to)) {
+    result.real = element.real(0);
+  } else {
+    result.integer = element.integer(0);
+  }
+  return result;
+}
+
 }  // namespace hone::tensor

@@ -24,6 +24,9 @@ Approximate applyScalarOp(ScalarOp op, DType dtype, const std::vector<Approximat
 /// By the semantics of ScalarKind::Cast; to a float type it rounds. What does not fit an integer type saturates.
 Approximate castTo(DType to, DType from, const Approximate &value);
 
+/// By the semantics of ScalarKind::Bits.
+Approximate bitsAs(DType to, DType from, const Approximate &value);
+
 /// How far a sum of \p length floats whose magnitudes add up to \p magnitude may be from the exact one, when
 /// it is added up in \p dtype in any sensible order. Rounding errors are taken as independent: they grow with the
 /// square root of the length.

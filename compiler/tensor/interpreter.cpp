@@ -202,6 +202,8 @@ class Machine {
         return (*values)[s->position];
       case ScalarKind::Cast:
         return castTo(s->dtype, s->args[0]->dtype, scalar(op, s->args[0], point, total, values));
+      case ScalarKind::Bits:
+        return bitsAs(s->dtype, s->args[0]->dtype, scalar(op, s->args[0], point, total, values));
       case ScalarKind::Apply: {
         Tuple args;
         for (const Scalar &arg : s->args) args.push_back(scalar(op, arg, point, total, values));

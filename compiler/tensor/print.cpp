@@ -174,6 +174,8 @@ class Printer {
       }
       case ScalarKind::Cast:
         return absl::StrCat(view(shortName(s->dtype)), "(", scalar(s->args[0], kWeakest, false), ")");
+      case ScalarKind::Bits:
+        return absl::StrCat("bits:", view(shortName(s->dtype)), "(", scalar(s->args[0], kWeakest, false), ")");
       case ScalarKind::Accumulator:
         return absl::StrCat("acc", s->position);
       case ScalarKind::Element:

@@ -87,6 +87,13 @@ Scalar cast(DType dtype, const Scalar &arg) {
   return make(std::move(result));
 }
 
+Scalar bits(DType dtype, const Scalar &arg) {
+  if (arg->dtype == dtype) return arg;
+  ScalarNode result = node(ScalarKind::Bits, dtype);
+  result.args = {arg};
+  return make(std::move(result));
+}
+
 Scalar accumulator(int position, DType dtype) {
   ScalarNode result = node(ScalarKind::Accumulator, dtype);
   result.position = position;

@@ -266,10 +266,21 @@ class StageVerifier {
       case ScalarKind::Cast:
         if (scalar->args.size() != 1) return absl::StrCat("a cast has ", scalar->args.size(), " operands, not 1");
         return scalarError(scalar->args[0], inCombiner);
+      case ScalarKind::Bits:
+        return bitsError(*scalar, inCombiner);
       case ScalarKind::Apply:
         return applyError(*scalar, inCombiner);
     }
     return "";
+  }
+
+  std::string bitsError(const ScalarNode &scalar, bool inCombiner) const {
+    if (scalar.args.size() != 1) return absl::StrCat("bits have ", scalar.args.size(), " operands, not 1");
+    if (std::string error = scalarError(scalar.args[0], inCombiner); !error.empty()) return error;
+    const DType from = scalar.args[0]->dtype, to = scalar.dtype;
+    if (from != DType::Bool && to != DType::Bool && sizeOf(from) == sizeOf(to)) return "";
+    return absl::StrCat("the bits of ", std::string(shortName(from)), " are read as ", std::string(shortName(to)),
+                        "; both must be equally wide, and neither bool");
   }
 
   std::string readError(const ScalarNode &scalar, bool inCombiner) const {

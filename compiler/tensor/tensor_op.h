@@ -59,6 +59,7 @@ enum class ScalarKind : uint8_t {
   Read,         ///< the element that access `position` of the op reads
   Apply,        ///< op(args)
   Cast,         ///< args[0] converted to dtype: floats to integers truncate, anything to bool is != 0
+  Bits,         ///< the bits of args[0] read as dtype, which is as wide; neither is bool
   Accumulator,  ///< in a combiner: element `position` of what is accumulated so far
   Element,      ///< in a combiner: element `position` of the new body value
 };
@@ -85,6 +86,7 @@ Scalar indexValue(const Index &index);
 Scalar read(int position, DType dtype);
 Scalar apply(ScalarOp op, std::vector<Scalar> args);  ///< dtype by the rules of ScalarOp
 Scalar cast(DType dtype, const Scalar &arg);          ///< \p arg itself when it has that dtype
+Scalar bits(DType dtype, const Scalar &arg);          ///< the same
 Scalar accumulator(int position, DType dtype);
 Scalar element(int position, DType dtype);
 

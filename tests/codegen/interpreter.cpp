@@ -110,6 +110,8 @@ class Interpreter {
         return result;
       case loop::ValueKind::Cast:
         return args[0];
+      case loop::ValueKind::Bits:
+        throw std::logic_error("this interpreter has numbers, not their bits");
       case loop::ValueKind::Broadcast:
         return Lanes(lanes, args[0][0]);
       case loop::ValueKind::Horizontal: {

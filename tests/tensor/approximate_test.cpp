@@ -83,6 +83,13 @@ TEST(ScalarSemantics, Casts) {
   EXPECT_EQ(castTo(DType::F16, DType::F32, {.real = 1.0001}).real, 1);
 }
 
+TEST(ScalarSemantics, Bits) {
+  EXPECT_EQ(bitsAs(DType::I32, DType::F32, {.real = -0.0}).integer, std::numeric_limits<int32_t>::min());
+  EXPECT_EQ(bitsAs(DType::U16, DType::BF16, {.real = 1}).integer, 0x3f80);
+  EXPECT_EQ(bitsAs(DType::F64, DType::I64, {.integer = int64_t{1023} << 52}).real, 1);
+  EXPECT_EQ(bitsAs(DType::I32, DType::F32, {.real = 1, .error = 1e-9}).error, kInfinity);
+}
+
 TEST(ScalarSemantics, RemaindersOfZeroHaveTheDivisorsSign) {
   EXPECT_TRUE(std::signbit(floats(ScalarOp::FloorMod, 6, -3)));
   EXPECT_FALSE(std::signbit(floats(ScalarOp::FloorMod, -6, 3)));

@@ -82,6 +82,7 @@ TEST(Print, ExpressionsShowTheirTree) {
   EXPECT_EQ(textOf([](auto x, auto) { return x / (x * x); }), "x[p, q] / (x[p, q] * x[p, q])");
   EXPECT_EQ(textOf([](auto x, auto k) { return x * cast(DType::F32, k + k); }), "x[p, q] * f32(k[p] + k[p])");
   EXPECT_EQ(textOf([](auto x, auto) { return apply(ScalarOp::Neg, {x}); }), "neg(x[p, q])");
+  EXPECT_EQ(textOf([](auto, auto k) { return bits(DType::F32, k + k); }), "bits:f32(k[p] + k[p])");
   EXPECT_EQ(textOf([](auto, auto) { return cast(DType::F32, indexValue((dim(0) + dim(1)) * 3)); }),
             "f32(index(3 * (p + q)))");
 }
