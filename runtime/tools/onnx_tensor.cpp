@@ -10,17 +10,30 @@ namespace {
 constexpr size_t kMaxRank = 64;
 constexpr uint64_t kMaxElements = uint64_t{1} << 40;
 
-/// Element types by TensorProto.DataType; the position is the number. Those without a dtype are unsupported.
+/// Element types by TensorProto.DataType; the position is the number. Those without a dtype are unsupported. Those of
+/// fewer than 8 bits, and short floats, come as hone's networks have them (docs/types.md): one element in a byte, of
+/// integers the number, of floats the bits.
 struct ElementType {
   std::string_view name;
   std::optional<hone_dtype> dtype;
+  int bits = 8;  ///< of an element that is packed without gaps; 8: not packed
 };
 constexpr ElementType kElementTypes[] = {
-    {"undefined", std::nullopt}, {"float32", HONE_FLOAT32}, {"uint8", HONE_UINT8},       {"int8", HONE_INT8},
-    {"uint16", HONE_UINT16},     {"int16", HONE_INT16},     {"int32", HONE_INT32},       {"int64", HONE_INT64},
-    {"string", std::nullopt},    {"bool", HONE_BOOL},       {"float16", HONE_FLOAT16},   {"float64", HONE_FLOAT64},
-    {"uint32", HONE_UINT32},     {"uint64", HONE_UINT64},   {"complex64", std::nullopt}, {"complex128", std::nullopt},
-    {"bfloat16", HONE_BFLOAT16},
+    {"undefined", std::nullopt},    {"float32", HONE_FLOAT32},
+    {"uint8", HONE_UINT8},          {"int8", HONE_INT8},
+    {"uint16", HONE_UINT16},        {"int16", HONE_INT16},
+    {"int32", HONE_INT32},          {"int64", HONE_INT64},
+    {"string", std::nullopt},       {"bool", HONE_BOOL},
+    {"float16", HONE_FLOAT16},      {"float64", HONE_FLOAT64},
+    {"uint32", HONE_UINT32},        {"uint64", HONE_UINT64},
+    {"complex64", std::nullopt},    {"complex128", std::nullopt},
+    {"bfloat16", HONE_BFLOAT16},    {"float8e4m3fn", HONE_UINT8},
+    {"float8e4m3fnuz", HONE_UINT8}, {"float8e5m2", HONE_UINT8},
+    {"float8e5m2fnuz", HONE_UINT8}, {"uint4", HONE_UINT8, 4},
+    {"int4", HONE_INT8, 4},         {"float4e2m1", HONE_UINT8, 4},
+    {"float8e8m0", HONE_UINT8},     {"uint2", HONE_UINT8, 2},
+    {"int2", HONE_INT8, 2},         {"float6e2m3", HONE_UINT8, 6},
+    {"float6e3m2", HONE_UINT8, 6},
 };
 
 /// Fields of a TensorProto.
@@ -191,6 +204,23 @@ std::optional<uint64_t> countElements(const std::vector<int64_t> &dims) {
   return count;
 }
 
+/// \p count elements of \p packed, the first in the lowest bits, one in a byte each.
+std::string unpacked(std::string_view packed, const ElementType &type, uint64_t count) {
+  const int unused = 8 - type.bits;
+  const auto byte = [&](uint64_t at) {
+    return at < packed.size() ? static_cast<unsigned>(static_cast<unsigned char>(packed[at])) : 0U;
+  };
+  std::string result;
+  result.reserve(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t start = i * static_cast<uint64_t>(type.bits);
+    // Moved to the top of a byte and back, where the sign of a signed number spreads.
+    const auto high = static_cast<uint8_t>((byte(start / 8) | byte(start / 8 + 1) << 8) >> (start % 8) << unused);
+    result += static_cast<char>(*type.dtype == HONE_INT8 ? static_cast<int8_t>(high) >> unused : high >> unused);
+  }
+  return result;
+}
+
 }  // namespace
 
 static_assert(std::endian::native == std::endian::little);
@@ -206,10 +236,14 @@ Result<NamedArray> parseOnnxTensor(std::string_view bytes, std::string_view file
   const std::optional<uint64_t> elements = countElements(message.dims);
   if (!elements) return refused("'", file, "' has a shape that no tensor can have");
   std::string &data = message.raw ? *message.raw : message.typed;
-  const uint64_t expected = *elements * hone_dtype_size(*type.dtype);
+  // Lists have an entry for each element of 6 bits or more.
+  const bool isPacked = type.bits < 6 || (type.bits == 6 && message.raw);
+  const uint64_t expected =
+      isPacked ? (*elements * static_cast<uint64_t>(type.bits) + 7) / 8 : *elements * hone_dtype_size(*type.dtype);
   if (data.size() != expected) {
     return refused("'", file, "' holds ", data.size(), " bytes of data; its shape asks for ", expected);
   }
+  if (isPacked) data = unpacked(data, type, *elements);
   if (*type.dtype == HONE_BOOL) {
     for (char &byte : data) byte = byte != 0 ? 1 : 0;
   }

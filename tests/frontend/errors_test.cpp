@@ -280,9 +280,10 @@ TEST(Errors, OfElementTypes) {
   text.model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
       onnx::TensorProto::STRING);
   expectError(text.bytes(), Code::kUnimplemented, {"input 'x'", "STRING"});
-  ModelBuilder small = simpleModel();
-  small.model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(22);
-  expectError(small.bytes(), Code::kUnimplemented, {"input 'x'", "INT4 is not supported"});
+  ModelBuilder complex = simpleModel();
+  complex.model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
+      onnx::TensorProto::COMPLEX64);
+  expectError(complex.bytes(), Code::kUnimplemented, {"input 'x'", "COMPLEX64 is not supported"});
 }
 
 TEST(Errors, OfTensorData) {

@@ -23,12 +23,12 @@ TEST(Quantisation, RefusesWhatDoesNotFit) {
   EvaluatedNode(13, "QuantizeLinear", {floats({2, 3}, Values(6)), floats({2}, {1, 1})})
       .isRefused("neither one element nor one for");
   EvaluatedNode(13, "QuantizeLinear", {floats({2}, {0, 0}), floats({}, {1}), words({}, {0})})
-      .isRefused("8- and 16-bit integers");
+      .isRefused("does not give int32");
   EvaluatedNode(13, "DequantizeLinear", {floats({2}, {0, 0}), floats({}, {1})}).isRefused("takes integers");
   EvaluatedNode(13, "QLinearMatMul",
                 {words({1, 1}, {0}), floats({}, {1}), bytes({}, {0}), bytes({1, 1}, {0}), floats({}, {1}),
                  bytes({}, {0}), floats({}, {1}), bytes({}, {0})})
-      .isRefused("operand 0 is i32[1,1]");
+      .isRefused("operand 0 is int32[1,1]");
 }
 
 TEST(Quantisation, RoundsHalfToEvenAndSaturates) {
@@ -104,6 +104,105 @@ TEST(Quantisation, MultipliesQuantisedMatrices) {
                  floats({1}, {4}), signedBytes({1}, {-1})})
       // Sums [[19, 22], [31, 36]]; scales [[1/8, 1/16], [1/4, 1/8]]
       .gives({signedBytes({2, 2}, {1, 0, 7, 3})});  // 2.375, 1.375, 7.75, 4.5 -> 4
+}
+
+// ----------------------------------------------------------------------------------------------- from opset 19 on
+
+/// TensorProto.DataType of the newest ONNX.
+enum : int { kE4M3FN = 17, kE5M2 = 19, kInt4 = 22, kE2M1 = 23, kE8M0 = 24, kUInt2 = 25 };
+
+/// Operand \p position has the narrow type \p type, in whose container it is fed.
+EvaluatedNode &declared(EvaluatedNode &node, int position, int type) {
+  node.model.model.mutable_graph()->mutable_input(position)->mutable_type()->mutable_tensor_type()->set_elem_type(type);
+  return node;
+}
+
+TEST(Quantisation, HasBlocksAlongAnAxis) {
+  // Blocks of two, the last of which is cut.
+  const Array data = floats({2, 3}, {1, 2, 3, 40, 50, 60}), scales = floats({2, 2}, {1, 2, 10, 20});
+  EvaluatedNode(21, "QuantizeLinear", {data, scales, bytes({2, 2}, {0, 5, 1, 2})})
+      .with("axis", 1)
+      .with("block_size", 2)
+      .gives({bytes({2, 3}, {1, 2, 7, 5, 6, 5})});  // 1.5 rounds to 2
+  EvaluatedNode(21, "DequantizeLinear", {bytes({3, 2}, {1, 2, 3, 4, 5, 6}), floats({2, 2}, {1, 2, 10, 20})})
+      .with("axis", 0)
+      .with("block_size", 2)
+      .gives({floats({3, 2}, {1, 4, 3, 8, 50, 120})});
+  EvaluatedNode(21, "QuantizeLinear", {data, floats({2, 1}, {1, 2})})
+      .with("block_size", 2)
+      .isRefused("operand 1 has shape [2,1]; with blocks of 2 along axis 1 of [2,3] it is [2,2]");
+}
+
+TEST(Quantisation, TakesOneScaleWhateverTheAxis) {
+  EvaluatedNode(13, "QuantizeLinear", {floats({2}, {2, 4}), floats({1}, {2}), bytes({1}, {1})})
+      .with("axis", 5)
+      .gives({bytes({2}, {2, 3})});
+  // With one dim the axis says nothing.
+  EvaluatedNode(13, "DequantizeLinear", {bytes({2}, {2, 4}), floats({2}, {2, 3})}).gives({floats({2}, {4, 12})});
+}
+
+TEST(Quantisation, GivesTheTypeThatIsAskedFor) {
+  const Array data = floats({4}, {-40000, -9, 7, 40000}), one = floats({}, {1});
+  EvaluatedNode(21, "QuantizeLinear", {data, one})
+      .with("output_dtype", 5)
+      .gives({{{4}, {-32768, -9, 7, 32767}, DType::I16}});
+  EvaluatedNode(21, "QuantizeLinear", {data, one}).with("output_dtype", 4).gives({{{4}, {0, 0, 7, 40000}, DType::U16}});
+  EvaluatedNode(21, "QuantizeLinear", {data, one})
+      .with("output_dtype", kInt4)
+      .gives({signedBytes({4}, {-8, -8, 7, 7})});
+  EvaluatedNode(25, "QuantizeLinear", {data, one}).with("output_dtype", kUInt2).gives({bytes({4}, {0, 0, 3, 3})});
+  EvaluatedNode(21, "QuantizeLinear", {data, one, bytes({}, {0})})
+      .with("output_dtype", 3)
+      .isRefused("operand 2 (y_zero_point) is uint8, but attribute 'output_dtype' says int8");
+}
+
+TEST(Quantisation, GoesToNarrowTypesAndBack) {
+  const Array data = floats({4}, {-3, 1.25, 500, 0.3}), half = floats({}, {0.5});
+  EvaluatedNode eighths(19, "QuantizeLinear", {data, half, bytes({}, {0})});
+  declared(eighths, 2, kE4M3FN).gives({bytes({4}, {0xcc, 0x42, 0x7e, 0x32})});  // -6, 2.5, 448, 0.625 from 0.6
+  declared(eighths.with("saturate", 0), 2, kE4M3FN).gives({bytes({4}, {0xcc, 0x42, 0x7f, 0x32})});
+  EvaluatedNode quarters(23, "QuantizeLinear", {data, half});
+  quarters.with("output_dtype", kE2M1).gives({bytes({4}, {0xf, 0x4, 0x7, 0x1})});  // -6, 2 from 2.5, 6, 0.5
+  EvaluatedNode back(19, "DequantizeLinear", {bytes({3}, {0xcc, 0x42, 0x7e}), half});
+  declared(back, 0, kE4M3FN).gives({floats({3}, {-3, 1.25, 224})});
+  EvaluatedNode integers(21, "DequantizeLinear", {signedBytes({3}, {-8, 0, 7}), half, signedBytes({}, {1})});
+  declared(declared(integers, 0, kInt4), 2, kInt4).gives({floats({3}, {-4.5, -0.5, 3})});
+  // A zero point of another type than the data's is a mistake.
+  EvaluatedNode mixed(21, "DequantizeLinear", {signedBytes({3}, {-8, 0, 7}), half, signedBytes({}, {1})});
+  declared(mixed, 0, kInt4).isRefused("operand 2 (x_zero_point) is int8, but the data int4");
+}
+
+TEST(Quantisation, DividesInThePrecisionThatIsAskedFor) {
+  const Array data = {{2}, {2054, 2046}, DType::F16}, scale = {{}, {3}, DType::F16};
+  // 2054 / 3 is 684.67. float16 has steps of 0.5 there: 684.5, a tie that goes to 684; in float32 it is 685.
+  EvaluatedNode(21, "QuantizeLinear", {data, scale}).with("output_dtype", 4).gives({{{2}, {684, 682}, DType::U16}});
+  EvaluatedNode(23, "QuantizeLinear", {data, scale})
+      .with("output_dtype", 4)
+      .with("precision", 1)
+      .gives({{{2}, {685, 682}, DType::U16}});
+}
+
+TEST(Quantisation, HasShortScales) {
+  // 70000 is beyond float16, the product is not, and rounded only then.
+  EvaluatedNode(19, "DequantizeLinear", {words({2}, {70000, -3}), {{}, {0.0009765625}, DType::F16}})
+      .gives({{{2}, {68.375, -0.0029296875}, DType::F16}});
+  EvaluatedNode(23, "DequantizeLinear", {bytes({2}, {3, 255}), {{}, {0.5}, DType::BF16}})
+      .with("output_dtype", 1)
+      .gives({floats({2}, {1.5, 127.5})});
+  EvaluatedNode powers(24, "DequantizeLinear", {bytes({2}, {3, 255}), bytes({}, {0x7d})});
+  declared(powers, 1, kE8M0).isRefused("does not give float8e8m0; set the attribute 'output_dtype'");
+  EvaluatedNode powersAsked(24, "DequantizeLinear", {bytes({2}, {3, 255}), bytes({}, {0x7d})});
+  declared(powersAsked.with("output_dtype", 1), 1, kE8M0).gives({floats({2}, {0.75, 63.75})});
+  EvaluatedNode(21, "QLinearMatMul",
+                {bytes({1, 1}, {6}),
+                 {{}, {0.5}, DType::F16},
+                 bytes({}, {0}),
+                 bytes({1, 1}, {3}),
+                 {{}, {1}, DType::F16},
+                 bytes({}, {0}),
+                 {{}, {2}, DType::F16},
+                 bytes({}, {1})})
+      .gives({bytes({1, 1}, {5})});  // 18 * 0.5 / 2 rounds to 4
 }
 
 }  // namespace

@@ -100,6 +100,26 @@ TEST(OnnxTensor, ReadsEveryFormOfData) {
   EXPECT_EQ(parseOnnxTensor(kHead + counted(8, "x") + counted(9, bytes), "t.pb")->name, "x");
 }
 
+TEST(OnnxTensor, UnpacksNarrowElements) {
+  constexpr int kFloat8 = 19, kUint4 = 21, kInt4 = 22, kFloat4 = 23, kInt2 = 26, kFloat6 = 28;
+  const auto tensor = [](int extent, int type, const std::string &data) {
+    return parsed(number(1, static_cast<uint64_t>(extent)) + number(2, static_cast<uint64_t>(type)) + data);
+  };
+  EXPECT_EQ(tensor(3, kInt4, counted(9, raw<uint8_t>({0x7f, 0x08}))).bytes, raw<int8_t>({-1, 7, -8}));
+  EXPECT_EQ(tensor(3, kInt4, counted(9, raw<uint8_t>({0x7f, 0x08}))).dtype, HONE_INT8);
+  EXPECT_EQ(tensor(3, kUint4, counted(5, varint(0x7f) + varint(0x08))).bytes, raw<uint8_t>({15, 7, 8}));
+  EXPECT_EQ(tensor(3, kFloat4, counted(9, raw<uint8_t>({0xf1, 0x06}))).bytes, raw<uint8_t>({1, 15, 6}));
+  EXPECT_EQ(tensor(5, kInt2, counted(9, raw<uint8_t>({0xe4, 0x02}))).bytes, raw<int8_t>({0, 1, -2, -1, -2}));
+  EXPECT_EQ(tensor(2, kFloat8, counted(9, raw<uint8_t>({0x7b, 0xff}))).bytes, raw<uint8_t>({0x7b, 0xff}));
+  EXPECT_EQ(tensor(2, kFloat8, counted(5, varint(0x7b) + varint(0xff))).bytes, raw<uint8_t>({0x7b, 0xff}));
+  // Six bits are packed in raw data and not in lists.
+  EXPECT_EQ(tensor(5, kFloat6, counted(9, raw<uint8_t>({0x5f, 0xf0, 0x83, 0x08}))).bytes,
+            raw<uint8_t>({0x1f, 0x01, 0x3f, 0x20, 0x08}));
+  EXPECT_EQ(tensor(2, kFloat6, counted(5, varint(0x1f) + varint(0x3f))).bytes, raw<uint8_t>({0x1f, 0x3f}));
+  EXPECT_NE(complaint(number(1, 3) + number(2, kInt4) + counted(9, "x")).find("1 bytes of data; its shape asks for 2"),
+            std::string::npos);
+}
+
 Array floats(const std::vector<float> &values) {
   return {HONE_FLOAT32, {static_cast<int64_t>(values.size())}, raw(values)};
 }

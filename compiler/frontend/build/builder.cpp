@@ -119,8 +119,71 @@ Result Builder::reductionOfNothing(graph::ReduceKind kind, DType dtype) {
   return isFloat(dtype) ? number(dtype, neutral->number) : integer(dtype, neutral->integer);
 }
 
+ElementType Builder::elementType(ValueId value) const {
+  const auto found = narrow_.find(value);
+  return found == narrow_.end() ? ElementType(dtype(value)) : ElementType(found->second);
+}
+
+void Builder::setElementType(ValueId value, ElementType type) {
+  if (type.narrow) narrow_[value] = *type.narrow;
+}
+
+Result Builder::relabelled(Result data, ElementType type) {
+  if (!data.ok() || elementType(*data) == type) return data;
+  Result same = graph_.values.at(static_cast<size_t>(*data)).constant
+                    ? Result(graph_.addConstant("", graph_.values.at(static_cast<size_t>(*data)).constant))
+                    : emitNode(Op::Reshape, {data}, std::monostate(), this->type(*data));
+  if (same.ok()) setElementType(*same, type);
+  return same;
+}
+
+absl::StatusOr<std::optional<NarrowType>> Builder::narrowResult(Op op, const graph::Attributes &attributes,
+                                                                const std::vector<Result> &operands) const {
+  if (narrow_.empty()) return std::nullopt;
+  // The operands whose elements are passed on as they are; conditions and indices beside them are not.
+  size_t first = 0, last = 0;
+  switch (op) {
+    case Op::Reshape:
+    case Op::Transpose:
+    case Op::Broadcast:
+    case Op::Slice:
+    case Op::Pad:
+    case Op::Concat:
+      last = operands.size();
+      break;
+    case Op::Gather:
+      last = 1;
+      break;
+    case Op::Elementwise:
+      if (std::get<graph::ElementwiseAttributes>(attributes).op == ScalarOp::Select) first = 1, last = operands.size();
+      break;
+    default:
+      break;
+  }
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const ElementType type = elementType(*operands[i]);
+    const bool isPassedOn = first <= i && i < last;
+    if (isPassedOn ? type == elementType(*operands[first]) : !type.narrow) continue;
+    const std::string_view narrow = name(type.narrow ? type : elementType(*operands[first]));
+    return unsupported("elements of type ", absl::string_view(narrow.data(), narrow.size()),
+                       " are moved and converted only; cast them to a wider type in front of this");
+  }
+  return first < last ? elementType(*operands[first]).narrow : std::nullopt;
+}
+
 Result Builder::emit(Op op, const std::vector<Result> &operands, graph::Attributes attributes,
                      std::optional<graph::TensorType> type) {
+  for (const Result &operand : operands) {
+    if (!operand.ok()) return operand;
+  }
+  HONE_ASSIGN_OR_RETURN(std::optional<NarrowType> narrow, narrowResult(op, attributes, operands));
+  Result result = emitNode(op, operands, std::move(attributes), std::move(type));
+  if (result.ok() && narrow) setElementType(*result, *narrow);
+  return result;
+}
+
+Result Builder::emitNode(Op op, const std::vector<Result> &operands, graph::Attributes attributes,
+                         std::optional<graph::TensorType> type) {
   graph::Node node;
   node.op = op;
   std::vector<graph::TensorType> types;

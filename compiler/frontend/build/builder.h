@@ -5,12 +5,16 @@
 //
 // Operands may be errors: then the result is that error. That lets a decomposition be written as one expression:
 //   return build.apply(ScalarOp::Div, {one, build.apply(ScalarOp::Add, {build.apply(ScalarOp::Exp, {x}), one})});
+// The graph knows nothing of narrow types (narrow_type.h): the builder remembers which values have one. What moves
+// elements keeps it, and everything else refuses such operands; conversion.h makes numbers of them.
+//
 // Braces matter: they evaluate operands from left to right, so that every compiler gives the same order of nodes.
 //
 // One thread at a time; the graph must outlive the builder.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +23,7 @@
 
 #include "absl/status/statusor.h"
 #include "compiler/frontend/build/limits.h"
+#include "compiler/frontend/build/narrow_type.h"
 #include "compiler/frontend/build/refusal.h"
 #include "compiler/graph/graph.h"
 #include "compiler/tensor/tensor_op.h"
@@ -39,6 +44,7 @@ class Builder {
   const graph::TensorType &type(ValueId value) const { return graph_.values.at(static_cast<size_t>(value)).type; }
   const Shape &shape(ValueId value) const { return type(value).shape; }
   DType dtype(ValueId value) const { return type(value).dtype; }
+  ElementType elementType(ValueId value) const;
   int64_t rank(ValueId value) const { return static_cast<int64_t>(shape(value).size()); }
   /// Null for a value that is computed at run time.
   const graph::ConstantData *constant(ValueId value) const {
@@ -49,6 +55,10 @@ class Builder {
   /// A scalar of \p dtype.
   Result number(DType dtype, double value);
   Result integer(DType dtype, int64_t value);
+  /// Says of a value from outside, an input or a constant, that its elements have the type \p type, which it holds.
+  void setElementType(ValueId value, ElementType type);
+  /// Another value with the same elements, which are taken for those of \p type, held in the same dtype.
+  Result relabelled(Result data, ElementType type);
   /// A one-dimensional int64 constant.
   Result integers(const std::vector<int64_t> &values);
 
@@ -79,6 +89,12 @@ class Builder {
   /// What \p node gives, \p type, when some of its operands have no elements: the same for all elements of a channel.
   Result fromNothing(const graph::Node &node, const graph::TensorType &type);
   Result reductionOfNothing(graph::ReduceKind kind, DType dtype);
+  /// The same whatever the operands' element types are.
+  Result emitNode(graph::Op op, const std::vector<Result> &operands, graph::Attributes attributes,
+                  std::optional<graph::TensorType> type);
+  /// The narrow type that \p op with \p operands passes on.
+  absl::StatusOr<std::optional<NarrowType>> narrowResult(graph::Op op, const graph::Attributes &attributes,
+                                                         const std::vector<Result> &operands) const;
   /// The graph's constant for a node whose inputs are all constant; or no value where that is too large to do here.
   absl::StatusOr<std::optional<ValueId>> fold(const graph::Node &node, const graph::TensorType &type);
 
@@ -87,6 +103,7 @@ class Builder {
   std::string provenance_;
   int64_t constantBytes_ = 0;
   double foldedSteps_ = 0;
+  std::map<ValueId, NarrowType> narrow_;  ///< the values that have a narrow type
 };
 
 }  // namespace hone::frontend

@@ -130,7 +130,8 @@ absl::StatusOr<graph::Constant> readOne(const onnx::ValueInfoProto &input, const
                                         const ImportLimits &limits) {
   if (!input.type().has_tensor_type()) return unsupported("it is not a tensor");
   const onnx::TypeProto::Tensor &declared = input.type().tensor_type();
-  HONE_ASSIGN_OR_RETURN(DType dtype, readDType(declared.elem_type()));
+  HONE_ASSIGN_OR_RETURN(const ElementType element, readElementType(declared.elem_type()));
+  const DType dtype = element.dtype;
   if (const auto *text = std::get_if<std::string>(&value)) {
     const bool isEmpty = absl::StripAsciiWhitespace(*text).empty();
     const std::vector<std::string> words = absl::StrSplit(*text, ',');

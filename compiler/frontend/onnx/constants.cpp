@@ -7,6 +7,7 @@
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/tensor_proto.h"
+#include "compiler/tensor/host_tensor.h"
 
 namespace hone::frontend {
 namespace {
@@ -32,14 +33,26 @@ Result integerRange(NodeContext &node, const std::vector<graph::Constant> &ends)
   return list(node, node.dtype(0), values);
 }
 
+/// The type in which the elements are computed: of 16-bit floats the one that the model names, from version 27 on.
+absl::StatusOr<DType> rangeType(const NodeContext &node) {
+  if (sizeOf(node.dtype(0)) > 2) return DType::F64;
+  HONE_ASSIGN_OR_RETURN(const ElementType type, node.elementType("stash_type", DType::F32));
+  if (!type.narrow && isFloat(type.dtype)) return type.dtype;
+  return invalid("attribute 'stash_type' names ", std::string(name(type)), ", which is no float of 16 bits or more");
+}
+
 Result floatRange(NodeContext &node, const std::vector<graph::Constant> &ends) {
+  HONE_ASSIGN_OR_RETURN(const DType computed, rangeType(node));
+  const auto rounded = [&](double value) { return tensor::roundTo(computed, value); };
   double start = graph::elementAsDouble(*ends[0], 0), limit = graph::elementAsDouble(*ends[1], 0);
   double delta = graph::elementAsDouble(*ends[2], 0);
-  double count = std::ceil((limit - start) / delta);
+  double count = std::ceil(rounded(rounded(limit - start) / delta));
   if (!std::isfinite(count) || !std::isfinite(start)) return invalid("start, limit and step do not make a range");
   if (count > kLongestRange) return unsupported("a range of more than ", kLongestRange, " elements");
   std::vector<double> values;
-  for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) values.push_back(start + static_cast<double>(i) * delta);
+  for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) {
+    values.push_back(rounded(start + rounded(static_cast<double>(i) * delta)));
+  }
   return list(node, node.dtype(0), values);
 }
 
@@ -47,10 +60,7 @@ Result floatRange(NodeContext &node, const std::vector<graph::Constant> &ends) {
 
 Result importConstant(NodeContext &node) {
   Builder &build = node.build;
-  if (node.hasAttribute("value")) {
-    HONE_ASSIGN_OR_RETURN(graph::Constant value, node.tensor("value"));
-    return build.constant(std::move(value));
-  }
+  if (node.hasAttribute("value")) return node.tensorValue("value");
   if (node.hasAttribute("value_int")) {
     HONE_ASSIGN_OR_RETURN(int64_t value, node.integer("value_int"));
     return build.integer(DType::I64, value);
@@ -82,9 +92,10 @@ Result importConstantOfShape(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(Shape shape, node.constantIntegers(0, "shape"));
   HONE_RETURN_IF_ERROR(checkedElements(shape, node.limits()).status());
   if (!node.hasAttribute("value")) return build.broadcast(build.number(DType::F32, 0), shape);
-  HONE_ASSIGN_OR_RETURN(graph::Constant value, node.tensor("value"));
-  if (value->type.elements() != 1) return invalid("attribute 'value' has ", value->type.elements(), " elements");
-  return build.broadcast(build.reshape(build.constant(std::move(value)), {}), shape);
+  HONE_ASSIGN_OR_RETURN(const ValueId value, node.tensorValue("value"));
+  const int64_t elements = build.type(value).elements();
+  if (elements != 1) return invalid("attribute 'value' has ", elements, " elements");
+  return build.broadcast(build.reshape(value, {}), shape);
 }
 
 Result importRange(NodeContext &node) {

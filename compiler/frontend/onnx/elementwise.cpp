@@ -1,5 +1,6 @@
 // Arithmetic, comparison and logic on single elements.
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/conversion.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/tensor_proto.h"
 #include "compiler/frontend/onnx/wide_unary.h"
@@ -56,6 +57,25 @@ Result importBitShift(NodeContext &node) {
   return invalid("attribute 'direction' is '", direction, "', not LEFT or RIGHT");
 }
 
+namespace {
+
+absl::StatusOr<Narrowing> readNarrowing(NodeContext &node) {
+  Narrowing result;
+  HONE_ASSIGN_OR_RETURN(int64_t saturates, node.integer("saturate", 1));
+  HONE_ASSIGN_OR_RETURN(std::string mode, node.text("round_mode", "up"));
+  result.saturates = saturates != 0;
+  if (mode == "down") {
+    result.powersOfTwo = RoundMode::Down;
+  } else if (mode == "nearest") {
+    result.powersOfTwo = RoundMode::Nearest;
+  } else if (mode != "up") {
+    return invalid("attribute 'round_mode' is '", mode, "', not up, down or nearest");
+  }
+  return result;
+}
+
+}  // namespace
+
 Result importCast(NodeContext &node) {
   if (node.version() < 6) {
     HONE_ASSIGN_OR_RETURN(std::string name, node.text("to"));
@@ -65,21 +85,40 @@ Result importCast(NodeContext &node) {
     return node.build.cast(node.input(0), dtype);
   }
   HONE_ASSIGN_OR_RETURN(int64_t to, node.integer("to"));
-  HONE_ASSIGN_OR_RETURN(DType dtype, readDType(to));
-  return node.build.cast(node.input(0), dtype);
+  HONE_ASSIGN_OR_RETURN(ElementType type, readElementType(to));
+  HONE_ASSIGN_OR_RETURN(Narrowing narrowing, readNarrowing(node));
+  return converted(node.build, node.input(0), type, narrowing);
 }
 
-Result importCastLike(NodeContext &node) { return node.build.cast(node.input(0), node.dtype(1)); }
+Result importCastLike(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(Narrowing narrowing, readNarrowing(node));
+  return converted(node.build, node.input(0), node.elementType(1), narrowing);
+}
+
+Result importBitCast(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(int64_t to, node.integer("to"));
+  HONE_ASSIGN_OR_RETURN(ElementType type, readElementType(to));
+  const ElementType from = node.elementType(0);
+  if (bitsOf(from) != bitsOf(type)) {
+    return invalid("elements of type ", std::string(name(from)), " have ", bitsOf(from), " bits, those of type ",
+                   std::string(name(type)), " have ", bitsOf(type));
+  }
+  return bitsAs(node.build, node.input(0), type);
+}
+
+Result importIsNan(NodeContext &node) {
+  return node.build.apply(ScalarOp::IsNan, {plainNumbers(node.build, node.input(0), DType::F32)});
+}
 
 Result importIsInf(NodeContext &node) {
   Builder &build = node.build;
-  ValueId x = node.input(0);
+  HONE_ASSIGN_OR_RETURN(ValueId x, plainNumbers(build, node.input(0), DType::F32));
   HONE_ASSIGN_OR_RETURN(int64_t negative, node.integer("detect_negative", 1));
   HONE_ASSIGN_OR_RETURN(int64_t positive, node.integer("detect_positive", 1));
   Result isInfinite = build.apply(ScalarOp::IsInf, {x});
   if (negative != 0 && positive != 0) return isInfinite;
   if (negative == 0 && positive == 0) return build.apply(ScalarOp::Xor, {isInfinite, isInfinite});
-  Result zero = build.number(node.dtype(0), 0);
+  Result zero = build.number(build.dtype(x), 0);
   Result hasSign = positive != 0 ? build.apply(ScalarOp::Less, {zero, x}) : build.apply(ScalarOp::Less, {x, zero});
   return build.apply(ScalarOp::And, {isInfinite, hasSign});
 }

@@ -92,14 +92,14 @@ class Importer {
         open.push_back(input);
       } else if (model_.isUsed(input->name())) {
         HONE_ASSIGN_OR_RETURN(ValueId value, builder_.constant(constant->second, input->name()));
-        model_.values.emplace(input->name(), value);
+        HONE_RETURN_IF_ERROR(defineInput(*input, value));
       }
     }
     HONE_ASSIGN_OR_RETURN(auto types, bindInputs(open, options.inputShapes, std::move(bound.extents), limits_));
     for (const onnx::ValueInfoProto *input : open) {
       ValueId value = graph_.addValue(input->name(), types.at(input->name()));
       graph_.inputs.push_back({input->name(), value});
-      model_.values.emplace(input->name(), value);
+      HONE_RETURN_IF_ERROR(defineInput(*input, value));
     }
     return absl::OkStatus();
   }
@@ -115,6 +115,13 @@ class Importer {
   }
 
  private:
+  absl::Status defineInput(const onnx::ValueInfoProto &input, ValueId value) {
+    HONE_ASSIGN_OR_RETURN(ElementType type, readElementType(input.type().tensor_type().elem_type()));
+    builder_.setElementType(value, type);
+    model_.values.emplace(input.name(), value);
+    return absl::OkStatus();
+  }
+
   absl::Status importBody(Scope &scope) {
     if (scope.depth > kMostScopes) return invalid("functions and branches nest deeper than ", kMostScopes);
     HONE_RETURN_IF_ERROR(importConstants(scope));
@@ -128,17 +135,22 @@ class Importer {
   }
 
   absl::Status importConstants(Scope &scope) {
-    auto add = [&](const std::string &name, absl::StatusOr<graph::Constant> constant) -> absl::Status {
+    auto add = [&](const std::string &name, int64_t dataType,
+                   absl::StatusOr<graph::Constant> constant) -> absl::Status {
       if (!constant.ok()) return constant.status();
+      HONE_ASSIGN_OR_RETURN(ElementType type, readElementType(dataType));
       HONE_ASSIGN_OR_RETURN(ValueId value, builder_.constant(*std::move(constant), nameInGraph(name, scope)));
+      builder_.setElementType(value, type);
       scope.values.emplace(name, value);
       return absl::OkStatus();
     };
     for (const auto &[name, tensor] : scope.body.constants) {
-      if (scope.isUsed(name)) HONE_RETURN_IF_ERROR(add(name, readTensor(*tensor, limits_)));
+      if (scope.isUsed(name)) HONE_RETURN_IF_ERROR(add(name, tensor->data_type(), readTensor(*tensor, limits_)));
     }
     for (const auto &[name, tensor] : scope.body.sparseConstants) {
-      if (scope.isUsed(name)) HONE_RETURN_IF_ERROR(add(name, readSparseTensor(*tensor, limits_)));
+      if (scope.isUsed(name)) {
+        HONE_RETURN_IF_ERROR(add(name, tensor->values().data_type(), readSparseTensor(*tensor, limits_)));
+      }
     }
     return absl::OkStatus();
   }

@@ -34,11 +34,12 @@ absl::StatusOr<Input> readInput(const onnx::ValueInfoProto &proto, const ImportL
   input.name = proto.name();
   if (!proto.type().has_tensor_type()) return unsupported("input '", input.name, "' is not a tensor");
   const onnx::TypeProto::Tensor &type = proto.type().tensor_type();
-  absl::StatusOr<DType> dtype = readDType(type.elem_type());
-  if (!dtype.ok()) {
-    return absl::Status(dtype.status().code(), absl::StrCat("input '", input.name, "': ", dtype.status().message()));
+  absl::StatusOr<ElementType> element = readElementType(type.elem_type());
+  if (!element.ok()) {
+    return absl::Status(element.status().code(),
+                        absl::StrCat("input '", input.name, "': ", element.status().message()));
   }
-  input.dtype = *dtype;
+  input.dtype = element->dtype;
   if (!type.has_shape()) return input;
   if (type.shape().dim_size() > limits.rank) {
     return invalid("input '", input.name, "' has ", type.shape().dim_size(), " dimensions; the limit is ", limits.rank);

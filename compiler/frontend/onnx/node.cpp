@@ -58,6 +58,12 @@ absl::StatusOr<double> NodeContext::real(std::string_view name, std::optional<do
   return static_cast<double>(attribute->f());
 }
 
+absl::StatusOr<ElementType> NodeContext::elementType(std::string_view name, ElementType otherwise) const {
+  HONE_ASSIGN_OR_RETURN(const int64_t dataType, integer(name, 0));
+  if (dataType == onnx::TensorProto::UNDEFINED) return otherwise;
+  return readElementType(dataType);
+}
+
 absl::StatusOr<std::string> NodeContext::text(std::string_view name, std::optional<std::string> otherwise) const {
   if (otherwise && !hasAttribute(name)) return *otherwise;
   HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::STRING));
@@ -94,6 +100,14 @@ absl::StatusOr<std::vector<std::string>> NodeContext::texts(std::string_view nam
 absl::StatusOr<graph::Constant> NodeContext::tensor(std::string_view name) const {
   HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::TENSOR));
   return readTensor(attribute->t(), limits_);
+}
+
+Result NodeContext::tensorValue(std::string_view name) const {
+  HONE_ASSIGN_OR_RETURN(graph::Constant constant, tensor(name));
+  HONE_ASSIGN_OR_RETURN(const ElementType type, readElementType(find(name)->t().data_type()));
+  HONE_ASSIGN_OR_RETURN(const ValueId value, build.constant(std::move(constant)));
+  build.setElementType(value, type);
+  return value;
 }
 
 absl::StatusOr<graph::Constant> NodeContext::sparseTensor(std::string_view name) const {

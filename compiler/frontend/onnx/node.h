@@ -45,6 +45,7 @@ class NodeContext {
   const std::vector<ValueId> &inputs() const { return inputs_; }
   const Shape &shape(int position) const { return build.shape(input(position)); }
   DType dtype(int position) const { return build.dtype(input(position)); }
+  ElementType elementType(int position) const { return build.elementType(input(position)); }
   int64_t rank(int position) const { return build.rank(input(position)); }
   int outputCount() const { return proto_.output_size(); }
   bool isOutputUsed(int position) const { return usedOutputs_.count(position) != 0; }
@@ -61,6 +62,8 @@ class NodeContext {
   bool hasAttribute(std::string_view name) const { return find(name) != nullptr; }
   absl::StatusOr<int64_t> integer(std::string_view name, std::optional<int64_t> otherwise = std::nullopt) const;
   absl::StatusOr<double> real(std::string_view name, std::optional<double> otherwise = std::nullopt) const;
+  /// An attribute that names an element type; \p otherwise where it is missing, or 0.
+  absl::StatusOr<ElementType> elementType(std::string_view name, ElementType otherwise) const;
   absl::StatusOr<std::string> text(std::string_view name, std::optional<std::string> otherwise = std::nullopt) const;
   /// Which of \p words the attribute is, counted from 0; the first one where it is not given.
   absl::StatusOr<size_t> choice(std::string_view name, const std::vector<std::string_view> &words) const;
@@ -68,6 +71,8 @@ class NodeContext {
   absl::StatusOr<std::vector<double>> reals(std::string_view name) const;
   absl::StatusOr<std::vector<std::string>> texts(std::string_view name) const;
   absl::StatusOr<graph::Constant> tensor(std::string_view name) const;
+  /// The tensor that is the attribute as a value of the graph.
+  Result tensorValue(std::string_view name) const;
   absl::StatusOr<graph::Constant> sparseTensor(std::string_view name) const;
   /// Imports the graph that is the attribute; gives its outputs.
   absl::StatusOr<std::vector<ValueId>> subgraph(std::string_view name) const;

@@ -69,10 +69,12 @@ template <ScalarOp op>
 Result variadic(NodeContext &node) {
   return importVariadic(node, op);
 }
+Result importBitCast(NodeContext &node);
 Result importBitShift(NodeContext &node);
 Result importCast(NodeContext &node);
 Result importCastLike(NodeContext &node);
 Result importIsInf(NodeContext &node);
+Result importIsNan(NodeContext &node);
 Result importMean(NodeContext &node);
 Result importMod(NodeContext &node);
 Result importPow(NodeContext &node);

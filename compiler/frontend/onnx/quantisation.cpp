@@ -3,7 +3,9 @@
 #include <numeric>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/conversion.h"
 #include "compiler/frontend/onnx/operators.h"
+#include "compiler/frontend/onnx/wide_unary.h"
 #include "compiler/frontend/onnx/window.h"
 #include "compiler/graph/print.h"
 
@@ -29,11 +31,66 @@ Result alongAxis(NodeContext &node, int position, int64_t axis, int64_t rank, in
   return build.reshape(value, shape);
 }
 
-/// round(\p quotient) + \p zero as \p dtype; a cast saturates.
-Result quantised(Builder &build, Result quotient, const std::optional<Result> &zero, DType dtype) {
-  Result rounded = build.apply(Op::Round, {std::move(quotient)});
-  if (zero) rounded = build.apply(Op::Add, {rounded, build.cast(*zero, DType::F32)});
-  return build.cast(rounded, dtype);
+/// What quantisation gives: integers of up to 16 bits, and floats of up to 8.
+bool isQuantised(ElementType type) { return type.narrow.has_value() || isSmallInteger(type.dtype); }
+
+/// The part of the data that has a scale and a zero point of its own: all of it, a place along an axis, or a block of
+/// places along it.
+struct Spread {
+  int64_t axis = 0, block = 0;  ///< block is 0 where there are none
+};
+
+absl::StatusOr<Spread> readSpread(NodeContext &node) {
+  Spread spread;
+  if (node.build.type(node.input(1)).elements() == 1 && node.rank(1) <= 1) return spread;
+  HONE_ASSIGN_OR_RETURN(spread.axis, node.integer("axis", 1));
+  HONE_ASSIGN_OR_RETURN(spread.block, node.integer("block_size", 0));
+  // With one dim there is nothing to choose, whatever the attribute's default says.
+  if (node.rank(0) == 1) spread.axis = 0;
+  HONE_ASSIGN_OR_RETURN(spread.axis, normalizeAxis(spread.axis, node.rank(0)));
+  if (spread.block < 0) return invalid("attribute 'block_size' is ", spread.block);
+  return spread;
+}
+
+/// Operand \p position, a scale or a zero point, in a shape that broadcasts to the data's.
+Result spreadOver(NodeContext &node, int position, const Spread &spread) {
+  Builder &build = node.build;
+  const Shape data = node.shape(0), shape = node.shape(position);
+  const auto axis = static_cast<size_t>(spread.axis);
+  if (spread.block == 0) {
+    const int64_t extent = data.empty() ? 1 : data[axis];
+    return alongAxis(node, position, spread.axis, node.rank(0), extent);
+  }
+  Shape blocks = data;
+  blocks[axis] = (data[axis] + spread.block - 1) / spread.block;
+  if (shape != blocks) {
+    return invalid("operand ", position, " has shape ", graph::shapeText(shape), "; with blocks of ", spread.block,
+                   " along axis ", spread.axis, " of ", graph::shapeText(data), " it is ", graph::shapeText(blocks));
+  }
+  // Each element is repeated along a new dim, which then joins the axis; the last block may be cut.
+  Shape apart = blocks, repeated = blocks, joined = blocks;
+  apart.insert(apart.begin() + spread.axis + 1, 1);
+  repeated.insert(repeated.begin() + spread.axis + 1, spread.block);
+  if (__builtin_mul_overflow(joined[axis], spread.block, &joined[axis])) {
+    return invalid("attribute 'block_size' is ", spread.block);
+  }
+  Result whole = build.reshape(build.broadcast(build.reshape(node.input(position), apart), repeated), joined);
+  return build.slice(whole, Shape(data.size(), 0), Shape(data.size(), 1), data);
+}
+
+/// \p quotient rounded, with \p zero added, as \p type; what is too large saturates.
+Result quantised(Builder &build, Result quotient, const std::optional<Result> &zero, ElementType type,
+                 Narrowing narrowing = {}) {
+  if (!isFloat(type)) quotient = build.apply(Op::Round, {quotient});
+  Result value = build.cast(std::move(quotient), DType::F32);
+  if (zero) value = build.apply(Op::Add, {value, converted(build, *zero, DType::F32)});
+  if (type.narrow && !isFloat(type)) {
+    const int bits = bitsOf(type), lost = isSigned(type.dtype) ? 1 : 0;
+    const double most = (1 << (bits - lost)) - 1, least = lost == 0 ? 0 : -most - 1;
+    value = build.apply(Op::Min, {value, build.number(DType::F32, most)});
+    value = build.apply(Op::Max, {value, build.number(DType::F32, least)});
+  }
+  return converted(build, value, type, narrowing);
 }
 
 /// \p data - \p zero as int32, which holds the difference of any two 16-bit integers.
@@ -43,8 +100,9 @@ Result centred(Builder &build, Result data, const std::optional<Result> &zero) {
 }
 
 absl::Status checkSmall(NodeContext &node, int position) {
-  if (isSmallInteger(node.dtype(position))) return absl::OkStatus();
-  return unsupported("operand ", position, " is ", graph::typeText(node.build.type(node.input(position))),
+  const ElementType type = node.elementType(position);
+  if (!type.narrow && isSmallInteger(type.dtype)) return absl::OkStatus();
+  return unsupported("operand ", position, " is ", std::string(name(type)), graph::shapeText(node.shape(position)),
                      "; 8- and 16-bit integers are supported");
 }
 
@@ -113,46 +171,57 @@ Result requantised(NodeContext &node, Result sum, Result scale, int zeroPosition
 
 }  // namespace
 
+// The quotient is rounded once, in the precision that the operator is asked for; what follows is exact in float32.
 Result importQuantizeLinear(NodeContext &node) {
   Builder &build = node.build;
-  const int64_t rank = node.rank(0);
-  const bool isPerAxis = build.type(node.input(1)).elements() != 1;
-  int64_t axis = 0, extent = 1;
-  if (isPerAxis) {
-    HONE_ASSIGN_OR_RETURN(axis, node.integer("axis", 1));
-    HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, rank));
-    extent = node.shape(0)[static_cast<size_t>(axis)];
-  }
-  HONE_ASSIGN_OR_RETURN(ValueId scale, alongAxis(node, 1, axis, rank, extent));
-  std::optional<Result> zero;
+  HONE_ASSIGN_OR_RETURN(ElementType type, node.elementType("output_dtype", DType::U8));
   if (node.has(2)) {
-    HONE_RETURN_IF_ERROR(checkSmall(node, 2));
-    zero = alongAxis(node, 2, axis, rank, extent);
+    if (node.hasAttribute("output_dtype") && type != node.elementType(2)) {
+      return invalid("operand 2 (y_zero_point) is ", std::string(name(node.elementType(2))),
+                     ", but attribute 'output_dtype' says ", std::string(name(type)));
+    }
+    type = node.elementType(2);
   }
-  Result data = build.cast(node.input(0), DType::F32);
-  Result quotient = build.apply(Op::Div, {data, build.cast(scale, DType::F32)});
-  return quantised(build, quotient, zero, node.has(2) ? node.dtype(2) : DType::U8);
+  if (!isQuantised(type)) return invalid("does not give ", std::string(name(type)));
+  const ElementType scaleType = node.elementType(1);
+  HONE_ASSIGN_OR_RETURN(ElementType precision, node.elementType("precision", scaleType));
+  if (precision.narrow || !isFloat(precision.dtype)) precision = DType::F32;
+  HONE_ASSIGN_OR_RETURN(int64_t saturates, node.integer("saturate", 1));
+  HONE_ASSIGN_OR_RETURN(Spread spread, readSpread(node));
+  Result scale = spreadOver(node, 1, spread);
+  Result quotient =
+      build.apply(Op::Div, {build.cast(node.input(0), precision.dtype), converted(build, scale, precision.dtype)});
+  std::optional<Result> zero;
+  if (node.has(2)) zero = spreadOver(node, 2, spread);
+  Narrowing narrowing;
+  narrowing.saturates = saturates != 0;
+  return quantised(build, quotient, zero, type, narrowing);
 }
 
+// Small integers and narrow floats are exact in float32, so that one rounding gives the result.
 Result importDequantizeLinear(NodeContext &node) {
   Builder &build = node.build;
-  const int64_t rank = node.rank(0);
-  int64_t axis = 0, extent = 1;
-  if (build.type(node.input(1)).elements() != 1) {
-    HONE_ASSIGN_OR_RETURN(axis, node.integer("axis", 1));
-    HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, rank));
-    extent = node.shape(0)[static_cast<size_t>(axis)];
+  const ElementType type = node.elementType(0);
+  if (!isQuantised(type) && !isInteger(type.dtype)) return invalid("takes integers, not ", std::string(name(type)));
+  HONE_ASSIGN_OR_RETURN(ElementType result, node.elementType("output_dtype", node.elementType(1)));
+  if (result.narrow || !isFloat(result.dtype)) {
+    return invalid("does not give ", std::string(name(result)), "; set the attribute 'output_dtype'");
   }
-  if (!isInteger(node.dtype(0))) return invalid("takes integers, not ", graph::typeText(build.type(node.input(0))));
-  HONE_ASSIGN_OR_RETURN(ValueId scale, alongAxis(node, 1, axis, rank, extent));
-  Result data = node.input(0);
+  HONE_ASSIGN_OR_RETURN(Spread spread, readSpread(node));
+  const DType wide = widened(result.dtype);
+  Result scale = converted(build, spreadOver(node, 1, spread), wide);
+  Result data = plainNumbers(build, node.input(0), wide);
   if (node.has(2)) {
+    if (node.elementType(2) != type) {
+      return invalid("operand 2 (x_zero_point) is ", std::string(name(node.elementType(2))), ", but the data ",
+                     std::string(name(type)));
+    }
+    Result zero = plainNumbers(build, spreadOver(node, 2, spread), wide);
     // The difference of two int32 has 33 bits.
-    DType wide = isSmallInteger(node.dtype(0)) ? DType::I32 : DType::I64;
-    Result zero = build.cast(alongAxis(node, 2, axis, rank, extent), wide);
-    data = build.apply(Op::Sub, {build.cast(data, wide), zero});
+    const DType exact = isFloat(type) ? wide : sizeOf(type.dtype) <= 2 ? DType::I32 : DType::I64;
+    data = build.apply(Op::Sub, {build.cast(data, exact), build.cast(zero, exact)});
   }
-  return build.apply(Op::Mul, {build.cast(data, build.dtype(scale)), scale});
+  return build.cast(build.apply(Op::Mul, {build.cast(data, wide), scale}), result.dtype);
 }
 
 // The scale maps the range of the data, which always includes 0, onto 0 to 255. Data that is 0 throughout has scale 1.
@@ -197,8 +266,10 @@ Result importQLinearConv(NodeContext &node) {
 Result importQLinearMatMul(NodeContext &node) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(ValueId sum, integerMatMul(node, {0, 2, 3, 5}));
-  Result rows = alongMatrix(node, 1, true), columns = alongMatrix(node, 4, false);
-  Result resultScale = alongAxis(node, 6, 0, 1, 1);
+  // Scales may be shorter floats.
+  Result rows = build.cast(alongMatrix(node, 1, true), DType::F32);
+  Result columns = build.cast(alongMatrix(node, 4, false), DType::F32);
+  Result resultScale = build.cast(alongAxis(node, 6, 0, 1, 1), DType::F32);
   Result scale = build.apply(Op::Div, {build.apply(Op::Mul, {rows, columns}), resultScale});
   return requantised(node, sum, scale, 7);
 }

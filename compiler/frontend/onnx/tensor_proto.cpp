@@ -56,6 +56,32 @@ absl::Status copyTyped(const TensorProto &tensor, int64_t count, graph::Constant
   return invalid("has an unknown element type");
 }
 
+/// Narrow elements in a row without gaps, the first in the lowest bits; lists hold bytes of that, too, but one entry
+/// for each element of 6 bits or more.
+absl::Status unpackNarrow(const TensorProto &tensor, NarrowType type, int64_t count, graph::ConstantData &result) {
+  const int bits = bitsOf(type), unused = 8 - bits;
+  const std::string listed(tensor.int32_data().begin(), tensor.int32_data().end());
+  const std::string &packed = tensor.has_raw_data() ? tensor.raw_data() : listed;
+  const int64_t stride = tensor.has_raw_data() || bits < 6 ? bits : 8, bytes = (count * stride + 7) / 8;
+  if (static_cast<int64_t>(packed.size()) != bytes) {
+    return invalid("holds ", packed.size(), " bytes, its shape ", graph::shapeText(result.type.shape), " asks for ",
+                   bytes);
+  }
+  const auto byte = [&](int64_t at) {
+    return at < bytes ? static_cast<unsigned>(static_cast<unsigned char>(packed[static_cast<size_t>(at)])) : 0U;
+  };
+  result.bytes.resize(static_cast<size_t>(count));
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t start = i * stride;
+    // Moved to the top of a byte and back, where the sign of a signed number spreads.
+    const auto high = static_cast<uint8_t>((byte(start / 8) | byte(start / 8 + 1) << 8) >> (start % 8) << unused);
+    const bool hasSign = isSigned(result.type.dtype);
+    result.bytes[static_cast<size_t>(i)] =
+        static_cast<char>(hasSign ? static_cast<int8_t>(high) >> unused : high >> unused);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<graph::Constant> readData(const TensorProto &tensor, const ImportLimits &limits) {
   if (tensor.data_location() == TensorProto::EXTERNAL || tensor.external_data_size() != 0) {
     return unsupported(
@@ -63,9 +89,18 @@ absl::StatusOr<graph::Constant> readData(const TensorProto &tensor, const Import
         "(for example onnx.save(onnx.load(path), file, save_as_external_data=False))");
   }
   if (tensor.has_segment()) return unsupported("is one segment of a tensor");
-  HONE_ASSIGN_OR_RETURN(DType dtype, readDType(tensor.data_type()));
+  HONE_ASSIGN_OR_RETURN(const ElementType type, readElementType(tensor.data_type()));
+  const DType dtype = type.dtype;
   graph::Shape shape(tensor.dims().begin(), tensor.dims().end());
   HONE_ASSIGN_OR_RETURN(int64_t count, checkedElements(shape, limits));
+  auto result = std::make_shared<graph::ConstantData>();
+  result->type = {dtype, shape};
+  if (type.narrow) {
+    // Unpacked they are larger than in the model.
+    if (count > limits.constantBytes) return invalid("the constants take more than ", limits.constantBytes, " bytes");
+    HONE_RETURN_IF_ERROR(unpackNarrow(tensor, *type.narrow, count, *result));
+    return graph::Constant(std::move(result));
+  }
   // Before allocating anything: the data must be there, whatever the shape says.
   int64_t bytes = count * sizeOf(dtype);
   if (tensor.has_raw_data() && static_cast<int64_t>(tensor.raw_data().size()) != bytes) {
@@ -75,8 +110,6 @@ absl::StatusOr<graph::Constant> readData(const TensorProto &tensor, const Import
   if (!tensor.has_raw_data() && static_cast<size_t>(count) > tensor.ByteSizeLong()) {
     return invalid("holds fewer elements than its shape ", graph::shapeText(shape), " asks for");
   }
-  auto result = std::make_shared<graph::ConstantData>();
-  result->type = {dtype, std::move(shape)};
   if (tensor.has_raw_data()) {
     result->bytes.assign(tensor.raw_data().begin(), tensor.raw_data().end());
   } else {
@@ -91,7 +124,7 @@ absl::StatusOr<graph::Constant> readData(const TensorProto &tensor, const Import
 
 }  // namespace
 
-absl::StatusOr<DType> readDType(int64_t dataType) {
+absl::StatusOr<ElementType> readElementType(int64_t dataType) {
   switch (dataType) {
     case TensorProto::FLOAT:
       return DType::F32;
@@ -128,14 +161,22 @@ absl::StatusOr<DType> readDType(int64_t dataType) {
       break;
   }
   // Those that came with later versions of the format, by number.
-  constexpr std::string_view kNewer[] = {"FLOAT8E4M3FN", "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ",
-                                         "UINT4",        "INT4",           "FLOAT4E2M1"};
+  constexpr NarrowType kNewer[] = {NarrowType::Float8E4M3FN,   NarrowType::Float8E4M3FNUZ, NarrowType::Float8E5M2,
+                                   NarrowType::Float8E5M2FNUZ, NarrowType::UInt4,          NarrowType::Int4,
+                                   NarrowType::Float4E2M1,     NarrowType::Float8E8M0,     NarrowType::UInt2,
+                                   NarrowType::Int2,           NarrowType::Float6E2M3,     NarrowType::Float6E3M2};
   constexpr int64_t kFirst = 17;
   if (dataType >= kFirst && dataType < kFirst + static_cast<int64_t>(std::size(kNewer))) {
-    const std::string name(kNewer[static_cast<size_t>(dataType - kFirst)]);
-    return unsupported("element type ", name, " is not supported");
+    return kNewer[static_cast<size_t>(dataType - kFirst)];
   }
   return invalid("element type ", dataType, " is unknown");
+}
+
+absl::StatusOr<DType> readDType(int64_t dataType) {
+  HONE_ASSIGN_OR_RETURN(const ElementType type, readElementType(dataType));
+  if (!type.narrow) return type.dtype;
+  const std::string_view narrow = name(type);
+  return unsupported("element type ", absl::string_view(narrow.data(), narrow.size()), " is not supported here");
 }
 
 absl::StatusOr<graph::Constant> readTensor(const TensorProto &tensor, const ImportLimits &limits) {

@@ -4,14 +4,18 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
+#include "compiler/frontend/build/narrow_type.h"
 #include "compiler/frontend/onnx/import.h"
 #include "onnx/onnx_pb.h"
 
 namespace hone::frontend {
 
-/// The dtype of a TensorProto::DataType; strings and complex numbers are unsupported.
+/// The type of a TensorProto::DataType; strings and complex numbers are unsupported.
+absl::StatusOr<ElementType> readElementType(int64_t dataType);
+/// The same where narrow types are not taken.
 absl::StatusOr<DType> readDType(int64_t dataType);
 
+/// Elements of narrow types come in their containers.
 /// A tensor that holds its data itself: one whose data is in a file beside the model is refused, never looked for.
 absl::StatusOr<graph::Constant> readTensor(const onnx::TensorProto &tensor, const ImportLimits &limits);
 
