@@ -127,6 +127,12 @@ const Case kMatMul[] = {
     {"ScaleBeforeBatchOfMatMuls",
      [](B &b) { return b.matmul(b.mul(rows(b), b.weights("s", {4})), b.weights("w", {2, 4, 5})); },
      "%1 = matmul(%0, const@w) : f32[2,3,5]\noutput \"out\" = %1\n"},
+    // Along the rows of the product, which have as many elements as it sums up.
+    {"ScaleBeforeTransposedRowsStays",
+     [](B &b) {
+       return b.matmul(b.mul(b.input("x", {4, 4}), b.weights("s", {4})), b.weights("w", {4, 5}), {true, false});
+     },
+     twoLines("mul(%0, const@s) : f32[4,4]", "matmul(%1, const@w) {transpose a} : f32[4,5]")},
     {"ScalePerRowBeforeMatMulStays",
      [](B &b) { return b.matmul(b.mul(rows(b), b.weights("s", {3, 1})), b.weights("w", {4, 5})); },
      twoLines("mul(%0, const@s) : f32[2,3,4]", "matmul(%1, const@w) : f32[2,3,5]")},

@@ -331,14 +331,18 @@ Result importDepthToSpace(NodeContext &node) {
 
 Result importSpaceToDepth(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(int64_t block, node.integer("blocksize"));
+  HONE_ASSIGN_OR_RETURN(std::string mode, node.text("mode", "DCR"));
   const Shape shape = node.shape(0);
   if (shape.size() != 4 || block < 1 || block > (1 << 15) || shape[2] % block != 0 || shape[3] % block != 0) {
     return invalid("shape ", graph::shapeText(shape), " does not divide into blocks of ", block);
   }
+  if (mode != "DCR" && mode != "CRD") return invalid("attribute 'mode' is '", mode, "', not DCR or CRD");
   int64_t height = shape[2] / block, width = shape[3] / block;
   Result split = node.build.reshape(node.input(0), {shape[0], shape[1], height, block, width, block});
-  return node.build.reshape(node.build.transpose(split, {0, 3, 5, 1, 2, 4}),
-                            {shape[0], shape[1] * block * block, height, width});
+  // The place in the block comes before the channel, or behind it.
+  const std::vector<int64_t> order =
+      mode == "DCR" ? std::vector<int64_t>{0, 3, 5, 1, 2, 4} : std::vector<int64_t>{0, 1, 3, 5, 2, 4};
+  return node.build.reshape(node.build.transpose(split, order), {shape[0], shape[1] * block * block, height, width});
 }
 
 }  // namespace hone::frontend

@@ -226,12 +226,24 @@ Result importRmsNormalization(NodeContext &node) {
 Result importSoftmax(NodeContext &node) { return normaliseExponentials(node, graph::Op::Softmax); }
 Result importLogSoftmax(NodeContext &node) { return normaliseExponentials(node, graph::Op::LogSoftmax); }
 
-// In inference nothing is dropped, and the mask says so.
+namespace {
+
+/// Whether the operand is a constant that says that every element stays.
+bool dropsNothing(const NodeContext &node, int ratio) {
+  const graph::ConstantData *constant = node.has(ratio) ? node.build.constant(node.input(ratio)) : nullptr;
+  return constant != nullptr && constant->type.elements() == 1 && graph::elementAsDouble(*constant, 0) == 0;
+}
+
+}  // namespace
+
+// In inference nothing is dropped, nor is with ratio 0, and the mask says so.
 Result importDropout(NodeContext &node) {
   Builder &build = node.build;
-  if (node.version() >= 12 && node.has(2)) {
+  if (node.version() >= 12 && node.has(2) && !dropsNothing(node, 1)) {
     HONE_ASSIGN_OR_RETURN(double training, node.constantNumber(2, "training_mode"));
-    if (training != 0) return unsupported("training_mode 1; export the model for inference");
+    if (training != 0) {
+      return unsupported("training_mode 1 with a ratio that is not known to be 0; export the model for inference");
+    }
   }
   if (node.isOutputUsed(1)) {
     DType dtype = node.version() < 10 ? node.dtype(0) : DType::Bool;

@@ -200,6 +200,7 @@ Result importReduceSumSquare(NodeContext &node);
 // ordering.cpp: what compares or adds up along an axis
 Result importArgMax(NodeContext &node);
 Result importArgMin(NodeContext &node);
+Result importCumProd(NodeContext &node);
 Result importCumSum(NodeContext &node);
 Result importHardmax(NodeContext &node);
 

@@ -1,4 +1,4 @@
-// Operators that compare or add up the elements along an axis: cumulative sums, positions of extremes, sorting.
+// Operators that compare or add up the elements along an axis: cumulative sums and products, positions of extremes.
 #include "compiler/frontend/onnx/ordering.h"
 
 #include <algorithm>
@@ -14,38 +14,46 @@ namespace {
 using tensor::KernelBuilder;
 using tensor::Scalar;
 
-// Sums along this many axes at most are computed to choose one at run time.
+// Totals along this many axes at most are computed to choose one at run time.
 constexpr int64_t kMostChoices = 4;
 
 Scalar integer(int64_t value, DType dtype) { return tensor::number(static_cast<double>(value), dtype); }
 
-// The axis is a scan dim; the sum so far is kept beside the result, in float where elements are shorter.
-Result cumulativeSum(Builder &build, ValueId data, int64_t axis, bool exclusive, bool reverse) {
+/// What is accumulated along an axis, and how.
+struct Accumulation {
+  ScalarOp op = ScalarOp::Add;  ///< or Mul
+  bool exclusive = false, reverse = false;
+};
+
+// The axis is a scan dim; the total so far is kept beside the result, in float where elements are shorter.
+Result accumulated(Builder &build, ValueId data, int64_t axis, const Accumulation &how) {
   const DType dtype = build.dtype(data), accumulator = accumulatorOf(dtype);
   const Shape shape = build.shape(data);
   const auto along = static_cast<size_t>(axis);
   const Shape rows = withoutAxis(shape, along);
 
-  KernelBuilder b("cumsum");
+  const bool isSum = how.op == ScalarOp::Add;
+  KernelBuilder b(isSum ? "cumsum" : "cumprod");
   const int x = b.input("data", shape, dtype), total = b.temporary("total", rows, accumulator);
   const int y = b.output("result", shape, dtype);
   const StageDims start = dimsOver(rows, "r"), all = dimsOver(shape, "i", {along});
   const Indices row = withoutAxis(all.at, along);
-  const tensor::Index step = !reverse ? all.at[along] : all.at[along] * -1 + (shape[along] - 1);
+  const tensor::Index step = !how.reverse ? all.at[along] : all.at[along] * -1 + (shape[along] - 1);
   const Indices element = withIndex(all.at, along, step);
   b.begin("start", start.dims);
-  b.put(integer(0, accumulator), total, start.at);
+  b.put(integer(isSum ? 0 : 1, accumulator), total, start.at);
   const auto add = [&] {
     b.begin("add", all.dims);
-    b.put(b.get(total, row) + tensor::cast(accumulator, b.get(x, element)), total, row);
+    const Scalar sofar = b.get(total, row), next = tensor::cast(accumulator, b.get(x, element));
+    b.put(tensor::apply(how.op, {sofar, next}), total, row);
   };
   const auto keep = [&] {
     b.begin("keep", all.dims);
     b.put(b.get(total, row), y, element);
   };
-  if (!exclusive) add();
+  if (!how.exclusive) add();
   keep();
-  if (exclusive) add();
+  if (how.exclusive) add();
   return build.compute(b.finish(), {data});
 }
 
@@ -134,10 +142,13 @@ Result importHardmax(NodeContext &node) {
   return build.reshape(build.cast(build.apply(ScalarOp::Equal, {place, all}), node.dtype(0)), shape);
 }
 
-Result importCumSum(NodeContext &node) {
+namespace {
+
+Result importAccumulation(NodeContext &node, ScalarOp op) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(int64_t exclusive, node.integer("exclusive", 0));
   HONE_ASSIGN_OR_RETURN(int64_t reverse, node.integer("reverse", 0));
+  const Accumulation how = {op, exclusive != 0, reverse != 0};
   if (node.dtype(0) == DType::Bool) return invalid("does not take bool");
   const int64_t rank = node.rank(0);
   if (!isInteger(node.dtype(1)) || build.type(node.input(1)).elements() != 1) {
@@ -146,19 +157,23 @@ Result importCumSum(NodeContext &node) {
   if (build.constant(node.input(1)) != nullptr) {
     HONE_ASSIGN_OR_RETURN(int64_t axis, node.constantInteger(1, "axis"));
     HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, rank));
-    return cumulativeSum(build, node.input(0), axis, exclusive != 0, reverse != 0);
+    return accumulated(build, node.input(0), axis, how);
   }
-  // Which axis it is shows at run time only: the sums along all of them are there to choose from.
+  // Which axis it is shows at run time only: the totals along all of them are there to choose from.
   if (rank < 1 || rank > kMostChoices) return unsupported("an axis that is computed, among ", rank);
   Result axis = build.cast(build.reshape(node.input(1), {}), DType::I64);
   axis = build.apply(ScalarOp::FloorMod, {axis, build.integer(DType::I64, rank)});
-  Result chosen = cumulativeSum(build, node.input(0), 0, exclusive != 0, reverse != 0);
+  Result chosen = accumulated(build, node.input(0), 0, how);
   for (int64_t i = 1; i < rank; ++i) {
     Result isThis = build.apply(ScalarOp::Equal, {axis, build.integer(DType::I64, i)});
-    Result sums = cumulativeSum(build, node.input(0), i, exclusive != 0, reverse != 0);
-    chosen = build.apply(ScalarOp::Select, {isThis, sums, chosen});
+    chosen = build.apply(ScalarOp::Select, {isThis, accumulated(build, node.input(0), i, how), chosen});
   }
   return chosen;
 }
+
+}  // namespace
+
+Result importCumSum(NodeContext &node) { return importAccumulation(node, ScalarOp::Add); }
+Result importCumProd(NodeContext &node) { return importAccumulation(node, ScalarOp::Mul); }
 
 }  // namespace hone::frontend

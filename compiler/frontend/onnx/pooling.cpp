@@ -111,7 +111,7 @@ Result importGlobalLpPool(NodeContext &node) {
   return root(node.build, sum, power);
 }
 
-// x / norm of the vector along one axis; 0 / 0 is what the definition says, and a vector of zeros gives it.
+// x / norm of the vector along one axis. Of a vector of zeros that is 0 / 0, and from version 22 on 0.
 Result importLpNormalization(NodeContext &node) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", -1));
@@ -120,7 +120,11 @@ Result importLpNormalization(NodeContext &node) {
   if (power != 1 && power != 2) return invalid("attribute 'p' is ", power, ", not 1 or 2");
   auto p = static_cast<double>(power);
   Result sum = build.reduce(graph::ReduceKind::Sum, raise(build, node.input(0), p), {axis}, true);
-  return build.apply(Op::Div, {node.input(0), root(build, sum, p)});
+  HONE_ASSIGN_OR_RETURN(ValueId norm, root(build, sum, p));
+  Result quotient = build.apply(Op::Div, {node.input(0), norm});
+  if (node.version() < 22) return quotient;
+  Result zero = build.number(build.dtype(norm), 0);
+  return build.apply(Op::Select, {build.apply(Op::Equal, {norm, zero}), zero, quotient});
 }
 
 // x / (bias + alpha / size * sum of squares in `size` channels around)^beta: the mean of the squares is an average

@@ -37,12 +37,18 @@ Result reduce(NodeContext &node, ReduceKind kind, Result data) {
   return node.build.reduce(kind, data, reduction.axes, reduction.keepDims);
 }
 
+/// The largest or smallest element; true is larger than false.
+Result reduceToExtreme(NodeContext &node, ReduceKind kind) {
+  if (node.dtype(0) != DType::Bool) return reduce(node, kind, node.input(0));
+  return node.build.cast(reduce(node, kind, node.build.cast(node.input(0), DType::U8)), DType::Bool);
+}
+
 Result square(NodeContext &node) { return node.build.apply(Op::Mul, {node.input(0), node.input(0)}); }
 
 }  // namespace
 
-Result importReduceMax(NodeContext &node) { return reduce(node, ReduceKind::Max, node.input(0)); }
-Result importReduceMin(NodeContext &node) { return reduce(node, ReduceKind::Min, node.input(0)); }
+Result importReduceMax(NodeContext &node) { return reduceToExtreme(node, ReduceKind::Max); }
+Result importReduceMin(NodeContext &node) { return reduceToExtreme(node, ReduceKind::Min); }
 Result importReduceProd(NodeContext &node) { return reduce(node, ReduceKind::Product, node.input(0)); }
 Result importReduceSum(NodeContext &node) { return reduce(node, ReduceKind::Sum, node.input(0)); }
 Result importReduceMean(NodeContext &node) { return reduce(node, ReduceKind::Mean, node.input(0)); }
