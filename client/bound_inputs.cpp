@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/tools/npz.h"
+#include "text/printable.h"
 
 namespace hone::client {
 
@@ -47,7 +48,7 @@ absl::StatusOr<std::vector<v1::BoundInput>> parseBoundInputs(const std::vector<s
       return absl::InvalidArgumentError(
           absl::StrCat("cannot read '", text, "' in --bind; expected NAME=VALUE, as axes=1,2 or shape=shape.npy"));
     v1::BoundInput input;
-    input.set_name(text.substr(0, equals));
+    input.set_name(text::asUtf8(text.substr(0, equals)));
     const std::string value = text.substr(equals + 1);
     if (absl::EndsWith(value, ".npy")) {
       auto tensor = readTensor(value);

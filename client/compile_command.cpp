@@ -14,7 +14,7 @@
 #include "client/service/connection.h"
 #include "client/service/job_run.h"
 #include "client/service/target.h"
-#include "runtime/printable.h"
+#include "text/printable.h"
 
 namespace hone::client {
 
@@ -55,7 +55,7 @@ struct Compilation {
     if (artifact.has_value())
       if (absl::Status got = transfer.get(job.result().artifact(), *artifact); !got.ok()) return got;
     fputs(result.printed().c_str(), stdout);
-    for (const std::string &note : result.notes()) fprintf(stderr, "note: %s\n", runtime::printable(note).c_str());
+    for (const std::string &note : result.notes()) fprintf(stderr, "note: %s\n", text::printable(note).c_str());
     for (const v1::Dump &dump : result.dumps()) {
       absl::Status status = writeWholeFile(absl::StrCat(flags.output, ".", dump.form()), dump.text());
       if (!status.ok()) return status;

@@ -11,6 +11,7 @@
 #include "client/bound_inputs.h"
 #include "client/command_line.h"
 #include "client/compile_values.h"
+#include "text/printable.h"
 
 namespace hone::client {
 
@@ -99,7 +100,7 @@ absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags) {
   if (!shapes.ok()) return shapes.status();
   for (const auto &[name, dims] : *shapes) {
     v1::InputShape &shape = *message.add_input_shapes();
-    shape.set_name(name);
+    shape.set_name(text::asUtf8(name));
     for (const int64_t dim : dims) shape.add_dims(dim);
   }
   auto bound = parseBoundInputs(flags.bind);

@@ -10,6 +10,7 @@
 #include "client/listing.h"
 #include "client/service/address.h"
 #include "client/service/config.h"
+#include "client/service/folders.h"
 #include "client/subcommands.h"
 
 namespace hone::client {
@@ -45,7 +46,9 @@ int add(const Invocation &invocation) {
   line.footer("Example:\n  hone context add lab localhost:9190\n");
   if (const auto code = line.read(invocation.arguments)) return *code;
   return report(changeConfig([&](Config &config) {
-    if (absl::Status status = checkName(name); !status.ok()) return status;
+    absl::Status status = checkName(name);
+    if (!user.empty()) status.Update(checkUser(user));
+    if (!status.ok()) return status;
     auto address = parseAddress(server);
     if (!address.ok()) return address.status();
     const bool isFirst = config.contexts.empty();

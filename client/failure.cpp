@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <string>
 
-#include "runtime/printable.h"
+#include "text/printable.h"
 
 namespace hone::client {
 
@@ -30,7 +30,7 @@ ExitCode exitCode(const absl::Status &status) {
 }
 
 int report(const absl::Status &status) {
-  if (!status.ok()) fprintf(stderr, "error: %s\n", runtime::printable(std::string(status.message())).c_str());
+  if (!status.ok()) fprintf(stderr, "error: %s\n", text::printable(std::string(status.message())).c_str());
   return static_cast<int>(exitCode(status));
 }
 

@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "client/nearest.h"
+#include "text/nearest.h"
 
 namespace hone::client {
 
@@ -39,7 +39,7 @@ absl::StatusOr<std::string> complete(const std::string &given, const std::vector
         absl::StrCat("ambiguous flag ", given, " could mean ", absl::StrJoin(candidates, ", ")));
   if (find(unsupported, given) != nullptr) return given;
   return absl::InvalidArgumentError(
-      absl::StrCat("unknown flag ", given, "; --help lists the flags", nearestOf(given, known)));
+      absl::StrCat("unknown flag ", given, "; --help lists the flags", text::nearestOf(given, known)));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "client/commands.h"
 #include "client/failure.h"
-#include "client/nearest.h"
+#include "text/nearest.h"
 
 namespace {
 
@@ -79,7 +79,7 @@ int dispatch(const std::string &name, const Invocation &invocation) {
   if (name.starts_with('-')) return wrongUsage(absl::StrCat("unknown flag ", name, "; a command comes first"));
   const std::vector<std::string> names = commandNames();
   return wrongUsage(absl::StrCat("unknown command '", name, "'; commands are ", absl::StrJoin(names, ", "),
-                                 hone::client::nearestOf(name, names)));
+                                 hone::text::nearestOf(name, names)));
 }
 
 }  // namespace
@@ -89,7 +89,8 @@ int main(int argc, char **argv) {
   invocation.commandLine.assign(argv, argv + argc);
   int next = 1;
   // TVMC takes -v before the command as well.
-  while (next < argc && std::string_view(argv[next]).starts_with("-v")) ++next;
+  while (next < argc && (std::string_view(argv[next]).starts_with("-v") || std::string_view(argv[next]) == "--verbose"))
+    ++next;
   if (next >= argc) {
     printHelp(stderr);
     return static_cast<int>(hone::client::ExitCode::WrongUsage);

@@ -13,7 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/programs.h"
 #include "client/result_status.h"
-#include "runtime/printable.h"
+#include "text/message.h"
+#include "text/printable.h"
 
 namespace hone::client {
 
@@ -52,13 +53,14 @@ absl::StatusOr<v1::Result> ask(Request request) {
   if (!program.ok()) return program.status();
   request.work.mutable_limits()->set_address_space_bytes(physicalBytes() + kReservedBytes);
   request.work.mutable_limits()->set_cpu_seconds(kCpuSeconds);
+  if (absl::Status status = text::checkUtf8(request.work); !status.ok()) return status;
   ProgressLine progress;
   auto end = runWorker(*program, request.work, request.files, progress);
   progress.clear();
   if (!end.ok()) return end.status();
   if (!end->result.has_value() || end->result->outcome() == v1::Result::DEFECT) return explainDeath(request, *end);
   if (absl::Status status = statusOf(*end->result, request.subject); !status.ok()) return status;
-  for (const std::string &note : end->result->notes()) fprintf(stderr, "note: %s\n", runtime::printable(note).c_str());
+  for (const std::string &note : end->result->notes()) fprintf(stderr, "note: %s\n", text::printable(note).c_str());
   return *std::move(end->result);
 }
 

@@ -9,7 +9,7 @@
 #include "client/request.h"
 #include "client/service/connection.h"
 #include "client/service/job_follow.h"
-#include "runtime/printable.h"
+#include "text/printable.h"
 #include "runtime/tools/run_options.h"
 
 namespace hone::client {
@@ -106,7 +106,7 @@ struct RemoteRun {
       if (absl::Status committed = outputs->commit(); !committed.ok()) return committed;
     }
     for (const std::string &note : job.result().result().notes())
-      fprintf(stderr, "note: %s\n", runtime::printable(note).c_str());
+      fprintf(stderr, "note: %s\n", text::printable(note).c_str());
     fputs(job.result().result().printed().c_str(), stdout);
     return absl::OkStatus();
   }

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/failure.h"
-#include "client/nearest.h"
+#include "text/nearest.h"
 
 namespace hone::client {
 
@@ -39,8 +39,8 @@ int runSubcommand(std::string_view command, std::string_view summary, std::span<
   Invocation rest{{invocation.arguments.begin() + 1, invocation.arguments.end()}, invocation.commandLine};
   for (const Subcommand &subcommand : subcommands)
     if (subcommand.name == name) return subcommand.run(rest);
-  return report(absl::InvalidArgumentError(
-      absl::StrCat("unknown subcommand '", name, "' of hone ", text, "; there are ", list, nearestOf(name, names))));
+  return report(absl::InvalidArgumentError(absl::StrCat("unknown subcommand '", name, "' of hone ", text,
+                                                        "; there are ", list, text::nearestOf(name, names))));
 }
 
 }  // namespace hone::client

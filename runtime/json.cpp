@@ -4,30 +4,12 @@
 #include <cmath>
 #include <set>
 
+#include "text/printable.h"
+
 namespace hone::runtime {
 namespace {
 
 constexpr int kMaxDepth = 32;
-
-/// Length of the UTF-8 sequence at the start of \p text; 0 when it is not valid (overlong, surrogate, truncated).
-size_t utf8Length(std::string_view text) {
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const auto continues = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    if (first == 0xE0 && byte(1) < 0xA0) return 0;
-    if (first == 0xED && byte(1) > 0x9F) return 0;
-    return continues(1) && continues(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    if (first == 0xF0 && byte(1) < 0x90) return 0;
-    if (first == 0xF4 && byte(1) > 0x8F) return 0;
-    return continues(1) && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
-}
 
 void appendUtf8(uint32_t code, std::string &output) {
   if (code < 0x80) {
@@ -159,7 +141,7 @@ class Parser {
         if (!parseEscape(output)) return false;
         continue;
       }
-      const size_t length = utf8Length(text_.substr(position_));
+      const size_t length = text::utf8Length(text_.substr(position_));
       if (length == 0) return fail("a string that is not UTF-8");
       output.append(text_.substr(position_, length));
       position_ += length;

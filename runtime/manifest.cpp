@@ -7,6 +7,7 @@
 
 #include "abi/hone_abi.h"
 #include "runtime/json.h"
+#include "text/tvm_artifact.h"
 
 namespace hone::runtime {
 namespace {
@@ -34,7 +35,7 @@ Status damaged(const Parts &...parts) {
 Status checkDigest(std::string_view text) {
   constexpr std::string_view kOpening = "{\n \"xxh3\": \"", kZeros = "0000000000000000";
   if (!text.starts_with(kOpening) || text.size() < kOpening.size() + kZeros.size())
-    return damaged("it does not open with its digest");
+    return text::isTvmGraph(text) ? refused(text::kTvmArtifact) : damaged("it does not open with its digest");
   const std::string_view stated = text.substr(kOpening.size(), kZeros.size());
   uint64_t digest = 0;
   const auto [end, error] = std::from_chars(stated.data(), stated.data() + stated.size(), digest, 16);

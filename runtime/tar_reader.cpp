@@ -4,7 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "runtime/printable.h"
+#include "text/printable.h"
+#include "text/tvm_artifact.h"
 
 namespace hone::runtime {
 namespace {
@@ -55,9 +56,7 @@ std::string_view *memberNamed(ArtifactMembers &members, std::string_view name) {
   return nullptr;
 }
 
-}  // namespace
-
-Result<ArtifactMembers> readTar(std::string_view tar) {
+Result<ArtifactMembers> readMembers(std::string_view tar) {
   ArtifactMembers members;
   size_t position = 0;
   while (true) {
@@ -66,7 +65,7 @@ Result<ArtifactMembers> readTar(std::string_view tar) {
     const std::string_view header = tar.substr(position, kBlock);
     if (isZero(header)) break;
     const std::string_view raw = header.substr(0, std::min<size_t>(header.find('\0'), 100));
-    const std::string name = printable(raw);
+    const std::string name = text::printable(raw);
     HONE_RT_RETURN_IF_ERROR(checkHeader(header, name, position));
     position += kBlock;
     const std::optional<uint64_t> size = parseOctal(header.substr(124, 12));
@@ -84,6 +83,14 @@ Result<ArtifactMembers> readTar(std::string_view tar) {
     return notAnArtifact("the end of the archive is missing, or something follows it");
   for (const char *name : {"mod.so", "mod.json", "mod.params"})
     if (!memberNamed(members, name)->data()) return notAnArtifact("it holds no '", name, "'");
+  return members;
+}
+
+}  // namespace
+
+Result<ArtifactMembers> readTar(std::string_view tar) {
+  Result<ArtifactMembers> members = readMembers(tar);
+  if (!members.ok() && text::isTvmArchive(tar)) return refused(text::kTvmArtifact);
   return members;
 }
 

@@ -24,6 +24,7 @@
 #include "server/store/data_lock.h"
 #include "server/store/sqlite_store.h"
 #include "server/tracker/tracker.h"
+#include "text/printable.h"
 
 namespace hone::server {
 
@@ -109,6 +110,10 @@ class Coordinator {
 // Before anything is touched: what will be refused is refused at once.
 absl::Status Coordinator::checkPlaces() {
   if (settings_.data.empty()) settings_.data = defaultDataFolder(settings_.isPrivate);
+  if (!text::isUtf8(settings_.data))
+    return absl::InvalidArgumentError(absl::StrCat("the data folder '", text::asUtf8(settings_.data),
+                                                   "' has a name that is not UTF-8, which messages with its paths have "
+                                                   "to be; set XDG_DATA_HOME or --data to another"));
   if (settings_.isPrivate) {
     if (settings_.socket.empty()) return absl::InvalidArgumentError("--private needs --socket");
     settings_.listen = {absl::StrCat("unix:", settings_.socket)};

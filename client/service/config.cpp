@@ -9,6 +9,7 @@
 #include "client/output_file.h"
 #include "client/service/file_lock.h"
 #include "client/service/folders.h"
+#include "text/printable.h"
 
 namespace hone::client {
 
@@ -81,6 +82,10 @@ absl::Status changeConfig(const std::function<absl::Status(Config &)> &change) {
   auto config = loadConfig();
   if (!config.ok()) return config.status();
   if (absl::Status changed = change(*config); !changed.ok()) return changed;
+  for (const auto &[name, context] : config->contexts)
+    for (const std::string &word : {name, context.server, context.user})
+      if (!text::isUtf8(word))
+        return absl::InvalidArgumentError(absl::StrCat("'", word, "' is not UTF-8, which contexts are kept in"));
   return writeWholeFile(*path, print(*config));
 }
 

@@ -34,7 +34,9 @@ absl::StatusOr<Endpoint> byContext(const std::string &wanted) {
     return absl::InvalidArgumentError(absl::StrCat("there is no context '", name, "'", namesOfContexts(*config)));
   auto endpoint = byAddress(found->second.server, absl::StrCat("context ", name),
                             wanted.empty() ? "" : absl::StrCat(" --context ", name));
-  if (endpoint.ok() && !found->second.user.empty()) endpoint->user = found->second.user;
+  if (!endpoint.ok() || found->second.user.empty()) return endpoint;
+  if (absl::Status status = checkUser(found->second.user); !status.ok()) return status;
+  endpoint->user = found->second.user;
   return endpoint;
 }
 

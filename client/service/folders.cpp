@@ -29,9 +29,11 @@ absl::StatusOr<fs::path> folder(const char *variable, const char *fallback) {
   return absl::NotFoundError(absl::StrCat("there is no home folder; set HOME or ", variable, " to a folder of yours"));
 }
 
+constexpr size_t kLongestName = 64;
+
 // What travels as metadata: some directories have names with blanks and more.
 bool isName(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+  return !text.empty() && text.size() <= kLongestName && std::all_of(text.begin(), text.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
            std::string_view("-_.@+").find(c) != std::string_view::npos;
   });
@@ -53,6 +55,12 @@ absl::Status makeFolder(const fs::path &folder) {
   if (mkdir(folder.c_str(), 0700) == 0 || (errno == EEXIST && fs::is_directory(folder, error))) return absl::OkStatus();
   const int reason = errno == EEXIST ? ENOTDIR : errno;
   return absl::UnavailableError(absl::StrCat("cannot create the folder '", folder.string(), "': ", strerror(reason)));
+}
+
+absl::Status checkUser(const std::string &user) {
+  if (isName(user)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the user '", user, "' is not 1 to ", kLongestName, " letters, digits and -_.@+"));
 }
 
 std::string loginName() {

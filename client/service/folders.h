@@ -19,6 +19,9 @@ absl::StatusOr<std::filesystem::path> stateFolder();
 /// Creates \p folder and those above it, for this user alone. UNAVAILABLE with the reason when that is not possible.
 absl::Status makeFolder(const std::filesystem::path &folder);
 
+/// INVALID_ARGUMENT unless \p user can travel as the name of who calls.
+absl::Status checkUser(const std::string &user);
+
 /// The login name; "uid-N" for a user without one.
 std::string loginName();
 

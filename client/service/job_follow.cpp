@@ -8,6 +8,7 @@
 #include "client/result_status.h"
 #include "client/service/service_error.h"
 #include "client/service/stubs.h"
+#include "text/message.h"
 
 namespace hone::client {
 
@@ -88,6 +89,7 @@ absl::StatusOr<v1::Job> follow(Connection &connection, const std::string &id, Pr
                                const OnEvent &onEvent) {
   Watch watch{connection, progress, onEvent, {}, {}};
   watch.request.set_id(id);
+  if (absl::Status status = text::checkUtf8(watch.request); !status.ok()) return status;
   auto giveUp = std::chrono::steady_clock::now() + kPatience;
   for (int attempt = 0;; ++attempt) {
     bool isPassing = false;

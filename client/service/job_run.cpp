@@ -8,6 +8,7 @@
 #include "client/service/job_follow.h"
 #include "client/service/pending_request.h"
 #include "client/service/service_error.h"
+#include "text/message.h"
 
 namespace hone::client {
 
@@ -53,6 +54,7 @@ absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags 
     auto spec = plan.prepare(transfer);
     if (!spec.ok()) return beforeSubmission(spec.status());
     v1::SubmitRequest request = requestFor(*std::move(spec), flags);
+    if (absl::Status status = text::checkUtf8(request); !status.ok()) return status;
     PendingRequest pending = PendingRequest::find(request, connection.endpoint());
     auto job = submit(connection, std::move(request), pending);
     if (!job.ok() && reasonOf(job.status()) == "MISSING_BLOB" && !isSecond) continue;

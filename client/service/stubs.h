@@ -13,6 +13,7 @@
 #include "hone/v1/fleet.grpc.pb.h"
 #include "hone/v1/jobs.grpc.pb.h"
 #include "hone/v1/server.grpc.pb.h"
+#include "text/message.h"
 
 namespace hone::client {
 
@@ -31,6 +32,7 @@ template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> unary(Connection &connection, Stub &stub,
                                grpc::Status (Stub::*method)(grpc::ClientContext *, const Request &, Response *),
                                const Request &request, const CallRules &rules = {}) {
+  if (absl::Status status = text::checkUtf8(request); !status.ok()) return status;
   Response response;
   absl::Status status = connection.call(
       rules, [&](grpc::ClientContext &context) { return (stub.*method)(&context, request, &response); });

@@ -15,6 +15,7 @@
 #include "client/service/folders.h"
 #include "client/service/service_error.h"
 #include "client/service/stubs.h"
+#include "text/printable.h"
 
 namespace hone::client {
 
@@ -90,7 +91,10 @@ absl::StatusOr<bool> Transfer::isMissing(const v1::Digest &digest) {
 }
 
 absl::StatusOr<v1::Digest> Transfer::put(int descriptor, const fs::path &path) {
-  if (connection_.endpoint().isPrivate()) return import(descriptor, path);
+  std::error_code error;
+  const fs::path whole = fs::absolute(path, error);
+  // A path that no message can hold is not sent: the bytes are.
+  if (connection_.endpoint().isPrivate() && text::isUtf8(whole.native())) return import(descriptor, whole);
   auto digest = digests_.of(descriptor, connection_.interrupts());
   if (!digest.ok()) return digest.status();
   auto missing = isMissing(*digest);
@@ -107,9 +111,8 @@ absl::StatusOr<v1::Digest> Transfer::import(int descriptor, const fs::path &path
     if (!missing.ok()) return missing.status();
     if (!*missing) return *std::move(known);
   }
-  std::error_code error;
   v1::ImportRequest request;
-  request.set_path(fs::absolute(path, error).string());
+  request.set_path(path.string());
   struct stat status{};
   fstat(descriptor, &status);
   auto response = unary(connection_, connection_.stubs().blobs, &v1::Blobs::Stub::Import, request,

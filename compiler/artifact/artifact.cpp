@@ -9,6 +9,7 @@
 #include "compiler/artifact/tar.h"
 #include "compiler/artifact/text.h"
 #include "compiler/base/status.h"
+#include "text/tvm_artifact.h"
 
 namespace hone::artifact {
 namespace {
@@ -85,6 +86,30 @@ absl::Status checkMember(std::string_view name, std::string_view bytes, const Me
   return absl::OkStatus();
 }
 
+/// The members alone, whatever they are.
+absl::StatusOr<Artifact> readMembers(std::string_view tar) {
+  HONE_ASSIGN_OR_RETURN(const std::vector<TarMember> members, readTar(tar));
+  Artifact artifact;
+  std::set<std::string> seen;
+  for (const TarMember &member : members) {
+    if (!seen.insert(member.name).second)
+      return absl::InvalidArgumentError(concat("the artifact holds '", member.name, "' twice"));
+    if (member.name == kModule)
+      artifact.moduleBytes = member.bytes;
+    else if (member.name == kJson)
+      artifact.json = member.bytes;
+    else if (member.name == kParameters)
+      artifact.parameterBytes = member.bytes;
+    else
+      return absl::InvalidArgumentError(
+          concat("the artifact holds '", member.name,
+                 "', which does not belong there; expected mod.so, mod.json and mod.params"));
+  }
+  for (const std::string_view name : {kModule, kJson, kParameters})
+    if (!seen.count(std::string(name))) return absl::InvalidArgumentError(concat("the artifact holds no '", name, "'"));
+  return artifact;
+}
+
 }  // namespace
 
 absl::Status verify(const ArtifactDescription &description, int64_t parameterBytes) {
@@ -112,25 +137,10 @@ absl::Status writeArtifact(const ArtifactDescription &description, std::string_v
 }
 
 absl::StatusOr<Artifact> readArtifact(std::string_view tar) {
-  HONE_ASSIGN_OR_RETURN(const std::vector<TarMember> members, readTar(tar));
-  Artifact artifact;
-  std::set<std::string> seen;
-  for (const TarMember &member : members) {
-    if (!seen.insert(member.name).second)
-      return absl::InvalidArgumentError(concat("the artifact holds '", member.name, "' twice"));
-    if (member.name == kModule)
-      artifact.moduleBytes = member.bytes;
-    else if (member.name == kJson)
-      artifact.json = member.bytes;
-    else if (member.name == kParameters)
-      artifact.parameterBytes = member.bytes;
-    else
-      return absl::InvalidArgumentError(
-          concat("the artifact holds '", member.name,
-                 "', which does not belong there; expected mod.so, mod.json and mod.params"));
-  }
-  for (const std::string_view name : {kModule, kJson, kParameters})
-    if (!seen.count(std::string(name))) return absl::InvalidArgumentError(concat("the artifact holds no '", name, "'"));
+  absl::StatusOr<Artifact> members = readMembers(tar);
+  if (!members.ok() && text::isTvmArchive(tar)) return absl::InvalidArgumentError(text::kTvmArtifact);
+  if (!members.ok()) return members.status();
+  Artifact artifact = *std::move(members);
   HONE_ASSIGN_OR_RETURN(ModJson content, parseModJson(artifact.json));
   HONE_RETURN_IF_ERROR(checkMember(kModule, artifact.moduleBytes, content.module));
   HONE_RETURN_IF_ERROR(checkMember(kParameters, artifact.parameterBytes, content.parameters));

@@ -7,6 +7,7 @@
 #include "abi/hone_abi.h"
 #include "compiler/artifact/digest.h"
 #include "compiler/artifact/text.h"
+#include "text/tvm_artifact.h"
 
 namespace hone::artifact {
 namespace {
@@ -247,7 +248,8 @@ std::string printModJson(const ModJson &content) {
 
 absl::StatusOr<ModJson> parseModJson(std::string_view text) {
   if (!text.starts_with(kOpening) || text.size() < kOpening.size() + kZeroDigest.size())
-    return absl::InvalidArgumentError("mod.json is damaged: it does not open with its digest");
+    return absl::InvalidArgumentError(text::isTvmGraph(text) ? text::kTvmArtifact
+                                                             : "mod.json is damaged: it does not open with its digest");
   std::string zeroed(text);
   zeroed.replace(kOpening.size(), kZeroDigest.size(), kZeroDigest);
   if (xxh3(zeroed) != text.substr(kOpening.size(), kZeroDigest.size()))

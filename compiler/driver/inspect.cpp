@@ -6,8 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "compiler/artifact/text.h"
 #include "compiler/driver/schedules_file.h"
+#include "text/printable.h"
 
 namespace hone::driver {
 
@@ -15,7 +15,7 @@ namespace {
 
 using absl::StrAppend;
 using absl::StrCat;
-using artifact::printable;
+using text::printable;
 
 std::string bytesText(int64_t bytes) {
   if (bytes >= 1 << 20) return absl::StrFormat("%.2f MiB", static_cast<double>(bytes) / (1 << 20));

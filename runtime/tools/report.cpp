@@ -6,8 +6,8 @@
 #include <iomanip>
 #include <numeric>
 
-#include "runtime/printable.h"
 #include "runtime/tools/element.h"
+#include "text/printable.h"
 
 namespace hone::runtime {
 namespace {
@@ -77,7 +77,7 @@ void printTop(const OutputReport &output, std::ostream &out) {
     values.push_back(value.str());
     width = std::max({width, indices.back().size(), values.back().size()});
   }
-  out << printable(output.name) << ":\n";
+  out << text::printable(output.name) << ":\n";
   for (const bool first : {true, false}) {
     out << (first ? "[[" : " [");
     for (const std::string &text : first ? indices : values) out << ' ' << std::setw(static_cast<int>(width)) << text;
@@ -100,8 +100,8 @@ void printProfile(const RunReport &report, std::ostream &out) {
   }
   const auto line = [&](const std::string &name, double milliseconds, int64_t operations) {
     const double rate = gigaflops(operations, milliseconds);
-    out << std::left << std::setw(static_cast<int>(width)) << printable(name).substr(0, 60) << std::right << std::fixed
-        << std::setprecision(4) << std::setw(12) << milliseconds << std::setprecision(1) << std::setw(9)
+    out << std::left << std::setw(static_cast<int>(width)) << text::printable(name).substr(0, 60) << std::right
+        << std::fixed << std::setprecision(4) << std::setw(12) << milliseconds << std::setprecision(1) << std::setw(9)
         << (total > 0 ? 100 * milliseconds / total : 0) << std::setw(11) << rate << std::setw(9)
         << (report.peakFlops > 0 ? 100 * rate * 1e9 / report.peakFlops : 0) << '\n';
   };

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <hone/runtime.hpp>
 
-#include "runtime/printable.h"
+#include "text/printable.h"
 #include "runtime/tools/peak.h"
 #include "runtime/tools/report.h"
 #include "runtime/tools/run_options.h"
@@ -219,7 +219,7 @@ int runTool(const std::string &program, const std::vector<std::string> &argument
   }
   RunReport report;
   const Status status = options.ok() ? runArtifact(*options, {out, err}, report) : options.status();
-  if (!status.ok()) err << "error: " << printable(status.message) << std::endl;
+  if (!status.ok()) err << "error: " << text::printable(status.message) << std::endl;
   return status.code;
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMostLabel = 256;
 constexpr size_t kMostName = 256;
+constexpr size_t kMostInputName = 4096;      // models' names are made by programs
 constexpr size_t kMostSchedules = 2 << 20;   // it is stored with the job, and a message has 4 MiB
 constexpr size_t kMostBoundBytes = 1 << 20;  // all of them together, for the same reason
 constexpr int kMostItems = 1000;
@@ -29,7 +30,7 @@ absl::Status checkBoundInputs(const v1::Compile &options) {
   HONE_CHECK(checkRange("the number of bound_inputs", options.bound_inputs_size(), 0, kMostItems));
   size_t bytes = 0;
   for (const v1::BoundInput &input : options.bound_inputs()) {
-    HONE_CHECK(checkLength("a bound input's name", input.name(), kMostName));
+    HONE_CHECK(checkLength("a bound input's name", input.name(), kMostInputName));
     if (input.value_case() == v1::BoundInput::VALUE_NOT_SET)
       return absl::InvalidArgumentError(absl::StrCat("the bound input '", input.name(), "' has no value"));
     HONE_CHECK(checkLength("a bound input's dtype", input.tensor().dtype(), kMostName));
@@ -51,7 +52,7 @@ absl::Status checkCompile(const v1::CompileJob &job) {
   HONE_CHECK(checkLength("target", options.target(), kMostName));
   HONE_CHECK(checkRange("the number of input_shapes", options.input_shapes_size(), 0, kMostItems));
   for (const v1::InputShape &shape : options.input_shapes()) {
-    HONE_CHECK(checkLength("an input's name", shape.name(), kMostName));
+    HONE_CHECK(checkLength("an input's name", shape.name(), kMostInputName));
     HONE_CHECK(checkRange(absl::StrCat("the rank of input '", shape.name(), "'"), shape.dims_size(), 0, kMostDims));
     // Negative: as the model has it.
     for (const int64_t dim : shape.dims())

@@ -92,6 +92,25 @@ ModelBuilder strangeNames() {
   return model;
 }
 
+/// Names that are not UTF-8, as programs of another encoding write them: "café", "naïve", "Fröb".
+ModelBuilder latinNames(const std::string &op) {
+  ModelBuilder model(13);
+  model.namedInput("caf\xE9", DType::F32, {"taille\xE9", "4"});
+  model.node(op, {"caf\xE9"}, {"na\xEFve"});
+  model.output("na\xEFve");
+  return model;
+}
+
+/// Names that are as long as a file's can be, and longer.
+ModelBuilder longNames() {
+  ModelBuilder model(13);
+  const std::string input(1000, 'i'), output(251, 'o');
+  model.namedInput(input, DType::F32, {"N", "4"});
+  model.node("Relu", {input}, {output});
+  model.output(output);
+  return model;
+}
+
 ModelBuilder elsewhere() {
   ModelBuilder model(13);
   model.input("x", DType::F32, {1, 4});
@@ -158,6 +177,11 @@ int main(int argc, char **argv) {
   write(argv[1], "unknown.onnx", unknownOperators());
   write(argv[1], "million.onnx", chain(1'000'000));
   write(argv[1], "strange.onnx", strangeNames());
+  write(argv[1], "latin.onnx", latinNames("Relu"));
+  write(argv[1], "latin-unknown.onnx",
+        latinNames("Fr\xF6"
+                   "b"));
+  write(argv[1], "long.onnx", longNames());
   write(argv[1], "elsewhere.onnx", elsewhere());
   write(argv[1], "circle.onnx", circle());
   write(argv[1], "immense.onnx", immense());

@@ -1,6 +1,9 @@
 """Everything that comes from outside and is wrong: one sentence, the documented exit code, no output file."""
+import io
+import json
 import os
 import random
+import tarfile
 
 from support import CliTest, read_npz, write_npz
 
@@ -92,6 +95,27 @@ class BadArtifactsAndTensors(CliTest):
         for name in names:
             self.refused("run", name, code=3)
             self.refused("inspect", name, code=3, words=[name])
+
+    def test_artifacts_of_tvm_are_called_so(self):
+        graph = {"nodes": [{"op": "null", "name": "data", "inputs": []}], "arg_nodes": [0], "heads": [[0, 0, 0]],
+                 "attrs": {}, "node_row_ptr": [0, 1]}
+        forms = {"classic": ["mod.so", "mod.json", "mod.params"], "objects": ["mod.tar", "mod.json", "mod.params"],
+                 "machine": ["lib.so"], "library": ["./metadata.json", "./codegen/host/lib/lib0.o"]}
+        for form, members in forms.items():
+            with tarfile.open(self.path(form + ".tar"), "w") as archive:
+                for member in members:
+                    content = json.dumps(graph).encode() if member == "mod.json" else b"\xb7\x9c\x04\x05" * 10
+                    info = tarfile.TarInfo(member)
+                    info.size = len(content)
+                    # As a file's own: python writes what is no whole number into a header before the member.
+                    info.mtime = 1700000000.25
+                    archive.addfile(info, io.BytesIO(content))
+            for command in ("run", "inspect"):
+                self.refused(command, form + ".tar", code=3, words=[form + ".tar", "TVM", "hone compile"])
+        os.makedirs(self.path("unpacked"))
+        with tarfile.open(self.path("classic.tar")) as archive:
+            archive.extractall(self.path("unpacked"), filter="data")
+        self.refused("run", "unpacked", code=3, words=["unpacked", "TVM", "hone compile"])
 
     def test_an_artifact_for_another_machine_is_refused(self):
         self.compile("classifier.onnx", "arm.tar", "--target", "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72")

@@ -5,7 +5,7 @@ import re
 import unittest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-SOURCES = ("client", "compiler", "runtime", "worker")
+SOURCES = ("client", "compiler", "runtime", "text", "worker")
 
 
 def literals():

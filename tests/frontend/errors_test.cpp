@@ -127,6 +127,19 @@ TEST(Errors, OfInputShapesNameWhatIsWrong) {
   expectError(model.bytes(), Code::kInvalidArgument, {"'a' [N]", "not bound"}, withShapes({{"a", {-1}}}));
 }
 
+// Whoever wrote the model in another encoding: names are taken, and shown as the flags take them.
+TEST(Errors, ShowNamesThatAreNotUtf8) {
+  ModelBuilder model(13);
+  model.namedInput("caf\xE9", DType::F32, {"taille\xE9", "4"});
+  model.node("Relu", {"caf\xE9"}, {"na\xEFve"});
+  model.output("na\xEFve");
+  expectError(model.bytes(), Code::kInvalidArgument, {R"('caf\xE9' [taille\xE9,4])", "not bound"});
+  auto graph = frontend::importModel(model.bytes(), withShapes({{R"(caf\xE9)", {2, 4}}}));
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_EQ(graph->inputs[0].name, R"(caf\xE9)");
+  EXPECT_EQ(graph->outputs[0].name, R"(na\xEFve)");
+}
+
 // A declared 0 is what exporters write for a dimension that they do not know, until somebody says that it is 0.
 TEST(Errors, TakeADeclaredZeroForUnknown) {
   ModelBuilder model(13);

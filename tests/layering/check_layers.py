@@ -9,10 +9,13 @@ import os
 import re
 import sys
 
-# folder -> folders of ours that it may include and link, besides itself.
+# What every folder may include: it includes nothing of ours.
+COMMON = "text"
+# folder -> folders of ours that it may include and link, besides itself and COMMON.
 COMPILER = ["compiler/base", "compiler/tensor", "compiler/graph", "compiler/plan", "compiler/schedule", "compiler/loop",
             "compiler/codegen", "compiler/frontend/build", "compiler/frontend/onnx", "compiler/samples", "compiler/artifact", "compiler/driver"]
 ALLOWED = {
+    COMMON: [],
     "abi": [],
     "runtime": ["abi"],
     "compiler/base": [],
@@ -48,9 +51,9 @@ THIRD_PARTY = {
     "llvm-c/": ["compiler/codegen"],
     "lld/": ["compiler/codegen"],
     "onnx/": ["compiler/frontend/onnx", "compiler/samples", "tests"],
-    "google/protobuf/": ["proto", "server", "worker", "client", "compiler/frontend/onnx", "compiler/samples", "tests"],
+    "google/protobuf/": ["text", "proto", "server", "worker", "client", "compiler/frontend/onnx", "compiler/samples", "tests"],
     "hone/v1/": ["proto", "server", "worker", "client", "tests", "bench"],
-    "absl/": ["compiler", "proto", "server", "worker", "client", "tests", "bench"],
+    "absl/": ["text", "compiler", "proto", "server", "worker", "client", "tests", "bench"],
     "nlohmann/": ["compiler/artifact", "compiler/driver", "server", "client", "tests", "bench"],
     "CLI/": ["client/command_line.cpp", "server", "worker", "bench", "tests/service"],
     "grpcpp/": ["server/rpc", "server", "worker", "client/service", "tests", "bench"],
@@ -89,7 +92,7 @@ def folder_of(path):
 
 def may_know(folder, other):
     allowed = ALLOWED[folder]
-    return folder == other or allowed is None or other in allowed
+    return folder == other or allowed is None or other == COMMON or other in allowed
 
 
 def files(root, suffixes):
@@ -194,7 +197,7 @@ def check_link_commands(ninja):
     """What the linker is told for the programs and libraries that people get."""
     problems = []
     forbidden = {
-        r"bin/hone": r"libhone_(?!proto|grpc|runtime|run_tool)\w+\.a|libLLVM|liblld|libsqlite",
+        r"bin/hone": r"libhone_(?!proto|grpc|runtime|run_tool|text)\w+\.a|libLLVM|liblld|libsqlite",
         r"bin/hone-run": r"libhone_(?!runtime|run_tool)\w+\.a|libLLVM|liblld|libabsl|libprotobuf",
         r"\S*libhone_runtime\.so\S*": r"libhone_\w+\.a|libLLVM|liblld|libabsl|libprotobuf",
     }

@@ -1,8 +1,6 @@
 // What a child's end means: a result, or a sentence about why there is none. Functions without state.
 #pragma once
 
-#include <string>
-
 #include "hone/v1/work.pb.h"
 #include "worker/agent/child.h"
 
@@ -11,8 +9,5 @@ namespace hone::worker {
 /// The result of \p work, whose child ended so. A child that died is a failed piece of work: WORK_FAILED for what ran
 /// out, DEFECT for a crash.
 v1::Result resultOf(ChildEnd &end, const v1::Work &work, double deadlineSeconds);
-
-/// Made fit for a protobuf string: bytes that are no UTF-8 become question marks.
-std::string asUtf8(std::string text);
 
 }  // namespace hone::worker

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "text/printable.h"
 #include "worker/agent/child_end.h"
 #include "worker/agent/sha256.h"
 
@@ -61,7 +62,8 @@ absl::StatusOr<v1::TargetDescription> describeTarget(ChildPool &children, const 
   (*child)->begin(work, {});
   (*child)->converse(std::chrono::steady_clock::now() + kLongest, cancellation, [](const v1::Progress &) {});
   ChildEnd end = (*child)->finish();
-  if (!end.log.empty()) log.info("children are", {{"state", std::string(absl::StripAsciiWhitespace(asUtf8(end.log)))}});
+  if (!end.log.empty())
+    log.info("children are", {{"state", std::string(absl::StripAsciiWhitespace(text::asUtf8(end.log)))}});
   v1::Result result = resultOf(end, work, 60);
   if (result.outcome() != v1::Result::DONE)
     return absl::UnavailableError(absl::StrCat("cannot learn this machine's target: ", result.sentence()));

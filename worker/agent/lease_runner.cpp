@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "text/printable.h"
 #include "worker/agent/child_end.h"
 
 namespace hone::worker {
@@ -33,7 +34,7 @@ bool isTimed(const v1::JobSpec &spec) {
 void setFailure(const absl::Status &status, v1::LeaseResult &lease) {
   v1::Result &result = *lease.mutable_result();
   result.Clear();
-  result.set_sentence(asUtf8(std::string(status.message())));
+  result.set_sentence(text::asUtf8({status.message().data(), status.message().size()}));
   switch (status.code()) {
     case absl::StatusCode::kInternal:
       lease.set_is_workers_fault(true);
@@ -165,7 +166,7 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const v1::Work &work,
     }
     end = (*child)->finish();
   }
-  result.set_log(asUtf8(end.log));
+  result.set_log(text::asUtf8(end.log));
   *result.mutable_result() = resultOf(end, work, lease.deadline_seconds());
   return absl::OkStatus();
 }

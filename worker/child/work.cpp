@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "text/message.h"
 
 namespace hone::worker {
 
@@ -59,6 +60,8 @@ v1::Result doWork(const v1::Work &work, const std::vector<Kind> &kinds, const Re
     result.set_outcome(outcomeOf(status.code()));
     result.set_sentence(std::string(status.message()));
   }
+  // Models, artifacts and arrays have words of any bytes.
+  text::makeUtf8(result);
   return result;
 }
 

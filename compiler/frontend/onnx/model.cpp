@@ -13,6 +13,7 @@
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/builder.h"
 #include "compiler/frontend/onnx/operators.h"
+#include "text/message.h"
 
 namespace hone::frontend {
 namespace {
@@ -99,6 +100,8 @@ absl::StatusOr<std::unique_ptr<onnx::ModelProto>> parseModel(std::string_view by
                    limits.nestingDepth, " messages");
   }
   if (!model->has_graph()) return invalid("the bytes are no ONNX model: there is no graph in them");
+  // Names of any bytes are taken; from here on they are those that a message shows.
+  text::makeUtf8(*model);
   return model;
 }
 

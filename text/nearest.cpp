@@ -1,11 +1,10 @@
-#include "client/nearest.h"
+#include "text/nearest.h"
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
-
-namespace hone::client {
+namespace hone::text {
 
 namespace {
 
@@ -28,17 +27,22 @@ size_t distance(std::string_view one, std::string_view other) {
 
 }  // namespace
 
-std::string nearestOf(std::string_view given, const std::vector<std::string> &known) {
-  const std::string *nearest = nullptr;
+std::string nearestOf(std::string_view given, const std::vector<std::string> &known, size_t most) {
   // A third of the letters may be wrong, and two of a short word.
-  size_t least = std::max<size_t>(2, given.size() / 3) + 1;
-  for (const std::string &word : known) {
-    const size_t away = distance(given, word);
-    if (away >= least || away >= word.size()) continue;
-    least = away;
-    nearest = &word;
+  const size_t farthest = std::max<size_t>(2, given.size() / 3);
+  std::vector<std::pair<size_t, std::string_view>> near;
+  for (const std::string &word : known)
+    if (const size_t away = distance(given, word); away <= farthest && away < word.size())
+      near.emplace_back(away, word);
+  std::stable_sort(near.begin(), near.end(),
+                   [](const auto &one, const auto &other) { return one.first < other.first; });
+  if (near.size() > most) near.resize(most);
+  std::string text;
+  for (const auto &[away, word] : near) {
+    text += text.empty() ? near.size() == 1 ? "; the nearest is " : "; the nearest are " : ", ";
+    text += word;
   }
-  return nearest == nullptr ? "" : absl::StrCat("; the nearest is ", *nearest);
+  return text;
 }
 
-}  // namespace hone::client
+}  // namespace hone::text
