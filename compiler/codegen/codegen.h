@@ -56,8 +56,13 @@ absl::StatusOr<std::string> linkModule(const std::vector<std::string> &objects,
 /// The machine this process runs on (`--target llvm`).
 TargetDescription hostTarget();
 
-/// TVM's form: "llvm [-mcpu=NAME] [-mattr=+a,-b] [-mtriple=T] [-num-cores=N]". Without -mcpu and -mtriple it
-/// is the host. INVALID_ARGUMENT names the unknown flag, CPU or feature and what is accepted.
+/// TVM's form: "llvm [-mcpu=NAME] [-mattr=+a,-b] [-mtriple=T] [-num-cores=N]". Without -mcpu and -mtriple, or with
+/// -mcpu=native, it is the host. INVALID_ARGUMENT names the unknown flag, CPU or feature and what is accepted, or says
+/// as checkTarget() why no code can be made for it.
 absl::StatusOr<TargetDescription> parseTarget(std::string_view text);
+
+/// Whether code can be made for \p target: its architecture and system are among those of a small table, and it has the
+/// extensions that all machines of the architecture have. INVALID_ARGUMENT names what is missing and what there is.
+absl::Status checkTarget(const TargetDescription &target);
 
 }  // namespace hone::codegen

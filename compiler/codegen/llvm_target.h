@@ -35,6 +35,15 @@ std::vector<std::string> knownFeatures(std::string_view triple);
 /// The CPU whose extensions every machine of the architecture has.
 std::string baselineCpu(std::string_view triple);
 
+/// Those of knownFeatures() that \p cpu has. INVALID_ARGUMENT names the nearest CPUs when there is no such one.
+absl::StatusOr<std::vector<std::string>> featuresOf(const std::string &triple, const std::string &cpu);
+
+/// The part of checkTarget() that asks for the triple only.
+absl::Status checkTriple(const std::string &triple);
+
+/// A triple of each architecture that code can be made for, as people write it.
+std::vector<std::string> buildableTriples();
+
 /// "+a,-b,…": \p target's features on, the other known ones off.
 std::string featureString(const TargetDescription &target);
 

@@ -17,6 +17,7 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include "text/nearest.h"
 
 namespace hone::codegen {
 namespace {
@@ -97,25 +98,42 @@ absl::StatusOr<Flags> readFlags(const std::string &text) {
 }
 
 template <typename Table>
-std::string keysOf(const Table &table) {
-  return absl::StrJoin(table, ", ", [](std::string *out, const auto &row) { out->append(row.Key); });
+std::vector<std::string> keysOf(const Table &table) {
+  std::vector<std::string> keys;
+  for (const auto &row : table) keys.emplace_back(row.Key);
+  return keys;
 }
 
-absl::StatusOr<std::unique_ptr<llvm::MCSubtargetInfo>> subtarget(const std::string &triple, const std::string &cpu) {
+using Subtarget = std::unique_ptr<llvm::MCSubtargetInfo>;
+
+/// With an empty \p cpu: what all of the architecture have. LLVM prints to stderr about a name that it does not know.
+Subtarget createSubtarget(const std::string &triple, const std::string &cpu) {
   initializeLlvm();
   std::string error;
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
-  if (target == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("unknown target triple '", triple, "': ", error));
+  return Subtarget(target == nullptr ? nullptr : target->createMCSubtargetInfo(triple, cpu, ""));
+}
+
+absl::Status unknownCpu(const std::string &cpu, const std::string &triple, const llvm::MCSubtargetInfo &base) {
+  constexpr size_t kMostNames = 4;
+  for (const std::string &other : buildableTriples()) {
+    const Subtarget machine = createSubtarget(other, "");
+    if (machine != nullptr && machine->isCPUStringValid(cpu))
+      return absl::InvalidArgumentError(absl::StrCat("CPU '", cpu, "' is none of triple '", triple,
+                                                     "'; for its own architecture add -mtriple=", other));
   }
-  // With an empty name first: LLVM prints to stderr about a name that it does not know.
-  std::unique_ptr<llvm::MCSubtargetInfo> base(target->createMCSubtargetInfo(triple, "", ""));
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown CPU '", cpu, "' for triple '", triple, "'",
+                   text::nearestOf(cpu, keysOf(base.getAllProcessorDescriptions()), kMostNames), "; ",
+                   baselineCpu(triple), " is any machine of that architecture, native is this one"));
+}
+
+absl::StatusOr<Subtarget> subtarget(const std::string &triple, const std::string &cpu) {
+  HONE_RETURN_IF_ERROR(checkTriple(triple));
+  const Subtarget base = createSubtarget(triple, "");
   if (base == nullptr) return absl::InvalidArgumentError(absl::StrCat("no code generator for triple '", triple, "'"));
-  if (!base->isCPUStringValid(cpu)) {
-    return absl::InvalidArgumentError(absl::StrCat("unknown CPU '", cpu, "' for triple '", triple, "'; known are ",
-                                                   keysOf(base->getAllProcessorDescriptions())));
-  }
-  return std::unique_ptr<llvm::MCSubtargetInfo>(target->createMCSubtargetInfo(triple, cpu, ""));
+  if (!base->isCPUStringValid(cpu)) return unknownCpu(cpu, triple, *base);
+  return createSubtarget(triple, cpu);
 }
 
 /// Applies "+a,-b" to \p info; what a feature implies comes with it.
@@ -130,8 +148,7 @@ absl::Status applyAttributes(const std::string &attributes, llvm::MCSubtargetInf
     if (std::none_of(rows.begin(), rows.end(), [&](const auto &row) { return row.Key == entry.substr(1); })) {
       std::vector<std::string> known = knownFeatures(triple);
       return absl::InvalidArgumentError(absl::StrCat("unknown feature '", entry.substr(1), "' for triple '", triple,
-                                                     "'; known are ",
-                                                     known.empty() ? keysOf(rows) : absl::StrJoin(known, ", ")));
+                                                     "'; known are ", absl::StrJoin(known, ", ")));
     }
     info.ApplyFeatureFlag(entry);
   }
@@ -146,7 +163,19 @@ std::vector<std::string> enabledFeatures(const llvm::MCSubtargetInfo &info, cons
   return features;
 }
 
+/// A triple that names no system means Linux, the only one that code is made for.
+std::string readTriple(const std::string &text) {
+  llvm::Triple triple(llvm::Triple::normalize(text));
+  if (triple.getOSName().empty() || triple.getOSName() == "unknown") triple.setOS(llvm::Triple::Linux);
+  return llvm::Triple::normalize(triple.str());
+}
+
 }  // namespace
+
+absl::StatusOr<std::vector<std::string>> featuresOf(const std::string &triple, const std::string &cpu) {
+  HONE_ASSIGN_OR_RETURN(const Subtarget info, subtarget(triple, cpu));
+  return enabledFeatures(*info, triple);
+}
 
 TargetDescription hostTarget() {
   TargetDescription target;
@@ -170,10 +199,16 @@ absl::StatusOr<TargetDescription> parseTarget(std::string_view text) {
   HONE_ASSIGN_OR_RETURN(Flags flags, readFlags(std::string(text)));
   TargetDescription host = hostTarget();
   TargetDescription target;
-  target.triple = flags.triple.empty() ? host.triple : llvm::Triple::normalize(flags.triple);
-  bool sameMachine =
-      flags.triple.empty() || llvm::Triple(target.triple).getArch() == llvm::Triple(host.triple).getArch();
-  if (flags.cpu.empty() && flags.triple.empty()) {
+  target.triple = flags.triple.empty() ? host.triple : readTriple(flags.triple);
+  HONE_RETURN_IF_ERROR(checkTriple(target.triple));
+  const bool sameMachine = llvm::Triple(target.triple).getArch() == llvm::Triple(host.triple).getArch();
+  const bool isNative = flags.cpu == "native";
+  if (isNative && !sameMachine) {
+    return absl::InvalidArgumentError(absl::StrCat("-mcpu=native is this machine, of triple '", host.triple,
+                                                   "', and none of triple '", target.triple, "'; name its CPU"));
+  }
+  if (isNative || (flags.cpu.empty() && flags.triple.empty())) {
+    host.triple = target.triple;
     target = host;
     if (!flags.attributes.empty()) {
       // The host's own list, not what its name implies: a virtual machine may hide extensions.
@@ -191,6 +226,7 @@ absl::StatusOr<TargetDescription> parseTarget(std::string_view text) {
   }
   setRegisters(target);
   if (flags.cores > 0) target.cores = flags.cores;
+  HONE_RETURN_IF_ERROR(checkTarget(target));
   return target;
 }
 

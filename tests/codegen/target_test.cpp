@@ -77,10 +77,47 @@ TEST(Target, CoresAndSpelling) {
   EXPECT_EQ(parsed("llvm -mcpu \"haswell\"").cpu, "haswell");
 }
 
+TEST(Target, NativeIsTheHost) {
+  EXPECT_EQ(parsed("llvm -mcpu=native"), hostTarget());
+  EXPECT_EQ(parsed("llvm -mcpu=native -mtriple=" + hostTarget().triple), hostTarget());
+  EXPECT_EQ(parsed("llvm -mcpu=native -num-cores=7").cores, 7);
+  auto other = parseTarget(parsed("llvm").triple.starts_with("x86_64") ? "llvm -mcpu=native -mtriple=aarch64-linux-gnu"
+                                                                       : "llvm -mcpu=native -mtriple=x86_64-linux-gnu");
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(Target, WithoutASystemIsLinux) {
+  EXPECT_EQ(parsed("llvm -mtriple=aarch64").triple, "aarch64-unknown-linux");
+  EXPECT_EQ(parsed("llvm -mtriple=x86_64-linux-musl").triple, "x86_64-unknown-linux-musl");
+}
+
+// Whoever made the description up: the worker gets it without the text that it came from.
+TEST(Target, ThatCannotBeBuiltForIsRefused) {
+  const TargetDescription good = parsed("llvm -mtriple=x86_64-linux-gnu -mcpu=haswell");
+  EXPECT_TRUE(checkTarget(good).ok()) << checkTarget(good);
+  EXPECT_TRUE(checkTarget(parsed("llvm -mtriple=aarch64-linux-gnu")).ok());
+  const auto refused = [](const TargetDescription &target, const std::string &mentions) {
+    const absl::Status status = checkTarget(target);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_NE(std::string(status.message()).find(mentions), std::string::npos) << status;
+  };
+  for (const char *triple : {"", "riscv64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "arm64-apple-macosx14",
+                             "x86_64-unknown-linux-gnux32", "aarch64_be-unknown-linux-gnu"}) {
+    TargetDescription target = good;
+    target.triple = triple;
+    refused(target, "it compiles for x86_64-linux-gnu and aarch64-linux-gnu");
+  }
+  TargetDescription without = good;
+  std::erase(without.features, "sse2");
+  refused(without, "without sse2");
+  without.features.clear();
+  refused(without, "without sse, sse2");
+}
+
 TEST(Target, MistakesNameWhatIsAccepted) {
   std::vector<std::pair<std::string, std::string>> mistakes = {{"cuda", "llvm"},
                                                                {"", "llvm"},
-                                                               {"llvm -mcpu=pentium17", "haswell"},
+                                                               {"llvm -mcpu=haswel", "haswell"},
                                                                {"llvm -mattr=+avx9000", "avx2"},
                                                                {"llvm -mattr=avx2", "+avx2"},
                                                                {"llvm -speed=11", "-num-cores"},

@@ -32,8 +32,8 @@ absl::StatusOr<TargetDescription> resolveTarget(const std::string &text) {
   return target;
 }
 
-// Another process may have made it up: numbers that the compiler divides by must make sense. Names are checked where
-// LLVM is asked for that CPU.
+// Another process may have made it up: numbers that the compiler divides by must make sense. The CPU's name tunes, and
+// is checked where LLVM is asked for it.
 absl::StatusOr<TargetDescription> targetOf(const v1::TargetDescription &message) {
   constexpr int64_t kMost = int64_t{1} << 40;
   for (const int64_t number : {message.vector_bytes(), message.vector_registers(), message.l1_bytes(),
@@ -52,6 +52,7 @@ absl::StatusOr<TargetDescription> targetOf(const v1::TargetDescription &message)
   target.l2Bytes = message.l2_bytes();
   target.l3Bytes = message.l3_bytes();
   target.cores = message.cores();
+  if (absl::Status status = codegen::checkTarget(target); !status.ok()) return asUsage(status);
   return target;
 }
 
