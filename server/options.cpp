@@ -120,7 +120,10 @@ std::string valueText(const Option &option) {
   const bool isBytes = option.unit == Option::Unit::Bytes;
   return std::visit(Overload{[](const bool *value) { return std::string(*value ? "true" : "false"); },
                              [](const int32_t *value) { return absl::StrCat(*value); },
-                             [&](const int64_t *value) { return isBytes ? bytesText(*value) : absl::StrCat(*value); },
+                             [&](const int64_t *value) {
+                               if (isBytes) return *value < 0 ? std::string() : bytesText(*value);
+                               return absl::StrCat(*value);
+                             },
                              [](const std::string *value) { return *value; },
                              [](const std::vector<std::string> *value) { return absl::StrJoin(*value, ", "); },
                              [](const absl::Duration *value) { return durationText(*value); }},
@@ -171,6 +174,13 @@ std::string optionsMarkdown() {
                     option.help, " |\n");
   }
   return text;
+}
+
+int64_t defaultDiskReserve(bool isPrivate, int64_t diskBytes) {
+  constexpr int64_t kShared = int64_t{1} << 30;
+  constexpr int64_t kPrivate = int64_t{64} << 20;
+  constexpr int64_t kPart = 64;
+  return isPrivate ? std::min(kPrivate, diskBytes / kPart) : kShared;
 }
 
 std::string defaultDataFolder(bool isPrivate) {

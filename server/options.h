@@ -31,7 +31,7 @@ struct Settings {
   absl::Duration idle = absl::Minutes(10);
 
   absl::Duration drainTimeout = absl::Minutes(2);
-  int64_t diskReserve = int64_t{1} << 30;
+  int64_t diskReserve = -1;  ///< below 0: defaultDiskReserve()
   Policy policy;
   RpcLimits limits;
 };
@@ -62,6 +62,10 @@ absl::Status readValue(const Option &option, const std::vector<std::string> &tex
 
 /// The table as the operator's guide shows it.
 std::string optionsMarkdown();
+
+/// 1 GiB; for the private coordinator, which must work in a home that is nearly full, a 64th of its disk of
+/// \p diskBytes and at most 64 MiB.
+int64_t defaultDiskReserve(bool isPrivate, int64_t diskBytes);
 
 /// $XDG_DATA_HOME/hone for the private coordinator, $XDG_DATA_HOME/hone-server for a shared one.
 std::string defaultDataFolder(bool isPrivate);

@@ -8,9 +8,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <random>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -138,6 +140,11 @@ absl::Status Coordinator::openData() {
   auto store = openSqliteStore({.folder = settings_.data}, *failpoints_);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
+  if (settings_.diskReserve < 0) {
+    std::error_code error;
+    const auto disk = std::filesystem::space(settings_.data, error);
+    settings_.diskReserve = defaultDiskReserve(settings_.isPrivate, error ? 0 : static_cast<int64_t>(disk.capacity));
+  }
   auto blobs = BlobFolder::open({.root = settings_.data, .reserveBytes = settings_.diskReserve}, *failpoints_);
   if (!blobs.ok()) return blobs.status();
   blobs_ = *std::move(blobs);

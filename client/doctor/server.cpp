@@ -37,7 +37,9 @@ void checkDisk(const v1::Capabilities &server, Findings &findings) {
   const std::string text =
       absl::StrCat("the server's disk has ", megabytes(left), " left; uploads are refused below ", megabytes(reserve));
   if (left <= reserve)
-    findings.push_back({Health::Broken, "disk", text, "make room on the server's data disk, or shorten its retention"});
+    findings.push_back({Health::Broken, "disk", text,
+                        "make room on the server's data disk, shorten its retention, or lower its disk-reserve "
+                        "(HONE_SERVER_DISK_RESERVE when it starts)"});
   else if (left < 2 * reserve)
     findings.push_back({Health::Warning, "disk", text, "make room on the server's data disk soon"});
   else

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/programs.h"
 #include "client/service/connection.h"
+#include "client/service/detached_process.h"
 #include "client/service/file_lock.h"
 #include "client/service/folders.h"
 
@@ -37,7 +38,6 @@ using std::chrono::steady_clock;
 constexpr seconds kStartTime{60};  // a big store is checked at the start
 constexpr seconds kEndTime{20};
 constexpr milliseconds kPause{20};
-constexpr int kReadyDescriptor = 3;
 constexpr int kFirstFreeDescriptor = 16;
 constexpr uintmax_t kLongestLog = 4 << 20;
 
@@ -93,34 +93,6 @@ class Descriptor {
   int number_;
 };
 
-// A process of a session of its own, which lives on without us. Its standard output and error go to \p log, and
-// \p ready becomes its descriptor kReadyDescriptor.
-absl::StatusOr<pid_t> spawnDetached(const std::vector<std::string> &command, int log, int ready) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, log, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, ready, kReadyDescriptor);
-  // It must not keep the folder of whoever came first from being unmounted.
-  posix_spawn_file_actions_addchdir_np(&actions, "/");
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
-  std::vector<char *> arguments;
-  for (const std::string &word : command) arguments.push_back(const_cast<char *>(word.c_str()));
-  arguments.push_back(nullptr);
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, arguments[0], &actions, &attributes, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return absl::UnavailableError(absl::StrCat("cannot start '", command[0], "': ", strerror(error)));
-  return pid;
-}
-
 // Until the coordinator says that it serves, or closes the pipe by ending.
 absl::StatusOr<bool> waitUntilReady(int pipe, Interrupts &interrupts) {
   const auto end = steady_clock::now() + kStartTime;
@@ -159,8 +131,9 @@ absl::Status start(const PrivatePaths &paths, Interrupts &interrupts) {
   uintmax_t from = fs::file_size(paths.log, error);
   const bool isLong = !error && from > kLongestLog;
   if (error || isLong) from = 0;
-  const Descriptor log(
-      open(paths.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (isLong ? O_TRUNC : 0), 0600));
+  Descriptor lowLog(open(paths.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (isLong ? O_TRUNC : 0), 0600));
+  // Numbers beyond those that the descriptors get in the child.
+  const Descriptor log(fcntl(lowLog.get(), F_DUPFD_CLOEXEC, kFirstFreeDescriptor));
   if (log.get() < 0)
     return absl::UnavailableError(absl::StrCat("cannot write '", paths.log.string(), "': ", strerror(errno),
                                                "; set XDG_DATA_HOME to a folder that can be written"));
@@ -168,7 +141,6 @@ absl::Status start(const PrivatePaths &paths, Interrupts &interrupts) {
   if (pipe2(ends, O_CLOEXEC) != 0) return absl::UnavailableError(absl::StrCat("cannot make a pipe: ", strerror(errno)));
   const Descriptor reading(ends[0]);
   Descriptor low(ends[1]);
-  // A number of its own, so that the copy in the child is not closed on exec.
   Descriptor writing(fcntl(low.get(), F_DUPFD_CLOEXEC, kFirstFreeDescriptor));
   low.reset();
   auto pid = spawnDetached({program->string(), "--private", "--data", paths.data.string(), "--socket",
@@ -177,7 +149,14 @@ absl::Status start(const PrivatePaths &paths, Interrupts &interrupts) {
   writing.reset();
   if (!pid.ok()) return pid.status();
   auto ready = waitUntilReady(reading.get(), interrupts);
-  if (ready.ok() && *ready) return absl::OkStatus();
+  if (ready.ok() && *ready) {
+    if (const std::string burden = inheritedBurden(*pid); !burden.empty())
+      fprintf(stderr,
+              "note: the private server keeps %s from the process that started it, for all who use it; "
+              "`hone server stop`, and a command from elsewhere, start it without\n",
+              burden.c_str());
+    return absl::OkStatus();
+  }
   // It is of no use to anybody: nobody has been told of it.
   if (!ready.ok()) kill(*pid, SIGTERM);
   int status = 0;

@@ -41,7 +41,8 @@ absl::Status UploadSlots::take(const std::string &user, int64_t bytes, int64_t s
         absl::ResourceExhaustedError(absl::StrCat("the blob has ", bytes, " bytes, and the coordinator's disk has ",
                                                   freeBytes, " free, of which ", limits_.reserveBytes, " are kept and ",
                                                   bytes_, " promised to other uploads")),
-        "DISK_FULL", "make space on the coordinator's disk, or ask the operator to");
+        "DISK_FULL",
+        "make space on the coordinator's disk, or lower its disk-reserve (HONE_SERVER_DISK_RESERVE when it starts)");
   Use &changed = users_[user];
   ++changed.count;
   changed.bytes += bytes;

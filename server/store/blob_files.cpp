@@ -50,9 +50,9 @@ fs::path BlobFiles::blob(const std::string &sha256) const {
 absl::Status BlobFiles::checkSpace(int64_t bytes) const {
   const int64_t free = freeBytes(root_);
   if (free - reserveBytes_ >= bytes) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat("the server's disk has ", free, " bytes free, of which ",
-                                                   reserveBytes_, " are kept in reserve, and ", bytes,
-                                                   " are needed: free space in '", root_.string(), "'"));
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the server's disk has ", free, " bytes free, of which ", reserveBytes_, " are kept in reserve, and ", bytes,
+      " are needed: free space in '", root_.string(), "', or lower disk-reserve (HONE_SERVER_DISK_RESERVE)"));
 }
 
 absl::Status BlobFiles::publish(const Descriptor &file, const fs::path &from, const v1::Digest &digest) {
