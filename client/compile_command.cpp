@@ -66,6 +66,8 @@ struct Compilation {
 };
 
 absl::Status compile(const CompileFlags &flags, const Invocation &invocation) {
+  if (!flags.job.detach)
+    if (absl::Status apart = checkOutputs(outputPaths(flags), inputPaths(flags)); !apart.ok()) return apart;
   auto options = compileMessage(flags);
   if (!options.ok()) return options.status();
   auto endpoint = chooseEndpoint(flags.server);

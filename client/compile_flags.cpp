@@ -88,6 +88,21 @@ void declareCompileFlags(CommandLine &line, CompileFlags &flags) {
   line.flag("-v,--verbose", flags.verbosity, "say more; may be repeated");
 }
 
+std::vector<std::string> inputPaths(const CompileFlags &flags) {
+  std::vector<std::string> paths = {flags.model, flags.schedules};
+  if (flags.target.ends_with(".json")) paths.push_back(flags.target);
+  for (const std::string &bound : flags.bind)
+    if (bound.ends_with(".npy")) paths.push_back(bound.substr(bound.rfind('=') + 1));
+  return paths;
+}
+
+std::vector<std::string> outputPaths(const CompileFlags &flags) {
+  std::vector<std::string> paths;
+  if (flags.stopAfter.empty()) paths.push_back(flags.output);
+  for (const std::string &form : listOf(flags.dumpCode)) paths.push_back(absl::StrCat(flags.output, ".", form));
+  return paths;
+}
+
 absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags) {
   if (absl::Status status = checkFormats(flags); !status.ok()) return status;
   if (!flags.key.empty() && (flags.target != "llvm" || !flags.targetKeys.empty()))

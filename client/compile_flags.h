@@ -41,6 +41,11 @@ struct CompileFlags {
 
 void declareCompileFlags(CommandLine &line, CompileFlags &flags);
 
+/// The files that the command reads.
+std::vector<std::string> inputPaths(const CompileFlags &flags);
+/// The files that it writes.
+std::vector<std::string> outputPaths(const CompileFlags &flags);
+
 /// Everything but the target's description and the files. INVALID_ARGUMENT for values without meaning.
 absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags);
 

@@ -33,7 +33,11 @@ absl::StatusOr<std::string> complete(const std::string &given, const std::vector
     if (flag.name == given) return given;
     if (!isFamily(flag) && flag.name.starts_with(given)) candidates.emplace_back(flag.name);
   }
-  if (candidates.size() == 1) return candidates.front();
+  // Where the others only go on where one of them ends, that one is meant: --out is --output beside --output-format.
+  const auto shortest = std::min_element(candidates.begin(), candidates.end(),
+                                         [](const auto &one, const auto &other) { return one.size() < other.size(); });
+  const auto goesOn = [&](const std::string &name) { return name.starts_with(*shortest); };
+  if (shortest != candidates.end() && std::all_of(candidates.begin(), candidates.end(), goesOn)) return *shortest;
   if (candidates.size() > 1)
     return absl::InvalidArgumentError(
         absl::StrCat("ambiguous flag ", given, " could mean ", absl::StrJoin(candidates, ", ")));

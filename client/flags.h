@@ -22,8 +22,8 @@ struct UnsupportedFlag {
 std::span<const UnsupportedFlag> unsupportedCompileFlags();
 
 /// \p arguments with every long flag spelled out. \p known: the long flags of the command, with dashes. An exact match
-/// wins over a prefix; arguments after "--" stay as they are. INVALID_ARGUMENT for flags that are unknown, ambiguous or
-/// not supported.
+/// wins over a prefix, and a flag over those that go on where it ends; arguments after "--" stay as they are.
+/// INVALID_ARGUMENT for flags that are unknown, ambiguous or not supported.
 absl::StatusOr<std::vector<std::string>> resolveFlags(const std::vector<std::string> &arguments,
                                                       const std::vector<std::string> &known,
                                                       std::span<const UnsupportedFlag> unsupported);

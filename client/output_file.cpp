@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "runtime/tools/output_path.h"
 
 namespace hone::client {
 
@@ -55,7 +56,7 @@ absl::StatusOr<OutputFile> OutputFile::create(const fs::path &path) {
   file.nameless_ = file.descriptor_ >= 0 && access(linkOf(file.descriptor_).c_str(), F_OK) == 0;
   if (!file.nameless_) {
     if (file.descriptor_ >= 0) close(file.descriptor_);
-    std::string pattern = (folder / absl::StrCat(".", file.path_.filename().string(), ".XXXXXX")).string();
+    std::string pattern = (folder / ".hone-XXXXXX").string();
     file.descriptor_ = mkostemp(pattern.data(), O_CLOEXEC);
     if (file.descriptor_ < 0) return cannotWrite(path, strerror(errno));
     file.temporary_ = pattern;
@@ -105,7 +106,8 @@ absl::Status OutputFile::name() {
   constexpr int kMostTries = 100;
   for (int number = 0; number < kMostTries; ++number) {
     fs::path name = path_;
-    name.replace_filename(absl::StrCat(".", path_.filename().string(), ".", getpid(), ".", number));
+    // Without the file's own, which may be as long as a name can be.
+    name.replace_filename(absl::StrCat(".hone-", getpid(), "-", number));
     if (linkat(AT_FDCWD, linkOf(descriptor_).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
       nameless_ = false;
       temporary_ = std::move(name);
@@ -125,6 +127,13 @@ absl::Status OutputFile::commit() {
   if (temporary_.empty()) return absl::OkStatus();
   if (rename(temporary_.c_str(), path_.c_str()) != 0) return cannotWrite(path_, strerror(errno));
   temporary_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status checkOutputs(const std::vector<std::string> &outputs, const std::vector<std::string> &inputs) {
+  for (const std::string &output : outputs)
+    if (const runtime::Status status = runtime::checkOutputPath(output, inputs); !status.ok())
+      return absl::InvalidArgumentError(status.message);
   return absl::OkStatus();
 }
 

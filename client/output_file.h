@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -40,6 +41,9 @@ class OutputFile {
   std::filesystem::path path_;
   std::filesystem::path temporary_;  // empty when it has no name, and when writing in place (a device or a pipe)
 };
+
+/// INVALID_ARGUMENT when one of \p outputs is one of \p inputs, by whatever spelling, and through links of either kind.
+absl::Status checkOutputs(const std::vector<std::string> &outputs, const std::vector<std::string> &inputs);
 
 /// create, write and commit in one.
 absl::Status writeWholeFile(const std::filesystem::path &path, std::string_view bytes);

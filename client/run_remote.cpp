@@ -9,8 +9,8 @@
 #include "client/request.h"
 #include "client/service/connection.h"
 #include "client/service/job_follow.h"
-#include "text/printable.h"
 #include "runtime/tools/run_options.h"
+#include "text/printable.h"
 
 namespace hone::client {
 
@@ -24,18 +24,15 @@ struct RemoteFlag {
   bool *isSet = nullptr;
 };
 
-// The flag that \p name means: exactly, or as the beginning of one alone, but not so short that it could mean a flag of
-// local runs.
-const RemoteFlag *find(const std::vector<RemoteFlag> &flags, const std::string &name) {
-  constexpr size_t kShortest = 5;
-  const RemoteFlag *found = nullptr;
-  for (const RemoteFlag &flag : flags) {
-    if (flag.name == name) return &flag;
-    if (name.size() < kShortest || !flag.name.starts_with(name)) continue;
-    if (found != nullptr) return nullptr;
-    found = &flag;
-  }
-  return found;
+// The flag that \p argument means, exactly or as its beginning; null for one of local runs.
+absl::StatusOr<const RemoteFlag *> find(const std::vector<RemoteFlag> &flags, const std::string &argument) {
+  constexpr size_t kDashes = 2;
+  std::vector<std::string> names;
+  for (const RemoteFlag &flag : flags) names.push_back(flag.name.substr(kDashes));
+  auto full = runtime::completeRunOption(argument.substr(kDashes, argument.find('=') - kDashes), names);
+  if (!full.ok()) return absl::InvalidArgumentError(full.status().message);
+  const auto found = std::find(names.begin(), names.end(), *full);
+  return found == names.end() ? nullptr : &flags[static_cast<size_t>(found - names.begin())];
 }
 
 template <typename Number>
@@ -123,6 +120,7 @@ absl::Status checkTarget(const RunArguments &arguments, const Endpoint &endpoint
 }
 
 absl::StatusOr<RemoteRun> openFiles(const runtime::RunOptions &options, const RunArguments &arguments) {
+  if (absl::Status apart = checkOutputs({options.outputs}, {options.path, options.inputs}); !apart.ok()) return apart;
   auto artifact = InputFile::open(options.path);
   if (!artifact.ok()) return artifact.status();
   RemoteRun run{options, arguments.key, *std::move(artifact), std::nullopt, std::nullopt};
@@ -160,7 +158,10 @@ absl::StatusOr<RunArguments> splitRunArguments(const std::vector<std::string> &a
     }
     if (argument == "--help" || argument == "-h") result.isHelp = true;
     const size_t equals = argument.find('=');
-    const RemoteFlag *flag = argument.starts_with("--") ? find(flags, argument.substr(0, equals)) : nullptr;
+    absl::StatusOr<const RemoteFlag *> found = nullptr;
+    if (argument.starts_with("--")) found = find(flags, argument);
+    if (!found.ok()) return found.status();
+    const RemoteFlag *flag = *found;
     if (flag == nullptr) {
       result.local.push_back(argument);
       continue;

@@ -1,5 +1,6 @@
 #include "runtime/tools/run_options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <functional>
 #include <limits>
@@ -14,6 +15,7 @@ struct Option {
   std::string value;  ///< placeholder of the value in help; empty for a switch
   std::string help;
   std::function<Status(RunOptions &, const std::string &)> apply;
+  bool isTvmcs = false;  ///< TVMC has it under this name
 };
 
 template <typename... Parts>
@@ -79,24 +81,28 @@ auto unsupported(const char *name) {
 
 std::vector<Option> allOptions() {
   constexpr int64_t kMany = 1000000000;
+  constexpr bool kTvmcs = true;
   return {
-      {"device", '\0', "cpu", "where to run", applyDevice},
+      {"device", '\0', "cpu", "where to run", applyDevice, kTvmcs},
       {"fill-mode", '\0', "zeros|ones|random",
        "values of inputs that are not given (default: random; integers from 0 to 127, floats from -1 to 1)",
-       applyFillMode},
+       applyFillMode, kTvmcs},
       {"seed", '\0', "N", "seed of --fill-mode random (default: 0)",
        number<uint64_t>("seed", &RunOptions::seed, 0, std::numeric_limits<uint64_t>::max())},
-      {"inputs", 'i', "X.npz", "arrays by the names of the model's inputs", text(&RunOptions::inputs)},
-      {"outputs", 'o', "Y.npz", "writes the outputs as output_0, … and under their names", text(&RunOptions::outputs)},
-      {"print-time", '\0', "", "measures and prints mean, median, max, min and std", flag(&RunOptions::printTime)},
+      {"inputs", 'i', "X.npz", "arrays by the names of the model's inputs", text(&RunOptions::inputs), kTvmcs},
+      {"outputs", 'o', "Y.npz", "writes the outputs as output_0, … and under their names", text(&RunOptions::outputs),
+       kTvmcs},
+      {"print-time", '\0', "", "measures and prints mean, median, max, min and std", flag(&RunOptions::printTime),
+       kTvmcs},
       {"print-top", '\0', "N", "prints indices and values of the N largest elements of each output",
-       number<int64_t>("print-top", &RunOptions::printTop, 1, kMany)},
-      {"profile", '\0', "", "prints the time of each kernel call", flag(&RunOptions::profile)},
-      {"end-to-end", '\0', "", "times include setting inputs and fetching outputs", flag(&RunOptions::endToEnd)},
+       number<int64_t>("print-top", &RunOptions::printTop, 1, kMany), kTvmcs},
+      {"profile", '\0', "", "prints the time of each kernel call", flag(&RunOptions::profile), kTvmcs},
+      {"end-to-end", '\0', "", "times include setting inputs and fetching outputs", flag(&RunOptions::endToEnd),
+       kTvmcs},
       {"repeat", '\0', "N", "number of measurements (default: 1)",
-       number<int64_t>("repeat", &RunOptions::repeat, 1, kMany)},
+       number<int64_t>("repeat", &RunOptions::repeat, 1, kMany), kTvmcs},
       {"number", '\0', "N", "runs per measurement (default: 1)",
-       number<int64_t>("number", &RunOptions::number, 1, kMany)},
+       number<int64_t>("number", &RunOptions::number, 1, kMany), kTvmcs},
       {"warmup", '\0', "N", "runs before the first measurement (default: 1)",
        number<int64_t>("warmup", &RunOptions::warmup, 0, kMany)},
       {"threads", '\0', "N", "threads (default: what affinity and cgroup allow)",
@@ -105,30 +111,42 @@ std::vector<Option> allOptions() {
       {"copy-parameters", '\0', "", "copies the parameters to memory (huge pages) instead of mapping the file",
        flag(&RunOptions::copyParameters)},
       {"output-format", '\0', "text|json", "form of what is printed (default: text)", applyFormat},
-      {"help", 'h', "", "prints this", flag(&RunOptions::help)},
-      {"verbose", 'v', "", "accepted for compatibility", [](RunOptions &, const std::string &) { return Status(); }},
-      {"rpc-tracker", '\0', "HOST", "", unsupported("rpc-tracker")},
-      {"rpc-key", '\0', "KEY", "", unsupported("rpc-key")},
-      {"list-options", '\0', "", "", unsupported("list-options")},
-      {"project-option", '\0', "K=V", "", unsupported("project-option")},
+      {"help", 'h', "", "prints this", flag(&RunOptions::help), kTvmcs},
+      {"verbose", 'v', "", "accepted for compatibility", [](RunOptions &, const std::string &) { return Status(); },
+       kTvmcs},
+      {"rpc-tracker", '\0', "HOST", "", unsupported("rpc-tracker"), kTvmcs},
+      {"rpc-key", '\0', "KEY", "", unsupported("rpc-key"), kTvmcs},
+      {"list-options", '\0', "", "", unsupported("list-options"), kTvmcs},
+      {"project-option", '\0', "K=V", "", unsupported("project-option"), kTvmcs},
   };
 }
 
-Result<const Option *> findLong(const std::vector<Option> &options, const std::string &name) {
-  std::vector<const Option *> matches;
+/// The option that \p name means, exactly or as its beginning, among \p options and the names \p further.
+Result<std::string> complete(const std::string &name, const std::vector<Option> &options,
+                             const std::vector<std::string> &further) {
+  std::vector<std::string> names = further, matches, ofTvmc;
   for (const Option &option : options) {
-    if (option.name == name) return &option;
-    if (option.name.starts_with(name)) matches.push_back(&option);
+    if (std::find(names.begin(), names.end(), option.name) == names.end()) names.push_back(option.name);
+    if (option.isTvmcs && option.name.starts_with(name)) ofTvmc.push_back(option.name);
   }
-  // TVMC has no --output-format: what its users shorten to --output or --out still means --outputs.
-  if (name.starts_with("o"))
-    for (const Option *match : matches)
-      if (match->name == "outputs") return match;
-  if (matches.size() == 1 && !name.empty()) return matches[0];
+  for (const std::string &known : names) {
+    if (known == name) return name;
+    if (known.starts_with(name)) matches.push_back(known);
+  }
   if (matches.empty() || name.empty()) return usage("unknown option '--", name, "'; see --help");
+  if (matches.size() == 1) return matches[0];
+  // What TVMC's users shorten goes on to mean what it means there: --out is --outputs, whatever else begins so here.
+  if (ofTvmc.size() == 1) return ofTvmc[0];
+  std::sort(matches.begin(), matches.end());
   std::string list;
-  for (const Option *match : matches) list += (list.empty() ? "--" : ", --") + match->name;
+  for (const std::string &match : matches) list += (list.empty() ? "--" : ", --") + match;
   return usage("option '--", name, "' is ambiguous: ", list);
+}
+
+Result<const Option *> findLong(const std::vector<Option> &options, const std::string &name) {
+  Result<std::string> full = complete(name, options, {});
+  if (!full.ok()) return full.status();
+  return &*std::find_if(options.begin(), options.end(), [&](const Option &option) { return option.name == *full; });
 }
 
 Result<const Option *> findShort(const std::vector<Option> &options, char letter) {
@@ -159,6 +177,10 @@ Result<Spelled> spell(const std::vector<Option> &options, const std::string &arg
 }
 
 }  // namespace
+
+Result<std::string> completeRunOption(const std::string &name, const std::vector<std::string> &further) {
+  return complete(name, allOptions(), further);
+}
 
 Result<RunOptions> parseRunOptions(const std::vector<std::string> &arguments) {
   const std::vector<Option> options = allOptions();

@@ -29,8 +29,13 @@ struct RunOptions {
   bool help = false;
 };
 
-/// Long options may be shortened as far as they stay unambiguous. HONE_USAGE with a sentence for anything else.
+/// Long options may be shortened as far as they stay unambiguous, or unambiguous among TVMC's. HONE_USAGE with a
+/// sentence for anything else.
 Result<RunOptions> parseRunOptions(const std::vector<std::string> &arguments);
+
+/// The long option (without dashes) that \p name means, where there are the options \p further besides these.
+/// HONE_USAGE, listing those that it could mean.
+Result<std::string> completeRunOption(const std::string &name, const std::vector<std::string> &further);
 
 /// The text for --help.
 std::string runHelp(const std::string &program);

@@ -8,11 +8,12 @@
 #include <chrono>
 #include <hone/runtime.hpp>
 
-#include "text/printable.h"
+#include "runtime/tools/output_path.h"
 #include "runtime/tools/peak.h"
 #include "runtime/tools/report.h"
 #include "runtime/tools/run_options.h"
 #include "runtime/tools/tensor_data.h"
+#include "text/printable.h"
 
 namespace hone::runtime {
 namespace {
@@ -196,6 +197,13 @@ class Run {
   std::vector<std::string> inputs_, fetched_;
 };
 
+// What the run reads: the artifact as a file, or the members of the folder that it is.
+std::vector<std::string> inputPaths(const RunOptions &options) {
+  std::vector<std::string> paths = {options.path, options.inputs};
+  for (const char *member : {"/mod.so", "/mod.json", "/mod.params"}) paths.push_back(options.path + member);
+  return paths;
+}
+
 }  // namespace
 
 Status runArtifact(const RunOptions &options, const RunSinks &sinks, RunReport &report) {
@@ -218,7 +226,8 @@ int runTool(const std::string &program, const std::vector<std::string> &argument
     return HONE_OK;
   }
   RunReport report;
-  const Status status = options.ok() ? runArtifact(*options, {out, err}, report) : options.status();
+  Status status = options.ok() ? checkOutputPath(options->outputs, inputPaths(*options)) : options.status();
+  if (status.ok()) status = runArtifact(*options, {out, err}, report);
   if (!status.ok()) err << "error: " << text::printable(status.message) << std::endl;
   return status.code;
 }

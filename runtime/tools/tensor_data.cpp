@@ -1,18 +1,16 @@
 #include "runtime/tools/tensor_data.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
 
 #include "runtime/tools/npz.h"
+#include "runtime/tools/output_path.h"
 
 namespace hone::runtime {
 namespace {
@@ -176,21 +174,20 @@ Status writeNpz(std::ostream &file, const std::vector<OutputData> &outputs) {
 }
 
 Status writeOutputs(const std::string &path, const std::vector<OutputData> &outputs) {
-  const std::string aside = path + ".tmp." + std::to_string(getpid());
+  const OutputPlace place(path);
   const auto cannot = [&](int error) {
-    std::remove(aside.c_str());
+    place.abandon();
     return failure(HONE_UNAVAILABLE, "cannot write '", path, "': ", std::strerror(error));
   };
   errno = 0;
-  std::ofstream file(aside, std::ios::binary | std::ios::trunc);
+  std::ofstream file(place.aside(), std::ios::binary | std::ios::trunc);
   if (!file) return cannot(errno ? errno : EIO);
   if (Status status = writeNpz(file, outputs); !status.ok()) {
-    std::remove(aside.c_str());
+    place.abandon();
     return status;
   }
   file.close();
-  if (!file) return cannot(errno ? errno : EIO);
-  if (std::rename(aside.c_str(), path.c_str()) != 0) return cannot(errno);
+  if (!file || !place.replace()) return cannot(errno ? errno : EIO);
   return {};
 }
 

@@ -49,6 +49,12 @@ class BadModels(CliTest):
 
     def test_an_unbound_dimension_names_the_flag_to_add(self):
         self.refuse_model("unbound.onnx", "--input-shapes", "tokens")
+        # What the flag leaves open is as unbound as without it; 0 is an extent.
+        for extent in (-1, -7):
+            self.refuse_model("unbound.onnx", "'tokens' [batch,16]", "not bound",
+                              more=["--input-shapes", f"tokens:[{extent},16]"])
+        self.hone("compile", "unbound.onnx", "-o", "bound.tar", "--input-shapes", "tokens:[3,-1]")
+        self.assertIn("float32[3,16]", self.hone("inspect", "bound.tar")[0])
 
     def test_shapes_that_do_not_fit(self):
         self.refuse_model("classifier.onnx", "data", more=["--input-shapes", "data:[1,16,14]"])

@@ -1,4 +1,5 @@
 """Flags: TVMC's names, their prefixes, those that hone does not have; help and versions."""
+import os
 import re
 import subprocess
 
@@ -34,10 +35,26 @@ class CommandLine(CliTest):
         self.hone("run", "--output", "o.npz", "p.tar")
         self.hone("run", "--outputs", "o.npz", "--fill", "ones", "p.tar")
 
+    def test_what_tvmc_documents_as_shortened(self):
+        self.hone("compile", "--out", "short.tar", "classifier.onnx")
+        self.hone("compile", "--outp=short.tar", "classifier.onnx")
+        self.assertTrue(os.path.exists(self.path("short.tar")))
+        self.hone("run", "--out", "short.npz", "short.tar")
+        self.assertTrue(os.path.exists(self.path("short.npz")))
+        # hone's own flags take nothing from TVMC's: --device there is alone with its letter.
+        self.hone("run", "--d", "cpu", "short.tar")
+        self.hone("--verbose", "inspect", "short.tar")
+        self.refused("compile", "--desired", "NCHW", "classifier.onnx", code=2,
+                     words=["not supported by hone", "--desired-layout "])
+
     def test_an_exact_name_wins_and_an_ambiguous_prefix_is_refused(self):
         self.refused("compile", "--print", "x", "classifier.onnx", code=2,
                      words=["ambiguous", "--print-ir-after", "--print-pass-times"])
-        self.refused("compile", "--outp", "x", "classifier.onnx", code=2, words=["--output", "--output-format"])
+        self.refused("compile", "--dump", "x", "classifier.onnx", code=2, words=["--dump-code", "--dump-offloads"])
+        # A flag about servers is not taken for one about printing.
+        self.refused("run", "--pri", "1", "x.tar", code=2,
+                     words=["ambiguous", "--print-time", "--print-top", "--priority"])
+        self.refused("run", "--se", "1", "x.tar", code=2, words=["ambiguous", "--seed", "--server"])
 
     def test_wrong_usage(self):
         self.refused("compile", code=2, words=["FILE"])
@@ -45,6 +62,10 @@ class CommandLine(CliTest):
         self.refused("compile", "-O7", "classifier.onnx", code=2)
         self.refused("compile", "-O", "high", "classifier.onnx", code=2)
         self.refused("compile", "--input-shapes", "data=1,2", "classifier.onnx", code=2, words=["--input-shapes"])
+        self.refused("compile", "--input-shapes", "a:[1] data:[1,x]", "classifier.onnx", code=2, words=["input 'data'"])
+        self.refused("compile", "--input-shapes", "data:[1] data:[1]", "classifier.onnx", code=2, words=["'data' twice"])
+        self.refused("compile", "--input-shapes", "a:[1] data:[1,9999999999999]", "classifier.onnx", code=2,
+                     words=["input 'data'", "9999999999999"])
         self.refused("compile", "--target", "cuda", "classifier.onnx", code=2, words=["cuda"])
         self.refused("compile", "--target", "llvm -mcpu=nosuchcpu", "classifier.onnx", code=2, words=["nosuchcpu"])
         self.refused("compile", "--target", "llvm -nosuchflag=1", "classifier.onnx", code=2, words=["nosuchflag"])
