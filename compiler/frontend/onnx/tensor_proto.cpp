@@ -70,15 +70,16 @@ absl::Status unpackNarrow(const TensorProto &tensor, NarrowType type, int64_t co
   const auto byte = [&](int64_t at) {
     return at < bytes ? static_cast<unsigned>(static_cast<unsigned char>(packed[static_cast<size_t>(at)])) : 0U;
   };
-  result.bytes.resize(static_cast<size_t>(count));
+  std::vector<char> elements(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
     const int64_t start = i * stride;
     // Moved to the top of a byte and back, where the sign of a signed number spreads.
     const auto high = static_cast<uint8_t>((byte(start / 8) | byte(start / 8 + 1) << 8) >> (start % 8) << unused);
     const bool hasSign = isSigned(result.type.dtype);
-    result.bytes[static_cast<size_t>(i)] =
+    elements[static_cast<size_t>(i)] =
         static_cast<char>(hasSign ? static_cast<int8_t>(high) >> unused : high >> unused);
   }
+  result.bytes = std::move(elements);
   return absl::OkStatus();
 }
 
