@@ -9,7 +9,7 @@ namespace hone::frontend {
 using tensor::Scalar;
 
 // Every place of the result looks for its own element: that can be done in any order.
-Result writeIntoCache(Builder &build, Result cache, Result update, Result places, int64_t axis, bool wraps) {
+Result writeIntoCache(Builder &build, Result cache, Result update, Result places, int64_t axis, CacheEnd end) {
   for (const Result *operand : {&cache, &update, &places}) {
     if (!operand->ok()) return *operand;
   }
@@ -31,12 +31,14 @@ Result writeIntoCache(Builder &build, Result cache, Result update, Result places
   const StageDims all = dimsOver(shape);
   b.begin("write", all.dims);
   tensor::Index source = all.at[along] + tensor::load(first, {all.at[0]}) * -1;
-  if (wraps) source = tensor::mod(source, shape[along]);
+  if (end == CacheEnd::Wrapped) source = tensor::mod(source, shape[along]);
   const Scalar place = tensor::indexValue(source);
   const auto limit = [](int64_t value) { return tensor::number(static_cast<double>(value), DType::I64); };
-  const Scalar isNew = tensor::both(tensor::less(limit(-1), place), tensor::less(place, limit(fresh[along])));
+  const Scalar isBefore = tensor::less(place, limit(0)), isWithin = tensor::less(place, limit(fresh[along]));
   const Scalar value = b.get(added, withIndex(all.at, along, tensor::clamp(source, 0, fresh[along] - 1)));
-  b.put(tensor::select(isNew, value, b.get(old, all.at)), result, all.at);
+  const Scalar kept = b.get(old, all.at);
+  const Scalar behind = end == CacheEnd::Cleared ? tensor::number(0, dtype) : kept;
+  b.put(tensor::select(isBefore, kept, tensor::select(isWithin, value, behind)), result, all.at);
   return build.compute(b.finish(), {cache, update, places});
 }
 

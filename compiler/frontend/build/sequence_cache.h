@@ -8,8 +8,15 @@
 
 namespace hone::frontend {
 
+/// What is behind the last element that is written.
+enum class CacheEnd : uint8_t {
+  Kept,     ///< stays; what would be written behind the end of the cache is dropped
+  Cleared,  ///< is 0, for it is of no sequence
+  Wrapped,  ///< stays; what would be written behind the end of the cache is written from its start on
+};
+
 /// \p cache with \p update, which is as long or shorter along \p axis, from place \p places[sample] on; integers, one
-/// for each index of dim 0. What would lie behind the end is dropped or, when it \p wraps, written from the start on.
-Result writeIntoCache(Builder &build, Result cache, Result update, Result places, int64_t axis, bool wraps);
+/// for each index of dim 0.
+Result writeIntoCache(Builder &build, Result cache, Result update, Result places, int64_t axis, CacheEnd end);
 
 }  // namespace hone::frontend

@@ -168,7 +168,8 @@ Result importTensorScatter(NodeContext &node) {
   if (axis == 0) return invalid("axis 0 is that of the samples");
   Result places =
       node.has(2) ? Result(node.input(2)) : build.broadcast(build.integer(DType::I64, 0), {node.shape(0)[0]});
-  return writeIntoCache(build, node.input(0), node.input(1), places, axis, mode == 1);
+  return writeIntoCache(build, node.input(0), node.input(1), places, axis,
+                        mode == 0 ? CacheEnd::Kept : CacheEnd::Wrapped);
 }
 
 namespace {

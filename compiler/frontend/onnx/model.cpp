@@ -70,7 +70,7 @@ std::string reasonFor(std::string_view domain, const std::string &name, int64_t 
     return absl::StrCat("its meaning is known up to version ", newest, "; export the model with opset_version=", newest,
                         " or lower");
   }
-  return std::string(domain.empty() ? exclusionOf(name) : "");
+  return std::string(exclusionOf(domain, name));
 }
 
 std::string describe(const std::pair<std::string, std::string> &key, const Missing &entry) {

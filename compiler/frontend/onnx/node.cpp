@@ -29,6 +29,10 @@ Attribute::AttributeType typeOf(const Attribute &attribute) {
 
 }  // namespace
 
+NodeContext NodeContext::withInputs(std::vector<ValueId> inputs, int64_t version) const {
+  return {proto_, version, std::move(inputs), usedOutputs_, build, limits_, subgraphs_};
+}
+
 const Attribute *NodeContext::find(std::string_view name) const {
   for (const Attribute &attribute : proto_.attribute()) {
     if (attribute.name() == name) return &attribute;

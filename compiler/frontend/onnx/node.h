@@ -21,9 +21,13 @@ namespace hone::frontend {
 /// Imports a graph within the graph around it, whose values it may read; gives its outputs.
 using SubgraphImporter = std::function<absl::StatusOr<std::vector<ValueId>>(const onnx::GraphProto &)>;
 
+/// In the place of an operand that is omitted.
+inline constexpr ValueId kOmitted = -1;
+
 class NodeContext {
  public:
-  /// \p inputs has one entry per operand, -1 where it is omitted; \p usedOutputs are the positions somebody reads.
+  /// \p inputs has one entry per operand, kOmitted where it is omitted; \p usedOutputs are the positions somebody
+  /// reads.
   NodeContext(const onnx::NodeProto &proto, int64_t version, std::vector<ValueId> inputs, std::set<int> usedOutputs,
               Builder &builder, const ImportLimits &limits, SubgraphImporter subgraphs)
       : build(builder),
@@ -33,6 +37,9 @@ class NodeContext {
         usedOutputs_(std::move(usedOutputs)),
         limits_(limits),
         subgraphs_(std::move(subgraphs)) {}
+
+  /// The node with other operands and in another version: what an operator is that does the same on converted data.
+  NodeContext withInputs(std::vector<ValueId> inputs, int64_t version) const;
 
   Builder &build;
 

@@ -5,6 +5,8 @@
 #include <span>
 #include <string>
 
+#include "compiler/frontend/onnx/microsoft_operators.h"
+
 namespace hone::frontend {
 namespace {
 
@@ -223,12 +225,7 @@ constexpr std::string_view kIterates =
     "it repeats a graph as often as the data says; export the model with the iterations written out";
 constexpr std::string_view kLists = "it works on lists of tensors, and a compiled network has single tensors";
 constexpr std::string_view kOptional = "it works on values that may be absent, and a compiled network has all of them";
-constexpr std::string_view kText =
-    "it works on text; do this step in the program that runs the network, and feed its result";
 
-struct Exclusion {
-  std::string_view name, reason;
-};
 constexpr Exclusion kExclusions[] = {
     {"Bernoulli", kRandom},
     {"ConcatFromSequence", kLists},
@@ -260,16 +257,25 @@ constexpr Exclusion kExclusions[] = {
 
 }  // namespace
 
-std::string_view exclusionOf(std::string_view name) {
-  const auto *found = std::find_if(std::begin(kExclusions), std::end(kExclusions),
-                                   [&](const Exclusion &exclusion) { return exclusion.name == name; });
-  return found == std::end(kExclusions) ? std::string_view() : found->reason;
+std::string_view exclusionOf(std::string_view domain, std::string_view name) {
+  for (const OperatorDomain &table : operatorDomains()) {
+    if (table.name != domain) continue;
+    for (const Exclusion &exclusion : table.exclusions) {
+      if (exclusion.name == name) return exclusion.reason;
+    }
+    return table.otherwise;
+  }
+  return "";
 }
 
 std::span<const Operator> operators() { return kOperators; }
 
 std::span<const OperatorDomain> operatorDomains() {
-  static constexpr OperatorDomain kDomains[] = {{"", kOperators}};
+  static const OperatorDomain kDomains[] = {
+      {"", kOperators, kExclusions, ""},
+      microsoftOperators(),
+      strayMicrosoftOperators(),
+  };
   return kDomains;
 }
 

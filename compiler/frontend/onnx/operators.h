@@ -24,10 +24,17 @@ struct Operator {
   Result (*import)(NodeContext &node);  ///< makes the core ops and returns the first output
 };
 
+/// An operator that cannot be imported: why, and what to do.
+struct Exclusion {
+  std::string_view name, reason;
+};
+
 /// The operators of one domain; ONNX's own is "".
 struct OperatorDomain {
   std::string_view name;
   std::span<const Operator> operators;  ///< sorted by name
+  std::span<const Exclusion> exclusions;
+  std::string_view otherwise;  ///< what to do about operators that are in neither list; may be empty
 };
 
 /// The row for an operator of \p domain in the opset \p version; null when there is none.
@@ -46,8 +53,11 @@ inline constexpr std::string_view kSizeDependsOnData =
     "how many elements it gives depends on the data, but a compiled network has fixed shapes; end the model in front "
     "of "
     "it and do this step in the program that runs the network";
-/// Why ONNX's operator \p name cannot be one of them, and what to do; empty when nothing but work is missing.
-std::string_view exclusionOf(std::string_view name);
+/// What cannot be, for there are only tensors of numbers.
+inline constexpr std::string_view kText =
+    "it works on text; do this step in the program that runs the network, and feed its result";
+/// Why the operator \p name of \p domain cannot be one of them, and what to do; empty when nothing but work is missing.
+std::string_view exclusionOf(std::string_view domain, std::string_view name);
 
 // elementwise.cpp
 Result importUnary(NodeContext &node, ScalarOp op);
