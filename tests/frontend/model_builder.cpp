@@ -12,6 +12,16 @@ onnx::AttributeProto &add(onnx::NodeProto &node, const std::string &name, onnx::
   return attribute;
 }
 
+onnx::NodeProto &addNode(onnx::GraphProto &graph, const std::string &op, const std::vector<std::string> &inputs,
+                         const std::vector<std::string> &outputs) {
+  onnx::NodeProto &node = *graph.add_node();
+  node.set_op_type(op);
+  node.set_name("node_" + outputs.at(0));
+  for (const std::string &input : inputs) node.add_input(input);
+  for (const std::string &output : outputs) node.add_output(output);
+  return node;
+}
+
 }  // namespace
 
 ModelBuilder::ModelBuilder(int64_t opset) {
@@ -62,12 +72,7 @@ void ModelBuilder::integers(const std::string &name, const std::vector<int64_t> 
 
 onnx::NodeProto &ModelBuilder::node(const std::string &op, const std::vector<std::string> &inputs,
                                     const std::vector<std::string> &outputs) {
-  onnx::NodeProto &node = *model.mutable_graph()->add_node();
-  node.set_op_type(op);
-  node.set_name("node_" + outputs.at(0));
-  for (const std::string &input : inputs) node.add_input(input);
-  for (const std::string &output : outputs) node.add_output(output);
-  return node;
+  return addNode(*model.mutable_graph(), op, inputs, outputs);
 }
 
 void ModelBuilder::output(const std::string &name) { model.mutable_graph()->add_output()->set_name(name); }
@@ -95,6 +100,20 @@ void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vec
 void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vector<std::string> &texts) {
   onnx::AttributeProto &attribute = add(node, name, onnx::AttributeProto::STRINGS);
   for (const std::string &text : texts) attribute.add_strings(text);
+}
+void setAttribute(onnx::NodeProto &node, const std::string &name, const onnx::GraphProto &graph) {
+  *add(node, name, onnx::AttributeProto::GRAPH).mutable_g() = graph;
+}
+
+BodyBuilder::BodyBuilder(const std::vector<std::string> &inputs, const std::vector<std::string> &outputs) {
+  graph.set_name("body");
+  for (const std::string &input : inputs) graph.add_input()->set_name(input);
+  for (const std::string &output : outputs) graph.add_output()->set_name(output);
+}
+
+onnx::NodeProto &BodyBuilder::node(const std::string &op, const std::vector<std::string> &inputs,
+                                   const std::vector<std::string> &outputs) {
+  return addNode(graph, op, inputs, outputs);
 }
 
 int elementType(DType dtype) {

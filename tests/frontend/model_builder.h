@@ -45,6 +45,18 @@ void setAttribute(onnx::NodeProto &node, const std::string &name, const char *va
 void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vector<int64_t> &values);
 void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vector<float> &values);
 void setAttribute(onnx::NodeProto &node, const std::string &name, const std::vector<std::string> &texts);
+void setAttribute(onnx::NodeProto &node, const std::string &name, const onnx::GraphProto &graph);
+
+/// Writes a graph that is the attribute of a node.
+class BodyBuilder {
+ public:
+  BodyBuilder(const std::vector<std::string> &inputs, const std::vector<std::string> &outputs);
+
+  onnx::NodeProto &node(const std::string &op, const std::vector<std::string> &inputs,
+                        const std::vector<std::string> &outputs);
+
+  onnx::GraphProto graph;
+};
 
 int elementType(DType dtype);
 

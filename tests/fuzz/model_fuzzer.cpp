@@ -13,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   // Small enough that one input takes milliseconds; the mechanisms are those of the large limits.
   frontend::ImportOptions options;
   options.limits.nodes = 2000;
+  options.limits.unrolledNodes = 500;
   options.limits.constantBytes = int64_t{4} << 20;
   options.limits.tensorElements = int64_t{1} << 20;
   auto graph = frontend::importModel(test::textOf(data, size), options);

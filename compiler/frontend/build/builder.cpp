@@ -30,6 +30,21 @@ absl::Status Builder::checkSize(const graph::TensorType &type) const {
   return checkedElements(type.shape, limits_).status();
 }
 
+std::vector<graph::Port> Builder::inputsBehind(ValueId value) const {
+  std::vector<bool> isBehind(graph_.values.size(), false);
+  isBehind[static_cast<size_t>(value)] = true;
+  // Operands come before their nodes, so that one way back passes them all.
+  for (auto node = graph_.nodes.rbegin(); node != graph_.nodes.rend(); ++node) {
+    if (!isBehind[static_cast<size_t>(node->output)]) continue;
+    for (ValueId input : node->inputs) isBehind[static_cast<size_t>(input)] = true;
+  }
+  std::vector<graph::Port> inputs;
+  for (const graph::Port &port : graph_.inputs) {
+    if (isBehind[static_cast<size_t>(port.value)]) inputs.push_back(port);
+  }
+  return inputs;
+}
+
 Result Builder::constant(graph::Constant constant, std::string name) {
   if (__builtin_add_overflow(constantBytes_, static_cast<int64_t>(constant->bytes.size()), &constantBytes_) ||
       constantBytes_ > limits_.constantBytes) {

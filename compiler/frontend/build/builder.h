@@ -51,6 +51,9 @@ class Builder {
     return graph_.values.at(static_cast<size_t>(value)).constant.get();
   }
 
+  /// The network's inputs on whose contents \p value depends.
+  std::vector<graph::Port> inputsBehind(ValueId value) const;
+
   Result constant(graph::Constant constant, std::string name = "");
   /// A scalar of \p dtype.
   Result number(DType dtype, double value);

@@ -12,6 +12,7 @@ namespace hone::frontend {
 struct ImportLimits {
   int64_t fileBytes = (int64_t{1} << 31) - 1;  ///< of the serialised model; protobuf allows no more
   int64_t nodes = 200'000;                     ///< of the model, and again of the graph made from it
+  int64_t unrolledNodes = 20'000;              ///< of the graph, that the iterations of one loop become
   int64_t constantBytes = int64_t{8} << 30;    ///< initializers and what is folded from them, together
   int64_t tensorElements = int64_t{1} << 36;   ///< of any single value
   int64_t rank = 32;                           ///< of any single value

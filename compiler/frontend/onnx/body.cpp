@@ -217,6 +217,20 @@ absl::StatusOr<BodyIndex> indexFunction(const onnx::FunctionProto &function) {
   return index;
 }
 
+BodyParts splitByInputs(const BodyIndex &body) {
+  Names varying;
+  for (const onnx::ValueInfoProto *input : body.inputs) varying.insert(input->name());
+  BodyParts parts;
+  for (const onnx::NodeProto *node : body.nodes) {
+    const Names reads = readsOf(*node);
+    const bool varies =
+        std::any_of(reads.begin(), reads.end(), [&](const std::string &name) { return varying.count(name) != 0; });
+    (varies ? parts.varying : parts.fixed).push_back(node);
+    if (varies) varying.insert(node->output().begin(), node->output().end());
+  }
+  return parts;
+}
+
 std::string nodeName(const onnx::NodeProto &node) {
   if (!node.name().empty() || node.output_size() == 0) return node.name();
   return node.output(0);

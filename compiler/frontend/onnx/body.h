@@ -27,6 +27,12 @@ using OuterNames = std::function<bool(const std::string &)>;
 absl::StatusOr<BodyIndex> indexGraph(const onnx::GraphProto &graph, const OuterNames &isOuter);
 absl::StatusOr<BodyIndex> indexFunction(const onnx::FunctionProto &function);
 
+/// Nodes by whether they depend on the inputs of their body, each in the order of \p body.
+struct BodyParts {
+  std::vector<const onnx::NodeProto *> fixed, varying;
+};
+BodyParts splitByInputs(const BodyIndex &body);
+
 /// The node's name, or that of its first output where it has none.
 std::string nodeName(const onnx::NodeProto &node);
 

@@ -1,4 +1,5 @@
-// Control flow. A branch that is known is taken; of an unknown one both sides are computed, and the condition chooses.
+// Branches. One that is known is taken; of an unknown condition both sides are computed, and it chooses.
+#include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/graph/constants.h"
@@ -7,40 +8,80 @@
 namespace hone::frontend {
 namespace {
 
-/// Values of the same types, chosen at run time. Both sides are pure, so that computing one in vain changes nothing.
-absl::StatusOr<ValueId> choose(NodeContext &node, size_t position, ValueId whenTrue, ValueId whenFalse) {
-  Builder &build = node.build;
-  const graph::TensorType &a = build.type(whenTrue), &b = build.type(whenFalse);
-  if (a != b) {
-    return unsupported("output ", position, " is ", graph::typeText(a), " in one branch and ", graph::typeText(b),
-                       " in the other, and which one is taken depends on the contents of the network's inputs");
+std::string describe(const Builder &build, const Operand &operand) {
+  if (const Sequence *sequence = sequenceOf(operand)) return absl::StrCat("a sequence of ", sequence->size());
+  return isAbsent(operand) ? "absent" : graph::typeText(build.type(tensorOf(operand)));
+}
+
+absl::Status differ(const Builder &build, const Operand &whenTrue, const Operand &whenFalse, const std::string &what) {
+  return unsupported(what, " is ", describe(build, whenTrue), " in one case and ", describe(build, whenFalse),
+                     " in the other");
+}
+
+/// Both sides are pure, so that computing one in vain changes nothing.
+absl::StatusOr<ValueId> chooseTensor(Builder &build, Result condition, ValueId whenTrue, ValueId whenFalse,
+                                     const std::string &what) {
+  if (whenTrue == whenFalse) return whenTrue;
+  if (build.type(whenTrue) == build.type(whenFalse)) {
+    return build.apply(ScalarOp::Select, {condition, whenTrue, whenFalse});
   }
-  Result condition = build.reshape(node.input(0), {});
-  return build.apply(ScalarOp::Select, {condition, whenTrue, whenFalse});
+  return differ(build, whenTrue, whenFalse, what);
+}
+
+absl::StatusOr<Operands> take(NodeContext &node, const char *branch) {
+  HONE_ASSIGN_OR_RETURN(std::unique_ptr<Subgraph> graph, node.subgraph(branch));
+  HONE_ASSIGN_OR_RETURN(Operands results, graph->import({}));
+  if (results.empty()) return invalid("its branches have no outputs");
+  return results;
+}
+
+absl::StatusOr<Operands> takeBoth(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(Operands results, take(node, "then_branch"));
+  HONE_ASSIGN_OR_RETURN(Operands others, take(node, "else_branch"));
+  if (results.size() != others.size()) return invalid("its branches differ in the number of their outputs");
+  for (size_t i = 0; i < results.size(); ++i) {
+    HONE_ASSIGN_OR_RETURN(results[i],
+                          choose(node.build, node.input(0), results[i], others[i], absl::StrCat("output ", i)));
+  }
+  return results;
 }
 
 }  // namespace
 
-Result importIf(NodeContext &node) {
-  Builder &build = node.build;
-  if (node.dtype(0) != DType::Bool || build.type(node.input(0)).elements() != 1) {
-    return invalid("the condition is ", graph::typeText(build.type(node.input(0))), ", not one bool");
-  }
-  std::vector<ValueId> results;
-  if (const graph::ConstantData *condition = build.constant(node.input(0))) {
-    bool isTrue = graph::elementAsInteger(*condition, 0) != 0;
-    HONE_ASSIGN_OR_RETURN(results, node.subgraph(isTrue ? "then_branch" : "else_branch"));
-  } else {
-    HONE_ASSIGN_OR_RETURN(results, node.subgraph("then_branch"));
-    HONE_ASSIGN_OR_RETURN(std::vector<ValueId> others, node.subgraph("else_branch"));
-    if (results.size() != others.size()) return invalid("its branches differ in the number of their outputs");
-    for (size_t i = 0; i < results.size(); ++i) {
-      HONE_ASSIGN_OR_RETURN(results[i], choose(node, i, results[i], others[i]));
+absl::StatusOr<Operand> choose(Builder &build, ValueId condition, const Operand &whenTrue, const Operand &whenFalse,
+                               const std::string &what) {
+  if (whenTrue == whenFalse) return whenTrue;
+  Result isTrue = build.reshape(condition, {});
+  const Sequence *first = sequenceOf(whenTrue), *second = sequenceOf(whenFalse);
+  if (first != nullptr && second != nullptr && first->size() == second->size()) {
+    Sequence chosen;
+    for (size_t i = 0; i < first->size(); ++i) {
+      HONE_ASSIGN_OR_RETURN(ValueId element, chooseTensor(build, isTrue, (*first)[i], (*second)[i],
+                                                          absl::StrCat("element ", i, " of ", what)));
+      chosen.push_back(element);
     }
+    return makeSequence(std::move(chosen));
   }
-  if (results.empty()) return invalid("its branches have no outputs");
-  for (size_t i = 1; i < results.size(); ++i) node.addOutput(results[i]);
-  return results[0];
+  if (tensorOf(whenTrue) >= 0 && tensorOf(whenFalse) >= 0) {
+    HONE_ASSIGN_OR_RETURN(ValueId chosen, chooseTensor(build, isTrue, tensorOf(whenTrue), tensorOf(whenFalse), what));
+    return Operand(chosen);
+  }
+  return differ(build, whenTrue, whenFalse, what);
+}
+
+absl::StatusOr<Operands> importIf(NodeContext &node) {
+  Builder &build = node.build;
+  if (!node.has(0) || node.dtype(0) != DType::Bool || build.type(node.input(0)).elements() != 1) {
+    return invalid("the condition is ", describe(build, node.operands()[0]), ", not one bool");
+  }
+  if (const graph::ConstantData *condition = build.constant(node.input(0))) {
+    return take(node, graph::elementAsInteger(*condition, 0) != 0 ? "then_branch" : "else_branch");
+  }
+  absl::StatusOr<Operands> results = takeBoth(node);
+  if (results.ok()) return results;
+  // What is wrong with one branch does not matter once it is known that the other one is taken.
+  return absl::Status(results.status().code(), absl::StrCat(results.status().message(), "; which branch is taken ",
+                                                            node.whatDecides(node.input(0))));
 }
 
 }  // namespace hone::frontend

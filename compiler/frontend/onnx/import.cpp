@@ -1,5 +1,6 @@
 #include "compiler/frontend/onnx/import.h"
 
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -30,11 +31,11 @@ struct Scope {
   std::map<std::string, const onnx::AttributeProto *> attributes;  ///< of the call, within a function
   std::string prefix;                                              ///< of the names of nodes; empty for the model's own
   int depth = 0;
-  std::map<std::string, ValueId> values;
+  std::map<std::string, Operand> values;
 
   bool isUsed(const std::string &name) const { return !name.empty() && body.uses.count(name) != 0; }
   /// Null for a name that nothing around defines.
-  const ValueId *find(const std::string &name) const {
+  const Operand *find(const std::string &name) const {
     for (const Scope *scope = this; scope != nullptr; scope = scope->outer) {
       auto found = scope->values.find(name);
       if (found != scope->values.end()) return &found->second;
@@ -74,6 +75,9 @@ bool refersToAttributes(const onnx::NodeProto &proto) {
   return false;
 }
 
+/// Sequences are copied whenever they change: all of them together may have this many tensors.
+constexpr int64_t kMostListed = 10'000'000;
+
 /// One import: the graph under construction.
 class Importer {
  public:
@@ -106,10 +110,17 @@ class Importer {
 
   absl::Status importModelBody() { return importBody(model_); }
 
-  graph::Graph finish(const onnx::GraphProto &proto) {
+  absl::StatusOr<graph::Graph> finish(const onnx::GraphProto &proto) {
     graph_.name = proto.name();
     for (const onnx::ValueInfoProto &output : proto.output()) {
-      graph_.outputs.push_back({output.name(), model_.values.at(output.name())});
+      const Operand &value = model_.values.at(output.name());
+      if (isAbsent(value)) return invalid("output '", output.name(), "' stands for a value that is absent");
+      if (const Sequence *sequence = sequenceOf(value)) {
+        return unsupported("output '", output.name(), "' is a sequence of ", sequence->size(),
+                           " tensors, but a compiled network gives tensors; end the model with SequenceAt for each of "
+                           "them or with ConcatFromSequence");
+      }
+      graph_.outputs.push_back({output.name(), tensorOf(value)});
     }
     return std::move(graph_);
   }
@@ -122,10 +133,78 @@ class Importer {
     return absl::OkStatus();
   }
 
+  /// A graph that is an attribute of a node. What depends on none of its inputs is imported once, with its constants.
+  class Body final : public Subgraph {
+   public:
+    Body(Importer &importer, BodyIndex index, const onnx::GraphProto &proto, const onnx::NodeProto &owner,
+         const Scope &around)
+        : importer_(importer),
+          index_(std::move(index)),
+          parts_(splitByInputs(index_)),
+          proto_(proto),
+          owner_(pathOf(owner, around)),
+          fixed_(index_, around.opsets, &around) {
+      fixed_.prefix = owner_ + "/";
+      fixed_.depth = around.depth + 1;
+    }
+
+    size_t inputCount() const override { return index_.inputs.size(); }
+    size_t outputCount() const override { return static_cast<size_t>(proto_.output_size()); }
+
+    absl::StatusOr<Operands> import(const Operands &arguments) override {
+      if (arguments.size() != inputCount()) {
+        return invalid("its graph '", proto_.name(), "' has ", inputCount(), " inputs, but gets ", arguments.size());
+      }
+      HONE_RETURN_IF_ERROR(repeats_ == 0 ? begin() : checkRepeats());
+      ++repeats_;
+      Scope inner(index_, fixed_.opsets, &fixed_);
+      inner.prefix = fixed_.prefix;
+      inner.depth = fixed_.depth;
+      for (size_t i = 0; i < arguments.size(); ++i) inner.values.emplace(index_.inputs[i]->name(), arguments[i]);
+      HONE_RETURN_IF_ERROR(importer_.importNodes(parts_.varying, inner));
+      Operands outputs;
+      for (const onnx::ValueInfoProto &output : proto_.output()) outputs.push_back(*inner.find(output.name()));
+      importer_.builder_.setProvenance(owner_);
+      return outputs;
+    }
+
+   private:
+    absl::Status begin() {
+      nodesBefore_ = importer_.graph_.nodes.size();
+      HONE_RETURN_IF_ERROR(importer_.importConstants(fixed_));
+      return importer_.importNodes(parts_.fixed, fixed_);
+    }
+
+    absl::Status checkRepeats() {
+      const auto nodes = static_cast<int64_t>(importer_.graph_.nodes.size() - nodesBefore_);
+      const ImportLimits &limits = importer_.limits_;
+      if (nodes > limits.unrolledNodes) {
+        return unsupported("after ", repeats_, " iterations, its graph '", proto_.name(), "' has become ", nodes,
+                           " nodes; iterations are written out up to ", limits.unrolledNodes, " nodes");
+      }
+      if (++importer_.importedNodes_ <= limits.nodes) return absl::OkStatus();
+      return unsupported("its graph '", proto_.name(), "' does not end after ", repeats_,
+                         " iterations, with which the model has more than ", limits.nodes, " nodes");
+    }
+
+    Importer &importer_;
+    const BodyIndex index_;
+    const BodyParts parts_;
+    const onnx::GraphProto &proto_;
+    const std::string owner_;
+    Scope fixed_;
+    size_t nodesBefore_ = 0;
+    int64_t repeats_ = 0;
+  };
+
   absl::Status importBody(Scope &scope) {
-    if (scope.depth > kMostScopes) return invalid("functions and branches nest deeper than ", kMostScopes);
     HONE_RETURN_IF_ERROR(importConstants(scope));
-    for (const onnx::NodeProto *node : scope.body.nodes) {
+    return importNodes(scope.body.nodes, scope);
+  }
+
+  absl::Status importNodes(const std::vector<const onnx::NodeProto *> &nodes, Scope &scope) {
+    if (scope.depth > kMostScopes) return invalid("functions and branches nest deeper than ", kMostScopes);
+    for (const onnx::NodeProto *node : nodes) {
       absl::Status status = importNode(*node, scope);
       if (status.ok()) continue;
       return absl::Status(status.code(),
@@ -170,36 +249,33 @@ class Importer {
 
   absl::Status importNode(const onnx::NodeProto &given, Scope &scope) {
     // Nodes that make no core operation count, too: functions may multiply them.
-    if (++importedNodes_ > limits_.nodes) return invalid("the model has more than ", limits_.nodes, " nodes");
+    if (++importedNodes_ > limits_.nodes) return tooManyNodes();
     std::optional<onnx::NodeProto> resolved;
     if (refersToAttributes(given)) resolved = resolveAttributes(given, scope);
     const onnx::NodeProto &proto = resolved ? *resolved : given;
-    std::vector<ValueId> inputs;
-    for (const std::string &name : proto.input()) inputs.push_back(name.empty() ? -1 : *scope.find(name));
+    Operands operands;
+    for (const std::string &name : proto.input()) operands.push_back(name.empty() ? Operand() : *scope.find(name));
     if (functions_.isFunction(proto)) {
-      HONE_ASSIGN_OR_RETURN(std::vector<ValueId> outputs, importCall(proto, inputs, scope));
+      HONE_ASSIGN_OR_RETURN(Operands outputs, importCall(proto, operands, scope));
       return defineOutputs(proto, outputs, scope);
     }
     const std::string domain = domainOf(proto.domain());
     const int64_t version = scope.opsets.at(domain);
     const Operator &row = *findOperator(domain, proto.op_type(), version);
-    HONE_RETURN_IF_ERROR(checkOperands(inputs, row));
+    HONE_RETURN_IF_ERROR(checkOperands(operands, row));
     std::set<int> usedOutputs;
     for (int i = 0; i < proto.output_size(); ++i) {
       if (scope.isUsed(proto.output(i))) usedOutputs.insert(i);
     }
     builder_.setProvenance(pathOf(proto, scope));
-    NodeContext node(proto, version, std::move(inputs), std::move(usedOutputs), builder_, limits_,
-                     [&](const onnx::GraphProto &graph) { return importSubgraph(graph, proto, scope); });
-    HONE_ASSIGN_OR_RETURN(ValueId first, row.import(node));
-    std::vector<ValueId> outputs = {first};
-    outputs.insert(outputs.end(), node.furtherOutputs().begin(), node.furtherOutputs().end());
+    NodeContext node(proto, version, std::move(operands), std::move(usedOutputs), builder_, limits_,
+                     [&](const onnx::GraphProto &graph) { return readSubgraph(graph, proto, scope); });
+    HONE_ASSIGN_OR_RETURN(Operands outputs, row.import(node));
     return defineOutputs(proto, outputs, scope);
   }
 
   /// The body of the function that \p proto calls, in its place.
-  absl::StatusOr<std::vector<ValueId>> importCall(const onnx::NodeProto &proto, const std::vector<ValueId> &inputs,
-                                                  const Scope &scope) {
+  absl::StatusOr<Operands> importCall(const onnx::NodeProto &proto, const Operands &inputs, const Scope &scope) {
     HONE_ASSIGN_OR_RETURN(const Function *function, functions_.called(proto));
     Scope inner(function->body, function->opsets, nullptr);
     inner.prefix = pathOf(proto, scope) + "/";
@@ -211,32 +287,29 @@ class Importer {
     }
     for (int i = 0; i < function->proto->input_size(); ++i) {
       auto position = static_cast<size_t>(i);
-      inner.values.emplace(function->proto->input(i), position < inputs.size() ? inputs[position] : -1);
+      inner.values.emplace(function->proto->input(i), position < inputs.size() ? inputs[position] : Operand());
     }
     HONE_RETURN_IF_ERROR(importBody(inner));
-    std::vector<ValueId> outputs;
+    Operands outputs;
     for (const std::string &name : function->proto->output()) outputs.push_back(inner.values.at(name));
     return outputs;
   }
 
-  absl::StatusOr<std::vector<ValueId>> importSubgraph(const onnx::GraphProto &graph, const onnx::NodeProto &proto,
-                                                      const Scope &scope) {
+  absl::StatusOr<std::unique_ptr<Subgraph>> readSubgraph(const onnx::GraphProto &graph, const onnx::NodeProto &proto,
+                                                         const Scope &scope) {
+    // Reading it takes time for each of its nodes, needed or not, and within a loop it is read again and again.
+    importedNodes_ += graph.node_size();
+    if (importedNodes_ > limits_.nodes) return tooManyNodes();
     HONE_ASSIGN_OR_RETURN(BodyIndex body,
                           indexGraph(graph, [&](const std::string &name) { return scope.find(name) != nullptr; }));
-    if (!body.inputs.empty()) return invalid("its graph '", graph.name(), "' has inputs");
     HONE_RETURN_IF_ERROR(checkSupported(body.nodes, scope.opsets, functions_));
-    Scope inner(body, scope.opsets, &scope);
-    inner.prefix = pathOf(proto, scope) + "/";
-    inner.depth = scope.depth + 1;
-    HONE_RETURN_IF_ERROR(importBody(inner));
-    std::vector<ValueId> outputs;
-    for (const onnx::ValueInfoProto &output : graph.output()) outputs.push_back(*inner.find(output.name()));
-    builder_.setProvenance(pathOf(proto, scope));
-    return outputs;
+    return std::make_unique<Body>(*this, std::move(body), graph, proto, scope);
   }
 
-  static absl::Status checkOperands(const std::vector<ValueId> &inputs, const Operator &row) {
-    int count = static_cast<int>(inputs.size());
+  absl::Status tooManyNodes() const { return invalid("the model has more than ", limits_.nodes, " nodes"); }
+
+  static absl::Status checkOperands(const Operands &operands, const Operator &row) {
+    int count = static_cast<int>(operands.size());
     bool tooMany = row.maxInputs != kAnyNumber && count > row.maxInputs;
     if (count < row.minInputs || tooMany) {
       return invalid("has ", count, " operands; the operator takes ", row.minInputs,
@@ -244,21 +317,31 @@ class Importer {
                      : row.maxInputs == row.minInputs ? std::string()
                                                       : absl::StrCat(" to ", row.maxInputs));
     }
+    if (!row.import.takesTensorsOnly()) return absl::OkStatus();
     for (int i = 0; i < row.minInputs; ++i) {
-      if (inputs[static_cast<size_t>(i)] < 0) return invalid("operand ", i, " is missing");
+      if (isAbsent(operands[static_cast<size_t>(i)])) return invalid("operand ", i, " is missing");
+    }
+    for (int i = 0; i < count; ++i) {
+      if (const Sequence *sequence = sequenceOf(operands[static_cast<size_t>(i)])) {
+        return invalid("operand ", i, " is a sequence of ", sequence->size(), " tensors, not a tensor");
+      }
     }
     return absl::OkStatus();
   }
 
-  absl::Status defineOutputs(const onnx::NodeProto &proto, const std::vector<ValueId> &outputs, Scope &scope) {
+  absl::Status defineOutputs(const onnx::NodeProto &proto, const Operands &outputs, Scope &scope) {
     for (int i = 0; i < proto.output_size(); ++i) {
       const std::string &name = proto.output(i);
       if (!scope.isUsed(name)) continue;
       if (static_cast<size_t>(i) >= outputs.size())
         return unsupported("output ", i, " ('", name, "') is not supported");
-      ValueId value = outputs[static_cast<size_t>(i)];
-      scope.values.emplace(name, value);
-      if (value < 0 && scope.depth == 0) return invalid("output '", name, "' stands for an operand that is missing");
+      scope.values.emplace(name, outputs[static_cast<size_t>(i)]);
+      if (const Sequence *sequence = sequenceOf(outputs[static_cast<size_t>(i)])) {
+        listed_ += static_cast<int64_t>(sequence->size());
+        if (listed_ > kMostListed)
+          return invalid("the sequences of the model have more than ", kMostListed, " tensors");
+      }
+      const ValueId value = tensorOf(outputs[static_cast<size_t>(i)]);
       if (value < 0) continue;
       // A value that has a name already is the same under another one (Identity and its like).
       std::string &inGraph = graph_.values.at(static_cast<size_t>(value)).name;
@@ -273,6 +356,7 @@ class Importer {
   Builder builder_;
   Scope model_;
   int64_t importedNodes_ = 0;
+  int64_t listed_ = 0;  ///< tensors in all sequences that were made
 };
 
 }  // namespace

@@ -32,7 +32,11 @@ struct Input {
 absl::StatusOr<Input> readInput(const onnx::ValueInfoProto &proto, const ImportLimits &limits) {
   Input input;
   input.name = proto.name();
-  if (!proto.type().has_tensor_type()) return unsupported("input '", input.name, "' is not a tensor");
+  if (!proto.type().has_tensor_type()) {
+    return unsupported("input '", input.name,
+                       "' is not a tensor (but a sequence, an optional or a map); export the "
+                       "model with an input for each of its tensors");
+  }
   const onnx::TypeProto::Tensor &type = proto.type().tensor_type();
   absl::StatusOr<ElementType> element = readElementType(type.elem_type());
   if (!element.ok()) {

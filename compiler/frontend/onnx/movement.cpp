@@ -17,14 +17,6 @@ namespace {
 constexpr int64_t kFarAway = int64_t{1} << 40;
 constexpr int64_t kMostRounds = 1000;
 
-/// Part of one axis; everything of the others.
-Result sliceAxis(Builder &build, ValueId data, int64_t axis, int64_t start, int64_t extent) {
-  Shape starts(build.shape(data).size(), 0), steps(starts.size(), 1), extents = build.shape(data);
-  starts[static_cast<size_t>(axis)] = start;
-  extents[static_cast<size_t>(axis)] = extent;
-  return build.slice(data, starts, steps, extents);
-}
-
 struct Range {
   int64_t start, step, count;
 };
@@ -114,6 +106,13 @@ Result cropNegative(Builder &build, ValueId data, Shape &pads) {
 }
 
 }  // namespace
+
+Result sliceAxis(Builder &build, ValueId data, int64_t axis, int64_t start, int64_t extent) {
+  Shape starts(build.shape(data).size(), 0), steps(starts.size(), 1), extents = build.shape(data);
+  starts[static_cast<size_t>(axis)] = start;
+  extents[static_cast<size_t>(axis)] = extent;
+  return build.slice(data, starts, steps, extents);
+}
 
 Result importConcat(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.version() < 4 ? node.integer("axis", 1) : node.integer("axis"));

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "compiler/base/status.h"
+#include "compiler/frontend/onnx/body.h"
 #include "compiler/frontend/onnx/tensor_proto.h"
 #include "compiler/graph/constants.h"
 
@@ -29,8 +32,10 @@ Attribute::AttributeType typeOf(const Attribute &attribute) {
 
 }  // namespace
 
-NodeContext NodeContext::withInputs(std::vector<ValueId> inputs, int64_t version) const {
-  return {proto_, version, std::move(inputs), usedOutputs_, build, limits_, subgraphs_};
+NodeContext NodeContext::withInputs(const std::vector<ValueId> &inputs, int64_t version) const {
+  Operands operands;
+  for (const ValueId input : inputs) operands.push_back(input == kOmitted ? Operand() : Operand(input));
+  return {proto_, version, std::move(operands), usedOutputs_, build, limits_, subgraphs_};
 }
 
 const Attribute *NodeContext::find(std::string_view name) const {
@@ -119,9 +124,25 @@ absl::StatusOr<graph::Constant> NodeContext::sparseTensor(std::string_view name)
   return readSparseTensor(attribute->sparse_tensor(), limits_);
 }
 
-absl::StatusOr<std::vector<ValueId>> NodeContext::subgraph(std::string_view name) const {
+absl::StatusOr<std::unique_ptr<Subgraph>> NodeContext::subgraph(std::string_view name) const {
   HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::GRAPH));
   return subgraphs_(attribute->g());
+}
+
+std::string NodeContext::whatDecides(ValueId value) const {
+  // Larger inputs are data: nobody writes them on a command line.
+  constexpr int64_t kMostNumbers = 64;
+  std::vector<std::string> names, flags;
+  for (const graph::Port &input : build.inputsBehind(value)) {
+    names.push_back(input.name);
+    if (build.type(input.value).elements() <= kMostNumbers)
+      flags.push_back(absl::StrCat("--bind ", input.name, "=VALUE"));
+  }
+  if (names.empty()) return "depends on the contents of the network's inputs";
+  const bool isOne = names.size() == 1;
+  const std::string follows = absl::StrCat("follows from the ", isOne ? "input " : "inputs ", listNames(names));
+  if (flags.size() < names.size()) return follows;
+  return absl::StrCat(follows, ", which ", absl::StrJoin(flags, " "), isOne ? " makes a constant" : " make constants");
 }
 
 absl::StatusOr<const graph::ConstantData *> NodeContext::constantInput(int position, std::string_view what) const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,32 +15,34 @@
 #include "absl/status/statusor.h"
 #include "compiler/frontend/build/axes.h"
 #include "compiler/frontend/build/builder.h"
+#include "compiler/frontend/onnx/operand.h"
 #include "onnx/onnx_pb.h"
 
 namespace hone::frontend {
 
-/// Imports a graph within the graph around it, whose values it may read; gives its outputs.
-using SubgraphImporter = std::function<absl::StatusOr<std::vector<ValueId>>(const onnx::GraphProto &)>;
+/// Makes a graph within the graph around it, whose values it may read, ready to be imported.
+using SubgraphReader = std::function<absl::StatusOr<std::unique_ptr<Subgraph>>(const onnx::GraphProto &)>;
 
 /// In the place of an operand that is omitted.
 inline constexpr ValueId kOmitted = -1;
 
 class NodeContext {
  public:
-  /// \p inputs has one entry per operand, kOmitted where it is omitted; \p usedOutputs are the positions somebody
-  /// reads.
-  NodeContext(const onnx::NodeProto &proto, int64_t version, std::vector<ValueId> inputs, std::set<int> usedOutputs,
-              Builder &builder, const ImportLimits &limits, SubgraphImporter subgraphs)
+  /// \p usedOutputs are the positions somebody reads.
+  NodeContext(const onnx::NodeProto &proto, int64_t version, Operands operands, std::set<int> usedOutputs,
+              Builder &builder, const ImportLimits &limits, SubgraphReader subgraphs)
       : build(builder),
         proto_(proto),
         version_(version),
-        inputs_(std::move(inputs)),
+        operands_(std::move(operands)),
         usedOutputs_(std::move(usedOutputs)),
         limits_(limits),
-        subgraphs_(std::move(subgraphs)) {}
+        subgraphs_(std::move(subgraphs)) {
+    for (const Operand &operand : operands_) inputs_.push_back(tensorOf(operand));
+  }
 
   /// The node with other operands and in another version: what an operator is that does the same on converted data.
-  NodeContext withInputs(std::vector<ValueId> inputs, int64_t version) const;
+  NodeContext withInputs(const std::vector<ValueId> &inputs, int64_t version) const;
 
   Builder &build;
 
@@ -50,6 +53,8 @@ class NodeContext {
   /// The operand; the operator's row in the table guarantees that those up to its minimum are there.
   ValueId input(int position) const { return inputs_.at(static_cast<size_t>(position)); }
   const std::vector<ValueId> &inputs() const { return inputs_; }
+  /// All operands, for operators that take more than tensors; input() of those that are none is -1.
+  const Operands &operands() const { return operands_; }
   const Shape &shape(int position) const { return build.shape(input(position)); }
   DType dtype(int position) const { return build.dtype(input(position)); }
   ElementType elementType(int position) const { return build.elementType(input(position)); }
@@ -66,6 +71,10 @@ class NodeContext {
   absl::StatusOr<int64_t> constantInteger(int position, std::string_view what) const;
   absl::StatusOr<double> constantNumber(int position, std::string_view what) const;
 
+  /// For an error about \p value, which is not known: "follows from the input 'n', which --bind n=VALUE makes a
+  /// constant".
+  std::string whatDecides(ValueId value) const;
+
   bool hasAttribute(std::string_view name) const { return find(name) != nullptr; }
   absl::StatusOr<int64_t> integer(std::string_view name, std::optional<int64_t> otherwise = std::nullopt) const;
   absl::StatusOr<double> real(std::string_view name, std::optional<double> otherwise = std::nullopt) const;
@@ -81,8 +90,7 @@ class NodeContext {
   /// The tensor that is the attribute as a value of the graph.
   Result tensorValue(std::string_view name) const;
   absl::StatusOr<graph::Constant> sparseTensor(std::string_view name) const;
-  /// Imports the graph that is the attribute; gives its outputs.
-  absl::StatusOr<std::vector<ValueId>> subgraph(std::string_view name) const;
+  absl::StatusOr<std::unique_ptr<Subgraph>> subgraph(std::string_view name) const;
 
   /// Operators that moved a list from an attribute to an operand: the list from wherever it is, if it is anywhere.
   absl::StatusOr<std::optional<std::vector<int64_t>>> listFrom(std::string_view attribute, int position) const;
@@ -94,11 +102,12 @@ class NodeContext {
 
   const onnx::NodeProto &proto_;
   int64_t version_;
-  std::vector<ValueId> inputs_;
+  Operands operands_;
+  std::vector<ValueId> inputs_;  ///< those that are tensors, -1 in the places of the others
   std::set<int> usedOutputs_;
   std::vector<ValueId> furtherOutputs_;
   const ImportLimits &limits_;
-  SubgraphImporter subgraphs_;
+  SubgraphReader subgraphs_;
 };
 
 }  // namespace hone::frontend

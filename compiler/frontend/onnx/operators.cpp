@@ -6,6 +6,7 @@
 #include <string>
 
 #include "compiler/frontend/onnx/microsoft_operators.h"
+#include "compiler/base/status.h"
 
 namespace hone::frontend {
 namespace {
@@ -49,6 +50,7 @@ constexpr Operator kOperators[] = {
     {"Col2Im", 18, 28, 3, 3, importCol2Im},
     {"Compress", 9, 28, 2, 2, importCompress},
     {"Concat", 1, 18, 1, kAnyNumber, importConcat},
+    {"ConcatFromSequence", 11, 28, 1, 1, importConcatFromSequence},
     {"Constant", 1, 28, 0, 0, importConstant},
     {"ConstantOfShape", 9, 28, 1, 1, importConstantOfShape},
     {"Conv", 1, 28, 2, 3, importConv},
@@ -110,6 +112,7 @@ constexpr Operator kOperators[] = {
     {"LinearAttention", 27, 28, 3, 6, importLinearAttention},
     {"Log", 1, 18, 1, 1, unary<Op::Log>},
     {"LogSoftmax", 1, 18, 1, 1, importLogSoftmax},
+    {"Loop", 1, 28, 0, kAnyNumber, importLoop},
     {"LpNormalization", 1, 28, 1, 1, importLpNormalization},
     {"LpPool", 1, 28, 1, 1, importLpPool},
     {"MatMul", 1, 18, 2, 2, importMatMul},
@@ -129,6 +132,9 @@ constexpr Operator kOperators[] = {
     {"NonZero", 9, 18, 1, 1, importNonZero},
     {"Not", 1, 18, 1, 1, unary<Op::Not>},
     {"OneHot", 9, 28, 3, 3, importOneHot},
+    {"Optional", 15, 28, 0, 1, importOptional},
+    {"OptionalGetElement", 15, 28, 1, 1, importOptionalGetElement},
+    {"OptionalHasElement", 15, 28, 0, 1, importOptionalHasElement},
     {"Or", 1, 18, 2, 2, binary<Op::Or>},
     {"PRelu", 1, 18, 2, 2, importPRelu},
     {"Pad", 1, 10, 1, 1, importPad},
@@ -173,10 +179,19 @@ constexpr Operator kOperators[] = {
     {"RotaryEmbedding", 23, 28, 3, 4, importRotaryEmbedding},
     {"Round", 11, 28, 1, 1, unary<Op::Round>},
     {"STFT", 17, 28, 2, 4, importStft},
+    {"Scan", 8, 8, 0, kAnyNumber, importScan},
+    {"Scan", 9, 28, 1, kAnyNumber, importScan},
     {"Scatter", 9, 10, 3, 3, importScatterElements},
     {"ScatterElements", 11, 28, 3, 3, importScatterElements},
     {"ScatterND", 11, 28, 3, 3, importScatterND},
     {"Selu", 1, 28, 1, 1, importSelu},
+    {"SequenceAt", 11, 28, 2, 2, importSequenceAt},
+    {"SequenceConstruct", 11, 28, 1, kAnyNumber, importSequenceConstruct},
+    {"SequenceEmpty", 11, 28, 0, 0, importSequenceEmpty},
+    {"SequenceErase", 11, 28, 1, 2, importSequenceErase},
+    {"SequenceInsert", 11, 28, 2, 3, importSequenceInsert},
+    {"SequenceLength", 11, 28, 1, 1, importSequenceLength},
+    {"SequenceMap", 17, 28, 1, kAnyNumber, importSequenceMap},
     {"Shape", 1, 28, 1, 1, importShape},
     {"Shrink", 9, 18, 1, 1, importShrink},
     {"Sigmoid", 1, 18, 1, 1, importSigmoid},
@@ -194,6 +209,7 @@ constexpr Operator kOperators[] = {
     {"Split", 1, 1, 1, 2, importSplit},
     {"Split", 2, 12, 1, 1, importSplit},
     {"Split", 13, 18, 1, 2, importSplit},
+    {"SplitToSequence", 11, 28, 1, 2, importSplitToSequence},
     {"Sqrt", 1, 18, 1, 1, unary<Op::Sqrt>},
     {"Squeeze", 1, 12, 1, 1, importSqueeze},
     {"Squeeze", 13, 28, 1, 2, importSqueeze},
@@ -225,31 +241,19 @@ constexpr std::string_view kIterates =
     "it repeats a graph as often as the data says; export the model with the iterations written out";
 constexpr std::string_view kLists = "it works on lists of tensors, and a compiled network has single tensors";
 constexpr std::string_view kOptional = "it works on values that may be absent, and a compiled network has all of them";
+constexpr std::string_view kText =
+    "it works on text; do this step in the program that runs the network, and feed its result";
 
 constexpr Exclusion kExclusions[] = {
     {"Bernoulli", kRandom},
-    {"ConcatFromSequence", kLists},
     {"ImageDecoder",
      "it reads files of pictures; decode them in the program that runs the network, and feed the pixels"},
-    {"Loop", kIterates},
     {"Multinomial", kRandom},
     {"NonMaxSuppression", kSizeDependsOnData},
-    {"Optional", kOptional},
-    {"OptionalGetElement", kOptional},
-    {"OptionalHasElement", kOptional},
     {"RandomNormal", kRandom},
     {"RandomNormalLike", kRandom},
     {"RandomUniform", kRandom},
     {"RandomUniformLike", kRandom},
-    {"Scan", kIterates},
-    {"SequenceAt", kLists},
-    {"SequenceConstruct", kLists},
-    {"SequenceEmpty", kLists},
-    {"SequenceErase", kLists},
-    {"SequenceInsert", kLists},
-    {"SequenceLength", kLists},
-    {"SequenceMap", kLists},
-    {"SplitToSequence", kLists},
     {"StringNormalizer", kText},
     {"TfIdfVectorizer", kText},
     {"Unique", kSizeDependsOnData},
@@ -286,6 +290,14 @@ int64_t lastOpset(const OperatorDomain &domain, const Operator &row) {
     if (version > row.last) return version - 1;
   }
   return kNewestOpset;
+}
+
+absl::StatusOr<Operands> ImportFunction::operator()(NodeContext &node) const {
+  if (!takesTensorsOnly()) return ofOperands_(node);
+  HONE_ASSIGN_OR_RETURN(ValueId first, ofTensors_(node));
+  Operands outputs = {first};
+  outputs.insert(outputs.end(), node.furtherOutputs().begin(), node.furtherOutputs().end());
+  return outputs;
 }
 
 const Operator *findOperator(std::string_view domain, std::string_view name, int64_t version) {

@@ -15,13 +15,31 @@ namespace hone::frontend {
 inline constexpr int64_t kNewestOpset = 28;
 inline constexpr int kAnyNumber = -1;
 
+/// How an operator becomes core ops. Nearly all take tensors and return the first of their outputs; further ones go to
+/// NodeContext::addOutput. Those that take or give sequences and optionals check their operands themselves
+/// and return all outputs.
+class ImportFunction {
+ public:
+  using OfTensors = Result (*)(NodeContext &);
+  using OfOperands = absl::StatusOr<Operands> (*)(NodeContext &);
+  constexpr ImportFunction(OfTensors function) : ofTensors_(function) {}
+  constexpr ImportFunction(OfOperands function) : ofOperands_(function) {}
+
+  bool takesTensorsOnly() const { return ofTensors_ != nullptr; }
+  absl::StatusOr<Operands> operator()(NodeContext &node) const;
+
+ private:
+  OfTensors ofTensors_ = nullptr;
+  OfOperands ofOperands_ = nullptr;
+};
+
 /// A row holds from opset `first` on, and beyond `last` up to the next version of the operator: what did not change
 /// since it was checked has the meaning that was checked.
 struct Operator {
   std::string_view name;
-  int64_t first, last;                  ///< opset versions for which the function was checked, both inclusive
-  int minInputs, maxInputs;             ///< kAnyNumber: no upper limit. Operands below the minimum cannot be omitted
-  Result (*import)(NodeContext &node);  ///< makes the core ops and returns the first output
+  int64_t first, last;       ///< opset versions for which the function was checked, both inclusive
+  int minInputs, maxInputs;  ///< kAnyNumber: no upper limit. Operands below the minimum cannot be omitted
+  ImportFunction import;
 };
 
 /// An operator that cannot be imported: why, and what to do.
@@ -182,7 +200,30 @@ Result importNegativeLogLikelihoodLoss(NodeContext &node);
 Result importSoftmaxCrossEntropyLoss(NodeContext &node);
 
 // control_flow.cpp
-Result importIf(NodeContext &node);
+absl::StatusOr<Operands> importIf(NodeContext &node);
+/// \p whenTrue or \p whenFalse, as \p condition (one bool) says at run time; \p what names them in the error.
+absl::StatusOr<Operand> choose(Builder &build, ValueId condition, const Operand &whenTrue, const Operand &whenFalse,
+                               const std::string &what);
+
+// loops.cpp: graphs that are repeated as often as is known
+absl::StatusOr<Operands> importLoop(NodeContext &node);
+absl::StatusOr<Operands> importScan(NodeContext &node);
+absl::StatusOr<Operands> importSequenceMap(NodeContext &node);
+
+// sequences.cpp: lists of tensors, and values that may be absent
+absl::StatusOr<Operands> importConcatFromSequence(NodeContext &node);
+absl::StatusOr<Operands> importOptional(NodeContext &node);
+absl::StatusOr<Operands> importOptionalGetElement(NodeContext &node);
+absl::StatusOr<Operands> importOptionalHasElement(NodeContext &node);
+absl::StatusOr<Operands> importSequenceAt(NodeContext &node);
+absl::StatusOr<Operands> importSequenceConstruct(NodeContext &node);
+absl::StatusOr<Operands> importSequenceEmpty(NodeContext &node);
+absl::StatusOr<Operands> importSequenceErase(NodeContext &node);
+absl::StatusOr<Operands> importSequenceInsert(NodeContext &node);
+absl::StatusOr<Operands> importSequenceLength(NodeContext &node);
+absl::StatusOr<Operands> importSplitToSequence(NodeContext &node);
+/// \p parts, which have one shape, side by side along a new axis.
+Result stack(Builder &build, const Sequence &parts, int64_t axis);
 
 // normalisation.cpp
 Result importBatchNormalization(NodeContext &node);
@@ -259,7 +300,7 @@ Result importSize(NodeContext &node);
 // reshaping.cpp: the same elements in another shape
 Result importExpand(NodeContext &node);
 Result importFlatten(NodeContext &node);
-Result importIdentity(NodeContext &node);
+absl::StatusOr<Operands> importIdentity(NodeContext &node);
 Result importReshape(NodeContext &node);
 Result importSqueeze(NodeContext &node);
 Result importUnsqueeze(NodeContext &node);
@@ -275,5 +316,7 @@ Result importSpaceToDepth(NodeContext &node);
 Result importSplit(NodeContext &node);
 Result importTile(NodeContext &node);
 Result importTranspose(NodeContext &node);
+/// Part of one axis; everything of the others.
+Result sliceAxis(Builder &build, ValueId data, int64_t axis, int64_t start, int64_t extent);
 
 }  // namespace hone::frontend

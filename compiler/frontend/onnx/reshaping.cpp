@@ -39,7 +39,7 @@ absl::StatusOr<Shape> resolveShape(const Shape &from, const Shape &wanted, bool 
 
 }  // namespace
 
-Result importIdentity(NodeContext &node) { return node.input(0); }
+absl::StatusOr<Operands> importIdentity(NodeContext &node) { return Operands{node.operands()[0]}; }
 
 Result importReshape(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(Shape wanted, node.version() < 5 ? node.integers("shape") : node.constantIntegers(1, "shape"));
