@@ -28,7 +28,7 @@ CompiledNode &CompiledNode::fixed(int position) {
 
 absl::StatusOr<std::vector<Array>> CompiledNode::run() const {
   std::vector<tensor::HostTensor> inputs;
-  for (const Array &input : inputs_) inputs.push_back({input.dtype, input.shape, input.constant()->bytes});
+  for (const Array &input : inputs_) inputs.push_back({input.dtype, input.shape, input.constant()->bytes.copy()});
   HONE_ASSIGN_OR_RETURN(graph::Graph graph, frontend::importModel(model.bytes(), options_));
   HONE_RETURN_IF_ERROR(graph::runPasses(graph, {}).status());
   HONE_ASSIGN_OR_RETURN(const TargetDescription target, codegen::parseTarget("llvm"));
