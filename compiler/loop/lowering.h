@@ -21,6 +21,14 @@ struct Extent {
   int64_t size = 1;
 };
 
+/// Registers that have the elements of a buffer, in the dtype in which they were computed: whoever reads them reads
+/// what the buffer would have.
+struct HeldElements {
+  int reg = -1;
+  DType dtype = DType::F32;
+};
+using HeldBuffers = std::map<int, HeldElements>;
+
 /// One extent per dim of a stage.
 using Region = std::vector<Extent>;
 
@@ -96,7 +104,7 @@ class Lowering {
   IntExpr index(const tensor::Index &index, const Point &point);
   /// \p registers: the register array that holds a buffer's current tile, for buffers that are forwarded.
   ValuePtr value(const tensor::TensorOp &op, const tensor::Scalar &scalar, const Point &point,
-                 const std::map<int, int> &registers, const ProvenInside &proven);
+                 const HeldBuffers &registers, const ProvenInside &proven);
   ValuePtr load(const tensor::TensorOp &op, int read, const Point &point, const ProvenInside &proven);
   StatementPtr store(const tensor::TensorOp &op, const tensor::Access &access, ValuePtr value, const Point &point);
 

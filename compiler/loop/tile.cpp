@@ -57,8 +57,8 @@ class TileBuilder {
     if (!reduces && epilogues.empty())
       return eachElement(spatialRegion(), [&](const Point &p) { return storeBody(p); });
     append(out, reduces ? reduceAll() : holdBody());
-    std::map<int, int> held;
-    for (size_t i = 0; i < op_.writes.size(); ++i) held[op_.writes[i].buffer] = results_[i];
+    HeldBuffers held;
+    for (size_t i = 0; i < op_.writes.size(); ++i) held[op_.writes[i].buffer] = {results_[i], op_.body[i]->dtype};
     bool isStored = std::any_of(op_.writes.begin(), op_.writes.end(),
                                 [&](const tensor::Access &write) { return !lowering_.isRegisterOnly(write.buffer); });
     if (isStored) append(out, eachElement(spatialRegion(), [&](const Point &p) { return storeResults(p); }));
@@ -128,7 +128,7 @@ class TileBuilder {
 
   // ------------------------------------------------------------------------------------------- without reduction
 
-  ValuePtr bodyValue(size_t element, const Point &point, const std::map<int, int> &held = {},
+  ValuePtr bodyValue(size_t element, const Point &point, const HeldBuffers &held = {},
                      const ProvenInside &proven = {}) {
     return lowering_.value(op_, op_.body[element], point, held, proven);
   }
@@ -170,7 +170,7 @@ class TileBuilder {
   }
 
   // A stage in this tile's registers: same points under the names of its own dims.
-  Body lowerEpilogue(int stage, std::map<int, int> &held) {
+  Body lowerEpilogue(int stage, HeldBuffers &held) {
     const tensor::TensorOp &op = lowering_.stage(stage);
     std::vector<int> hostDims = *lowering_.epilogueDims(stage, stage_);
     std::vector<int> results;
@@ -200,7 +200,9 @@ class TileBuilder {
              }
              return set;
            }));
-    for (size_t i = 0; isRead && i < op.writes.size(); ++i) held[op.writes[i].buffer] = results[i];
+    for (size_t i = 0; isRead && i < op.writes.size(); ++i) {
+      held[op.writes[i].buffer] = {results[i], op.body[i]->dtype};
+    }
     return out;
   }
 

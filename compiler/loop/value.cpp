@@ -238,7 +238,7 @@ ValuePtr Lowering::load(const tensor::TensorOp &op, int read, const Point &point
 }
 
 ValuePtr Lowering::value(const tensor::TensorOp &op, const tensor::Scalar &scalar, const Point &point,
-                         const std::map<int, int> &registers, const ProvenInside &proven) {
+                         const HeldBuffers &registers, const ProvenInside &proven) {
   switch (scalar->kind) {
     case ScalarKind::Constant:
       return makeConstant(scalar, 1);
@@ -254,7 +254,11 @@ ValuePtr Lowering::value(const tensor::TensorOp &op, const tensor::Scalar &scala
     case ScalarKind::Read: {
       int source = op.reads.at(static_cast<size_t>(scalar->position)).buffer;
       auto held = registers.find(source);
-      if (held != registers.end()) return makeRegister(held->second, point.registerIndex, {scalar->dtype, point.lanes});
+      if (held != registers.end()) {
+        const auto &[reg, dtype] = held->second;
+        ValuePtr element = makeRegister(reg, point.registerIndex, {dtype, point.lanes});
+        return dtype == scalar->dtype ? element : makeConversion(ValueKind::Cast, scalar->dtype, std::move(element));
+      }
       return load(op, scalar->position, point, proven);
     }
     case ScalarKind::Apply: {

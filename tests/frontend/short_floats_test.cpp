@@ -127,9 +127,18 @@ const Case kOthers[] = {
     {"Softmax", {kRow}},
 };
 
+// Several stages of one kernel read a sum, which is held wider than its own type while it is in registers.
+const Case kSharedSums[] = {
+    {"LpNormalization", {{4, 32}}, [](CompiledNode &node) { node.with("p", 1); }},
+    {"BatchNormalization",
+     {{2, 3, 4, 4}, {3}, {3}, {3}, {3}},
+     [](CompiledNode &node) { node.with("training_mode", 1); }},
+};
+
 std::string nameOf(const ::testing::TestParamInfo<Case> &info) { return info.param.op; }
 INSTANTIATE_TEST_SUITE_P(Unary, ShortFloats, ::testing::ValuesIn(kUnary), nameOf);
 INSTANTIATE_TEST_SUITE_P(Windows, ShortFloats, ::testing::ValuesIn(kWindows), nameOf);
+INSTANTIATE_TEST_SUITE_P(SharedSums, ShortFloats, ::testing::ValuesIn(kSharedSums), nameOf);
 INSTANTIATE_TEST_SUITE_P(Others, ShortFloats, ::testing::ValuesIn(kOthers), nameOf);
 
 }  // namespace
