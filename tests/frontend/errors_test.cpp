@@ -73,6 +73,23 @@ TEST(Errors, ListEveryUnsupportedOperatorAtOnce) {
                "Fancy (com.example version 3, 1 node: 'node_c')"});
 }
 
+// Domains other than ONNX's own have their lists, too.
+TEST(Errors, SayWhatToDoAboutOperatorsOfOtherDomains) {
+  ModelBuilder model = simpleModel();
+  for (const char *domain : {"ai.onnx.ml", "com.microsoft"}) {
+    onnx::OperatorSetIdProto &import = *model.model.add_opset_import();
+    import.set_domain(domain);
+    import.set_version(1);
+  }
+  model.node("ZipMap", {"y"}, {"map"}).set_domain("ai.onnx.ml");
+  model.node("QMoE", {"y"}, {"attended"}).set_domain("com.microsoft");
+  model.output("map");
+  model.output("attended");
+  expectError(model.bytes(), Code::kUnimplemented,
+              {"2 operators", "ZipMap (ai.onnx.ml version 1", "options={'zipmap': False}",
+               "QMoE (com.microsoft version 1", "ORT_DISABLE_ALL", "QuantFormat.QDQ"});
+}
+
 TEST(Errors, OfUnboundDimensionsShowTheFlag) {
   ModelBuilder model(13);
   model.namedInput("data", DType::F32, {"N", "3", "224", "224"});

@@ -69,6 +69,14 @@ class NodeModel {
     model.floats(name, {}, {value});
     return operand(name);
   }
+  /// The node is an operator of \p domain, of which the model imports \p version.
+  Self &ofDomain(const std::string &domain, int64_t version) {
+    node().set_domain(domain);
+    onnx::OperatorSetIdProto &import = *model.model.add_opset_import();
+    import.set_domain(domain);
+    import.set_version(version);
+    return self();
+  }
   template <typename T>
   Self &with(const std::string &attribute, const T &value) {
     setAttribute(node(), attribute, value);

@@ -176,9 +176,40 @@ class KernelWriter {
     putState((number(1) - update) * fresh + update * before(states_), states_);
   }
 
+  /// The largest (or smallest) of 0 and the elements of the state that a step begins with.
+  int extreme(const char *name, tensor::CombinerKind kind) {
+    const int result = b_.temporary(std::string(name) + "_value", {1}, cell_.dtype);
+    b_.begin(name, {tensor::scan("t", cell_.steps), tensor::parallel("one", 1), tensor::reduce("rb", cell_.batch),
+                    tensor::reduce("k", cell_.hidden)});
+    b_.fold(kind);
+    const Scalar element = b_.get(states_, {t(), tensor::dim(2), tensor::dim(3)});
+    const bool isHighest = kind == tensor::CombinerKind::Max;
+    b_.put(isHighest ? tensor::maximum(element, number(0)) : tensor::minimum(element, number(0)), result,
+           {tensor::dim(1)});
+    return result;
+  }
+
+  /// [batch, hidden]: the state that a step begins with, rounded to one of the 256 numbers that its range is cut into.
+  int roundedState() {
+    const int highest = extreme("highest", tensor::CombinerKind::Max);
+    const int lowest = extreme("lowest", tensor::CombinerKind::Min);
+    const int result = b_.temporary("rounded_value", {cell_.batch, cell_.hidden}, cell_.dtype);
+    beginStep("rounded");
+    const auto round = [](const Scalar &value) { return tensor::apply(ScalarOp::Round, {value}); };
+    const Scalar low = b_.get(lowest, {tensor::constant(0)});
+    const Scalar range = b_.get(highest, {tensor::constant(0)}) - low;
+    const Scalar scale = tensor::select(tensor::equal(range, number(0)), number(1), range / number(255));
+    const Scalar zero = round((number(0) - low) / scale);
+    const Scalar place = round(b_.get(states_, {t(), batch(), unit()}) / scale) + zero;
+    const Scalar inside = tensor::minimum(tensor::maximum(place, number(0)), number(255));
+    b_.put((inside - zero) * scale, result, {batch(), unit()});
+    return result;
+  }
+
   // Gates are input, output, forget, cell; peepholes of the first three.
   void lstm() {
-    const int gates = product("gates", states_, true, weights_, 4 * cell_.hidden);
+    const int state = cell_.quantisesState ? roundedState() : states_;
+    const int gates = product("gates", state, !cell_.quantisesState, weights_, 4 * cell_.hidden);
     beginStep("cell");
     const Scalar old = before(cells_);
     const auto gate = [&](int64_t position, const Scalar &looked, int64_t peep) {

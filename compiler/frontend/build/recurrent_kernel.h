@@ -29,6 +29,7 @@ struct Cell {
   bool reverse = false;
   bool linearBeforeReset = false;  ///< GRU
   bool inputForget = false;        ///< LSTM
+  bool quantisesState = false;     ///< LSTM: the state is rounded to 8 bits of its range before it meets its weights
   // Which operands there are, in this order behind the products [steps, batch, gates * hidden] and the state's weights:
   // [hidden, gates * hidden], or for a GRU [hidden, 2 * hidden] and [hidden, hidden].
   bool hasLengths = false;    ///< of the sequences, int32 [batch]

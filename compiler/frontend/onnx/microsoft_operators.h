@@ -36,4 +36,25 @@ Result importQuickGelu(NodeContext &node);
 Result importSkipLayerNormalization(NodeContext &node);
 Result importSkipSimplifiedLayerNormalization(NodeContext &node);
 
+// quantisation.cpp
+Result importDynamicQuantizeMatMul(NodeContext &node);
+Result importMatMulIntegerToFloat(NodeContext &node);
+Result importQGemm(NodeContext &node);
+
+// linear_quantisation.cpp
+Result importQLinearAdd(NodeContext &node);
+Result importQLinearAveragePool(NodeContext &node);
+Result importQLinearConcat(NodeContext &node);
+Result importQLinearConvOfEitherLayout(NodeContext &node);
+Result importQLinearGlobalAveragePool(NodeContext &node);
+Result importQLinearLeakyRelu(NodeContext &node);
+Result importQLinearMul(NodeContext &node);
+Result importQLinearReduceMean(NodeContext &node);
+Result importQLinearSigmoid(NodeContext &node);
+Result importQLinearSoftmax(NodeContext &node);
+Result importQLinearWhere(NodeContext &node);
+
+// recurrent.cpp
+Result importDynamicQuantizeLstm(NodeContext &node);
+
 }  // namespace hone::frontend

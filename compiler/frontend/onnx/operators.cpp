@@ -5,8 +5,9 @@
 #include <span>
 #include <string>
 
-#include "compiler/frontend/onnx/microsoft_operators.h"
 #include "compiler/base/status.h"
+#include "compiler/frontend/onnx/microsoft_operators.h"
+#include "compiler/frontend/onnx/ml_operators.h"
 
 namespace hone::frontend {
 namespace {
@@ -241,8 +242,6 @@ constexpr std::string_view kIterates =
     "it repeats a graph as often as the data says; export the model with the iterations written out";
 constexpr std::string_view kLists = "it works on lists of tensors, and a compiled network has single tensors";
 constexpr std::string_view kOptional = "it works on values that may be absent, and a compiled network has all of them";
-constexpr std::string_view kText =
-    "it works on text; do this step in the program that runs the network, and feed its result";
 
 constexpr Exclusion kExclusions[] = {
     {"Bernoulli", kRandom},
@@ -277,6 +276,7 @@ std::span<const Operator> operators() { return kOperators; }
 std::span<const OperatorDomain> operatorDomains() {
   static const OperatorDomain kDomains[] = {
       {"", kOperators, kExclusions, ""},
+      mlOperators(),
       microsoftOperators(),
       strayMicrosoftOperators(),
   };

@@ -1,12 +1,16 @@
 // Numbers as small integers with a scale and a zero point: real = (integer - zero) * scale. Products are accumulated in
 // int32 and exact; results are rounded half to even and saturate.
+#include "compiler/frontend/onnx/quantisation.h"
+
 #include <numeric>
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/conversion.h"
+#include "compiler/frontend/onnx/microsoft_operators.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/wide_unary.h"
 #include "compiler/frontend/onnx/window.h"
+#include "compiler/graph/infer.h"
 #include "compiler/graph/print.h"
 
 namespace hone::frontend {
@@ -16,8 +20,8 @@ using Op = ScalarOp;
 
 bool isSmallInteger(DType dtype) { return isInteger(dtype) && sizeOf(dtype) <= 2; }
 
-/// A scale or a zero point: one element, or one for each of \p extent elements of dim \p axis, in a shape that
-/// broadcasts to \p rank dims.
+}  // namespace
+
 Result alongAxis(NodeContext &node, int position, int64_t axis, int64_t rank, int64_t extent) {
   Builder &build = node.build;
   ValueId value = node.input(position);
@@ -30,6 +34,8 @@ Result alongAxis(NodeContext &node, int position, int64_t axis, int64_t rank, in
   shape[0] = extent;
   return build.reshape(value, shape);
 }
+
+namespace {
 
 /// What quantisation gives: integers of up to 16 bits, and floats of up to 8.
 bool isQuantised(ElementType type) { return type.narrow.has_value() || isSmallInteger(type.dtype); }
@@ -78,9 +84,10 @@ Result spreadOver(NodeContext &node, int position, const Spread &spread) {
   return build.slice(whole, Shape(data.size(), 0), Shape(data.size(), 1), data);
 }
 
-/// \p quotient rounded, with \p zero added, as \p type; what is too large saturates.
+}  // namespace
+
 Result quantised(Builder &build, Result quotient, const std::optional<Result> &zero, ElementType type,
-                 Narrowing narrowing = {}) {
+                 Narrowing narrowing) {
   if (!isFloat(type)) quotient = build.apply(Op::Round, {quotient});
   Result value = build.cast(std::move(quotient), DType::F32);
   if (zero) value = build.apply(Op::Add, {value, converted(build, *zero, DType::F32)});
@@ -93,7 +100,7 @@ Result quantised(Builder &build, Result quotient, const std::optional<Result> &z
   return converted(build, value, type, narrowing);
 }
 
-/// \p data - \p zero as int32, which holds the difference of any two 16-bit integers.
+// int32 holds the difference of any two 16-bit integers.
 Result centred(Builder &build, Result data, const std::optional<Result> &zero) {
   Result wide = build.cast(std::move(data), DType::I32);
   return zero ? build.apply(Op::Sub, {wide, build.cast(*zero, DType::I32)}) : wide;
@@ -105,6 +112,8 @@ absl::Status checkSmall(NodeContext &node, int position) {
   return unsupported("operand ", position, " is ", std::string(name(type)), graph::shapeText(node.shape(position)),
                      "; 8- and 16-bit integers are supported");
 }
+
+namespace {
 
 /// What a quantised product is made of: operands \p data and \p weight with their zero points.
 struct Operands {
@@ -225,11 +234,9 @@ Result importDequantizeLinear(NodeContext &node) {
 }
 
 // The scale maps the range of the data, which always includes 0, onto 0 to 255. Data that is 0 throughout has scale 1.
-Result importDynamicQuantizeLinear(NodeContext &node) {
-  Builder &build = node.build;
-  ValueId x = node.input(0);
-  if (node.dtype(0) != DType::F32) return invalid("takes float32, not ", graph::typeText(build.type(x)));
-  std::vector<int64_t> axes(static_cast<size_t>(node.rank(0)));
+absl::StatusOr<DynamicallyQuantised> quantisedDynamically(Builder &build, ValueId x) {
+  if (build.dtype(x) != DType::F32) return invalid("takes float32, not ", graph::typeText(build.type(x)));
+  std::vector<int64_t> axes(static_cast<size_t>(build.rank(x)));
   std::iota(axes.begin(), axes.end(), 0);
   auto number = [&](double value) { return build.number(DType::F32, value); };
   Result highest = build.apply(Op::Max, {build.reduce(graph::ReduceKind::Max, x, axes, false), number(0)});
@@ -241,9 +248,14 @@ Result importDynamicQuantizeLinear(NodeContext &node) {
   Result offset = build.apply(Op::Neg, {build.apply(Op::Div, {lowest, scale})});
   HONE_ASSIGN_OR_RETURN(ValueId zero, build.cast(build.apply(Op::Round, {offset}), DType::U8));
   HONE_ASSIGN_OR_RETURN(ValueId result, quantised(build, build.apply(Op::Div, {x, scale}), Result(zero), DType::U8));
-  node.addOutput(scale);
-  node.addOutput(zero);
-  return result;
+  return DynamicallyQuantised{result, scale, zero};
+}
+
+Result importDynamicQuantizeLinear(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(DynamicallyQuantised result, quantisedDynamically(node.build, node.input(0)));
+  node.addOutput(result.scale);
+  node.addOutput(result.zero);
+  return result.integers;
 }
 
 Result importConvInteger(NodeContext &node) { return integerConv(node, {0, 2, 1, 3}, {}); }
@@ -272,6 +284,55 @@ Result importQLinearMatMul(NodeContext &node) {
   Result resultScale = build.cast(alongAxis(node, 6, 0, 1, 1), DType::F32);
   Result scale = build.apply(Op::Div, {build.apply(Op::Mul, {rows, columns}), resultScale});
   return requantised(node, sum, scale, 7);
+}
+
+// (A, B, scale of A, scale of B, zero of A, zero of B, bias): the product as float.
+Result importMatMulIntegerToFloat(NodeContext &node) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(ValueId sum, integerMatMul(node, {0, 4, 1, 5}));
+  Result scale = build.apply(Op::Mul, {alongMatrix(node, 2, true), alongMatrix(node, 3, false)});
+  HONE_ASSIGN_OR_RETURN(ValueId real, build.apply(Op::Mul, {build.cast(sum, node.dtype(2)), scale}));
+  return node.has(6) ? build.apply(Op::Add, {real, node.input(6)}) : Result(real);
+}
+
+// (A as float, B, scale of B, zero of B, bias)
+Result importDynamicQuantizeMatMul(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(DynamicallyQuantised a, quantisedDynamically(node.build, node.input(0)));
+  const auto operand = [&](int position) { return node.has(position) ? node.input(position) : kOmitted; };
+  NodeContext product = node.withInputs(
+      {a.integers, node.input(1), a.scale, node.input(2), a.zero, operand(3), operand(4)}, node.version());
+  return importMatMulIntegerToFloat(product);
+}
+
+// (A, scale, zero, B, scale, zero, C, scale and zero of the result): C has the scale of the products already. Without a
+// zero point the result stays float.
+Result importQGemm(NodeContext &node) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(double alpha, node.real("alpha", 1.0));
+  HONE_ASSIGN_OR_RETURN(int64_t transposeA, node.integer("transA", 0));
+  HONE_ASSIGN_OR_RETURN(int64_t transposeB, node.integer("transB", 0));
+  if (node.rank(0) != 2 || node.rank(3) != 2) {
+    return invalid("takes matrices, not shapes ", graph::shapeText(node.shape(0)), " and ",
+                   graph::shapeText(node.shape(3)));
+  }
+  HONE_RETURN_IF_ERROR(checkSmall(node, 0));
+  HONE_RETURN_IF_ERROR(checkSmall(node, 3));
+  const int64_t axis = transposeB != 0 ? 0 : 1, columns = node.shape(3)[static_cast<size_t>(axis)];
+  Result a = centred(build, node.input(0), alongAxis(node, 2, 0, 2, 1));
+  Result b = centred(build, node.input(3), alongAxis(node, 5, axis, 2, columns));
+  HONE_ASSIGN_OR_RETURN(ValueId sum, build.matMul(a, b, transposeA != 0, transposeB != 0));
+  if (node.has(6)) {
+    if (!graph::broadcastsTo(node.shape(6), build.shape(sum))) {
+      return invalid("operand 6 (C) of shape ", graph::shapeText(node.shape(6)), " does not broadcast to ",
+                     graph::shapeText(build.shape(sum)));
+    }
+    HONE_ASSIGN_OR_RETURN(sum, build.apply(Op::Add, {sum, build.cast(node.input(6), DType::I32)}));
+  }
+  Result scale = build.apply(Op::Mul, {alongAxis(node, 1, 0, 1, 1), alongAxis(node, 4, 1, 2, columns)});
+  scale = build.apply(Op::Mul, {scale, build.number(DType::F32, alpha)});
+  if (node.has(7)) scale = build.apply(Op::Div, {scale, alongAxis(node, 7, 0, 1, 1)});
+  if (node.has(8)) return requantised(node, sum, scale, 8);
+  return build.apply(Op::Mul, {build.cast(sum, DType::F32), scale});
 }
 
 }  // namespace hone::frontend

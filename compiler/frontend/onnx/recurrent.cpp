@@ -5,7 +5,9 @@
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/recurrent_kernel.h"
+#include "compiler/frontend/onnx/microsoft_operators.h"
 #include "compiler/frontend/onnx/operators.h"
+#include "compiler/frontend/onnx/quantisation.h"
 #include "compiler/graph/print.h"
 
 namespace hone::frontend {
@@ -19,7 +21,10 @@ constexpr int kData = 0, kWeights = 1, kStateWeights = 2, kBias = 3, kLengths = 
 
 class Recurrence {
  public:
-  Recurrence(NodeContext &node, CellKind kind) : node_(node), build_(node.build) { cell_.kind = kind; }
+  Recurrence(NodeContext &node, CellKind kind, bool quantisesState = false) : node_(node), build_(node.build) {
+    cell_.kind = kind;
+    cell_.quantisesState = quantisesState;
+  }
 
   Result run() {
     HONE_RETURN_IF_ERROR(readShape());
@@ -254,7 +259,45 @@ class Recurrence {
   std::vector<Result> results_;
 };
 
+/// What the quantised weights [directions, rows, columns] stand for, turned as those of an LSTM are. Scale and zero
+/// point are there for each direction or for each column of one.
+Result weightsAsFloat(NodeContext &node, int position, int scalePosition) {
+  Builder &build = node.build;
+  HONE_RETURN_IF_ERROR(checkSmall(node, position));
+  const Shape weights = node.shape(position);
+  if (weights.size() != 3) return invalid("takes weights of 3 dims, not ", graph::shapeText(weights));
+  Result parts[2];
+  for (int i = 0; i < 2; ++i) {
+    if (!node.has(scalePosition + i)) return invalid("operand ", scalePosition + i, " is missing");
+    const Shape &shape = node.shape(scalePosition + i);
+    if (shape != Shape{weights[0]} && shape != Shape{weights[0], weights[2]}) {
+      return invalid("operand ", scalePosition + i, " has shape ", graph::shapeText(shape), " instead of ",
+                     graph::shapeText({weights[0]}), " or ", graph::shapeText({weights[0], weights[2]}));
+    }
+    parts[i] = build.reshape(node.input(scalePosition + i), {shape[0], 1, shape.size() == 2 ? shape[1] : 1});
+  }
+  Result integers = build.cast(centred(build, node.input(position), parts[1]), DType::F32);
+  return build.transpose(build.apply(Op::Mul, {integers, parts[0]}), {0, 2, 1});
+}
+
 }  // namespace
+
+// An LSTM whose weights are quantised and whose inputs and states are quantised as they come: the inputs all at once,
+// the states in each step.
+Result importDynamicQuantizeLstm(NodeContext &node) {
+  Builder &build = node.build;
+  std::vector<ValueId> operands = node.inputs();
+  operands.resize(kPeepholes + 1, kOmitted);
+  HONE_ASSIGN_OR_RETURN(DynamicallyQuantised data, quantisedDynamically(build, node.input(kData)));
+  Result centredData = build.cast(centred(build, data.integers, Result(data.zero)), DType::F32);
+  HONE_ASSIGN_OR_RETURN(operands[kData], build.apply(Op::Mul, {centredData, data.scale}));
+  HONE_ASSIGN_OR_RETURN(operands[kWeights], weightsAsFloat(node, kWeights, 8));
+  HONE_ASSIGN_OR_RETURN(operands[kStateWeights], weightsAsFloat(node, kStateWeights, 10));
+  NodeContext lstm = node.withInputs(std::move(operands), 14);
+  HONE_ASSIGN_OR_RETURN(ValueId result, Recurrence(lstm, CellKind::Lstm, true).run());
+  for (const ValueId output : lstm.furtherOutputs()) node.addOutput(output);
+  return result;
+}
 
 Result importRnn(NodeContext &node) { return Recurrence(node, CellKind::Rnn).run(); }
 Result importGru(NodeContext &node) { return Recurrence(node, CellKind::Gru).run(); }

@@ -1,0 +1,198 @@
+// ONNX Runtime's operators on quantised numbers. Most are an operator of ONNX on the numbers that the integers stand
+// for, whose result is quantised again.
+#include <algorithm>
+#include <numeric>
+
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/microsoft_operators.h"
+#include "compiler/frontend/onnx/quantisation.h"
+#include "compiler/frontend/onnx/window.h"
+#include "compiler/graph/print.h"
+
+namespace hone::frontend {
+namespace {
+
+using Op = ScalarOp;
+
+/// The operands that hold a scale and a zero point; the latter may be omitted.
+struct Scaling {
+  int scale, zero;
+};
+
+/// Where the operators of one operand have their scalings.
+constexpr Scaling kOfData = {1, 2}, kOfResult = {3, 4};
+
+/// Whether the zero point takes part in the rounding, which matters halfway between two integers.
+enum class Rounding : uint8_t { ThenZero, WithZero };
+
+Result oneElement(NodeContext &node, int position) {
+  if (!node.has(position)) return invalid("operand ", position, " is missing");
+  ValueId value = node.input(position);
+  if (node.build.type(value).elements() == 1) return node.build.reshape(value, {});
+  return invalid("operand ", position, " has shape ", graph::shapeText(node.build.shape(value)),
+                 "; a scale or zero point of one element is supported");
+}
+
+absl::StatusOr<std::optional<Result>> zeroOf(NodeContext &node, Scaling scaling) {
+  if (!node.has(scaling.zero)) return std::optional<Result>();
+  HONE_RETURN_IF_ERROR(checkSmall(node, scaling.zero));
+  HONE_ASSIGN_OR_RETURN(ValueId zero, oneElement(node, scaling.zero));
+  return std::optional<Result>(zero);
+}
+
+/// Operand \p position without its zero point, as int32.
+Result integersOf(NodeContext &node, int position, Scaling scaling) {
+  if (!node.has(position)) return invalid("operand ", position, " is missing");
+  HONE_RETURN_IF_ERROR(checkSmall(node, position));
+  HONE_ASSIGN_OR_RETURN(std::optional<Result> zero, zeroOf(node, scaling));
+  return centred(node.build, node.input(position), zero);
+}
+
+Result scaled(Builder &build, Result integers, Result scale) {
+  return build.apply(Op::Mul, {build.cast(std::move(integers), DType::F32), std::move(scale)});
+}
+
+/// What the integers of operand \p position stand for.
+Result realOf(NodeContext &node, int position, Scaling scaling) {
+  return scaled(node.build, integersOf(node, position, scaling), oneElement(node, scaling.scale));
+}
+
+/// \p quotient, a number over its scale, as integers with the zero point of \p scaling.
+Result integersFrom(NodeContext &node, Result quotient, Scaling scaling, Rounding rounding, DType dtype) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(std::optional<Result> zero, zeroOf(node, scaling));
+  if (zero && rounding == Rounding::WithZero) {
+    quotient = build.apply(Op::Add, {quotient, build.cast(*zero, DType::F32)});
+    zero.reset();
+  }
+  return quantised(build, quotient, zero, dtype);
+}
+
+/// The ratio of two scales.
+Result ratio(NodeContext &node, int above, int below) {
+  return node.build.apply(Op::Div, {oneElement(node, above), oneElement(node, below)});
+}
+
+/// The dims of channels in front of the spatial ones where they are behind them, or the other way round.
+Result channelsFirst(Builder &build, Result data, bool isBack = false) {
+  if (!data.ok()) return data;
+  std::vector<int64_t> order(static_cast<size_t>(build.rank(*data)));
+  if (order.size() < 3) return invalid("takes 3 dims or more, not shape ", graph::shapeText(build.shape(*data)));
+  std::iota(order.begin(), order.end(), 0);
+  if (isBack) {
+    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  } else {
+    std::rotate(order.begin() + 1, order.end() - 1, order.end());
+  }
+  return build.transpose(data, order);
+}
+
+/// \p import, of \p version, on \p operands, of which the first has its channels where the attribute says.
+Result inLayout(NodeContext &node, std::vector<ValueId> operands, int64_t version, Result (*import)(NodeContext &)) {
+  HONE_ASSIGN_OR_RETURN(int64_t isLast, node.integer("channels_last", 0));
+  if (isLast != 0) {
+    HONE_ASSIGN_OR_RETURN(operands[0], channelsFirst(node.build, operands[0]));
+  }
+  NodeContext moved = node.withInputs(std::move(operands), version);
+  Result result = import(moved);
+  return isLast != 0 ? channelsFirst(node.build, result, true) : result;
+}
+
+/// \p import, of \p version, on the numbers that the first operand stands for.
+Result onReals(NodeContext &node, int64_t version, Result (*import)(NodeContext &), Rounding rounding) {
+  const DType dtype = node.dtype(0);
+  HONE_ASSIGN_OR_RETURN(ValueId data, realOf(node, 0, kOfData));
+  HONE_ASSIGN_OR_RETURN(ValueId result, inLayout(node, {data}, version, import));
+  Result quotient = node.build.apply(Op::Div, {result, oneElement(node, kOfResult.scale)});
+  return integersFrom(node, quotient, kOfResult, rounding, dtype);
+}
+
+}  // namespace
+
+// (A, scale, zero, B, scale, zero, scale and zero of the result)
+Result importQLinearAdd(NodeContext &node) {
+  Builder &build = node.build;
+  Result a = scaled(build, integersOf(node, 0, {1, 2}), ratio(node, 1, 6));
+  Result b = scaled(build, integersOf(node, 3, {4, 5}), ratio(node, 4, 6));
+  return integersFrom(node, build.apply(Op::Add, {a, b}), {6, 7}, Rounding::WithZero, node.dtype(0));
+}
+
+Result importQLinearMul(NodeContext &node) {
+  Builder &build = node.build;
+  Result product = build.apply(Op::Mul, {integersOf(node, 0, {1, 2}), integersOf(node, 3, {4, 5})});
+  Result scale = build.apply(Op::Mul, {oneElement(node, 1), oneElement(node, 4)});
+  scale = build.apply(Op::Div, {scale, oneElement(node, 6)});
+  return integersFrom(node, scaled(build, product, scale), {6, 7}, Rounding::WithZero, node.dtype(0));
+}
+
+Result importQLinearSigmoid(NodeContext &node) { return onReals(node, 6, importSigmoid, Rounding::ThenZero); }
+Result importQLinearLeakyRelu(NodeContext &node) { return onReals(node, 6, importLeakyRelu, Rounding::ThenZero); }
+Result importQLinearReduceMean(NodeContext &node) { return onReals(node, 13, importReduceMean, Rounding::ThenZero); }
+Result importQLinearAveragePool(NodeContext &node) { return onReals(node, 11, importAveragePool, Rounding::WithZero); }
+
+// The sum of the integers is exact; their number goes into the scale.
+Result importQLinearGlobalAveragePool(NodeContext &node) {
+  const auto sumOfImage = [](NodeContext &image) -> Result {
+    Builder &build = image.build;
+    const std::vector<int64_t> axes = spatialAxes(image.rank(0));
+    if (axes.empty()) return invalid("takes 3 dims or more, not shape ", graph::shapeText(image.shape(0)));
+    double count = 1;
+    for (const int64_t axis : axes) count *= static_cast<double>(image.shape(0)[static_cast<size_t>(axis)]);
+    Result below = build.apply(Op::Mul, {oneElement(image, kOfResult.scale), build.number(DType::F32, count)});
+    Result scale = build.apply(Op::Div, {oneElement(image, kOfData.scale), below});
+    return scaled(build, build.reduce(graph::ReduceKind::Sum, image.input(0), axes, true), scale);
+  };
+  const DType dtype = node.dtype(0);
+  std::vector<ValueId> operands = node.inputs();
+  HONE_ASSIGN_OR_RETURN(operands[0], integersOf(node, 0, kOfData));
+  Result quotient = inLayout(node, std::move(operands), node.version(), sumOfImage);
+  return integersFrom(node, quotient, kOfResult, Rounding::ThenZero, dtype);
+}
+
+// The version of Softmax is an attribute. The scale of the result counts in whole steps to 1.
+Result importQLinearSoftmax(NodeContext &node) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(int64_t version, node.integer("opset"));
+  HONE_ASSIGN_OR_RETURN(ValueId data, realOf(node, 0, kOfData));
+  NodeContext real = node.withInputs({data}, version);
+  Result steps = build.apply(Op::Div, {build.number(DType::F32, 1), oneElement(node, kOfResult.scale)});
+  Result quotient = build.apply(Op::Mul, {importSoftmax(real), build.apply(Op::Floor, {steps})});
+  return integersFrom(node, quotient, kOfResult, Rounding::ThenZero, node.dtype(0));
+}
+
+// (scale and zero of the result, then data, scale and zero of each part)
+Result importQLinearConcat(NodeContext &node) {
+  Builder &build = node.build;
+  const DType dtype = node.dtype(1);
+  if (node.inputCount() < 5 || (node.inputCount() - 2) % 3 != 0) {
+    return invalid(node.inputCount(), " operands, but two and then three for each part are wanted");
+  }
+  std::vector<ValueId> parts;
+  for (int i = 2; i < node.inputCount(); i += 3) {
+    if (!node.has(i) || !node.has(i + 1)) return invalid("operand ", node.has(i) ? i + 1 : i, " is missing");
+    Result real = isFloat(node.dtype(i)) ? Result(node.input(i)) : realOf(node, i, {i + 1, i + 2});
+    Result quotient = build.apply(Op::Div, {real, oneElement(node, 0)});
+    HONE_ASSIGN_OR_RETURN(ValueId part, integersFrom(node, quotient, {0, 1}, Rounding::ThenZero, dtype));
+    parts.push_back(part);
+  }
+  NodeContext all = node.withInputs(std::move(parts), 13);
+  return importConcat(all);
+}
+
+// (condition, X, scale, zero, Y, scale, zero, scale and zero of the result)
+Result importQLinearWhere(NodeContext &node) {
+  Builder &build = node.build;
+  if (node.dtype(0) != DType::Bool) return invalid("the condition is not bool");
+  const auto converted = [&](int position) {
+    Result real = realOf(node, position, {position + 1, position + 2});
+    Result quotient = build.apply(Op::Div, {real, oneElement(node, 7)});
+    return integersFrom(node, quotient, {7, 8}, Rounding::ThenZero, node.dtype(1));
+  };
+  return build.apply(Op::Select, {node.input(0), converted(1), converted(4)});
+}
+
+Result importQLinearConvOfEitherLayout(NodeContext &node) {
+  return inLayout(node, node.inputs(), node.version(), importQLinearConv);
+}
+
+}  // namespace hone::frontend
