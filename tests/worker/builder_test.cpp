@@ -54,6 +54,13 @@ TEST(Describe, ADescriptionThatCannotBeIsRefused) {
   target.set_vector_bytes(-1);
   *work.mutable_compile()->mutable_target_description() = target;
   EXPECT_EQ(once(HONE_TEST_WORKER, work, "").result.outcome(), v1::Result::WRONG_USAGE);
+  // A machine that there is, but no code for it.
+  target = describe(HONE_TEST_WORKER, "llvm");
+  target.set_triple("riscv64-unknown-linux-gnu");
+  *work.mutable_compile()->mutable_target_description() = target;
+  const v1::Result refused = once(HONE_TEST_WORKER, work, "").result;
+  EXPECT_EQ(refused.outcome(), v1::Result::WRONG_USAGE);
+  EXPECT_NE(refused.sentence().find("the architecture 'riscv64'"), std::string::npos) << refused.sentence();
 }
 
 class BuilderTest : public AgentTest {

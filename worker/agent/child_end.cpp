@@ -53,4 +53,11 @@ v1::Result resultOf(ChildEnd &end, const v1::Work &work, double deadlineSeconds)
                                                  WEXITSTATUS(end.waitStatus), ")"));
 }
 
+std::string logOf(const ChildEnd &end) {
+  std::string log = text::asUtf8(end.log);
+  // A log of bytes that are shown as four each; the first character that is left may be cut.
+  if (log.size() > end.log.size()) log = text::asUtf8(log.substr(log.size() - end.log.size()));
+  return log;
+}
+
 }  // namespace hone::worker

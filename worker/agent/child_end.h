@@ -1,6 +1,8 @@
 // What a child's end means: a result, or a sentence about why there is none. Functions without state.
 #pragma once
 
+#include <string>
+
 #include "hone/v1/work.pb.h"
 #include "worker/agent/child.h"
 
@@ -9,5 +11,8 @@ namespace hone::worker {
 /// The result of \p work, whose child ended so. A child that died is a failed piece of work: WORK_FAILED for what ran
 /// out, DEFECT for a crash.
 v1::Result resultOf(ChildEnd &end, const v1::Work &work, double deadlineSeconds);
+
+/// The end of what the child wrote, as UTF-8 and not much longer than it was.
+std::string logOf(const ChildEnd &end);
 
 }  // namespace hone::worker

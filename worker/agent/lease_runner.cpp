@@ -166,7 +166,7 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const v1::Work &work,
     }
     end = (*child)->finish();
   }
-  result.set_log(text::asUtf8(end.log));
+  result.set_log(logOf(end));
   *result.mutable_result() = resultOf(end, work, lease.deadline_seconds());
   return absl::OkStatus();
 }
