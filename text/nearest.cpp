@@ -30,17 +30,16 @@ size_t distance(std::string_view one, std::string_view other) {
 std::string nearestOf(std::string_view given, const std::vector<std::string> &known, size_t most) {
   // A third of the letters may be wrong, and two of a short word.
   const size_t farthest = std::max<size_t>(2, given.size() / 3);
-  std::vector<std::pair<size_t, std::string_view>> near;
-  for (const std::string &word : known)
-    if (const size_t away = distance(given, word); away <= farthest && away < word.size())
-      near.emplace_back(away, word);
-  std::stable_sort(near.begin(), near.end(),
-                   [](const auto &one, const auto &other) { return one.first < other.first; });
+  std::vector<std::pair<size_t, size_t>> near;  // how far away, and which of them
+  for (size_t i = 0; i < known.size(); ++i)
+    if (const size_t away = distance(given, known[i]); away <= farthest && away < known[i].size())
+      near.emplace_back(away, i);
+  std::sort(near.begin(), near.end());
   if (near.size() > most) near.resize(most);
   std::string text;
-  for (const auto &[away, word] : near) {
+  for (const auto &[away, index] : near) {
     text += text.empty() ? near.size() == 1 ? "; the nearest is " : "; the nearest are " : ", ";
-    text += word;
+    text += known[index];
   }
   return text;
 }

@@ -1,6 +1,7 @@
 """Outputs: never over an input, by whatever spelling; whole; under names as long as there are."""
 import os
 import stat
+import subprocess
 
 from support import CliTest, read_npz, write_npz
 
@@ -67,9 +68,23 @@ class Outputs(CliTest):
         if os.path.exists(self.path("to.npz")):
             self.assertTrue(os.path.islink(self.path("way.npz")))
         self.assertIn("output_0", read_npz(self.path("way.npz")))
-        # A device is written to, not replaced.
-        self.hone("run", "fresh.tar", "-o", "/dev/null")
-        self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
+
+    def test_what_is_no_file_is_written_to_and_not_replaced(self):
+        self.compile("classifier.onnx", "piped.tar")
+        # A pipe of ours stands for devices: with a mistake here, root would lose /dev/null.
+        os.mkfifo(self.path("pipe"))
+        for command in (["run", "piped.tar", "-o", "pipe"], ["compile", "classifier.onnx", "-o", "pipe"]):
+            with open(self.path("piped"), "wb") as file:
+                reader = subprocess.Popen(["cat", self.path("pipe")], stdout=file)
+            try:
+                self.hone(*command)
+                reader.wait(60)
+            finally:
+                reader.kill()
+                reader.wait()
+            self.assertTrue(stat.S_ISFIFO(os.stat(self.path("pipe")).st_mode))
+            self.assertGreater(len(self.read("piped")), 500)
+        self.assertEqual(self.read("piped"), self.read("piped.tar"))
 
     def test_names_as_long_as_a_file_system_takes(self):
         longest = os.pathconf(self.folder, "PC_NAME_MAX")

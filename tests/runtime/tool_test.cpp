@@ -70,7 +70,7 @@ TEST_F(Tool, RunsInputsToOutputs) {
   }
   EXPECT_EQ(file->read("output_0", 1 << 20)->bytes, scaled->bytes);
   for (const auto &entry : std::filesystem::directory_iterator(folder_))
-    EXPECT_EQ(entry.path().string().find(".tmp."), std::string::npos);
+    EXPECT_EQ(entry.path().string().find(".hone-run"), std::string::npos);
 }
 
 TEST_F(Tool, PrintsTimesAsTvmDoes) {
@@ -165,11 +165,23 @@ TEST_F(Tool, ExitCodesTellWhoseFaultItIs) {
   const Outcome unwritable = run({"-o", folder_ + "/no/such/folder/y.npz", tar_});
   EXPECT_EQ(unwritable.code, 5);
   EXPECT_EQ(unwritable.err, "error: cannot write '" + folder_ + "/no/such/folder/y.npz': No such file or directory\n");
-  // A folder in the way: the rename fails, and nothing is left beside it.
+  // A folder in the way: nothing is left beside it.
   std::filesystem::create_directories(folder_ + "/taken.npz/inside");
   EXPECT_EQ(run({"-o", folder_ + "/taken.npz", tar_}).code, 5);
   for (const auto &entry : std::filesystem::directory_iterator(folder_))
-    EXPECT_EQ(entry.path().string().find(".tmp."), std::string::npos);
+    EXPECT_EQ(entry.path().string().find(".hone-run"), std::string::npos);
+}
+
+TEST_F(Tool, NeverWritesOverWhatItReads) {
+  std::filesystem::create_hard_link(tar_, folder_ + "/hard");
+  std::filesystem::create_symlink("hard", folder_ + "/soft");
+  const std::string before = test::readFile(tar_);
+  for (const std::string &output : {tar_, folder_ + "/./model.tar", folder_ + "/hard", folder_ + "/soft"}) {
+    const Outcome outcome = run({tar_, "-o", output});
+    EXPECT_EQ(outcome.code, 2) << output;
+    EXPECT_NE(outcome.err.find("error: the output '" + output + "' is the input "), std::string::npos) << outcome.err;
+    EXPECT_EQ(test::readFile(tar_), before);
+  }
 }
 
 TEST_F(Tool, PrefixesAndShortForms) {
@@ -183,6 +195,25 @@ TEST_F(Tool, PrefixesAndShortForms) {
   EXPECT_EQ(options->outputs, "Y.npz");
   EXPECT_TRUE(options->profile);
   EXPECT_EQ(options->path, "-strange");
+}
+
+// Where a coordinator's flags stand beside these.
+TEST(RunOptions, AreCompletedAmongOthers) {
+  const std::vector<std::string> further = {"rpc-tracker", "server", "priority", "detach"};
+  const auto completed = [&](const std::string &name) {
+    Result<std::string> full = completeRunOption(name, further);
+    return full.ok() ? *full : full.status().message;
+  };
+  EXPECT_EQ(completed("priority"), "priority");
+  EXPECT_EQ(completed("prio"), "priority");
+  EXPECT_EQ(completed("pri"), "option '--pri' is ambiguous: --print-time, --print-top, --priority");
+  EXPECT_EQ(completed("se"), "option '--se' is ambiguous: --seed, --server");
+  EXPECT_EQ(completed("rpc-t"), "rpc-tracker");
+  // TVMC has these alone with their beginnings.
+  EXPECT_EQ(completed("de"), "device");
+  EXPECT_EQ(completed("out"), "outputs");
+  EXPECT_EQ(completed("output-f"), "output-format");
+  EXPECT_EQ(completed("x"), "unknown option '--x'; see --help");
 }
 
 TEST(Fill, FollowsTheRuleAndTheSeed) {

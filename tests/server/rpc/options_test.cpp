@@ -73,5 +73,20 @@ TEST(Options, UnderstandUnits) {
   EXPECT_EQ(settings.limits.maxBlobBytes, 64 << 20);
 }
 
+TEST(Options, KeepLittleOfAPrivateDiskFree) {
+  constexpr int64_t kMebibyte = 1 << 20, kGibibyte = kMebibyte << 10;
+  EXPECT_EQ(defaultDiskReserve(/*isPrivate=*/false, kGibibyte), kGibibyte);
+  EXPECT_EQ(defaultDiskReserve(/*isPrivate=*/true, kGibibyte), 16 * kMebibyte);
+  EXPECT_EQ(defaultDiskReserve(/*isPrivate=*/true, 500 * kGibibyte), 64 * kMebibyte);
+  EXPECT_EQ(defaultDiskReserve(/*isPrivate=*/true, 0), 0);
+  // One that is said is the one that is kept, 0 too.
+  Settings settings;
+  const auto table = optionTable(settings);
+  EXPECT_LT(settings.diskReserve, 0);
+  EXPECT_EQ(valueText(find(table, "disk-reserve")), "");
+  ASSERT_TRUE(readValue(find(table, "disk-reserve"), {"0"}).ok());
+  EXPECT_EQ(settings.diskReserve, 0);
+}
+
 }  // namespace
 }  // namespace hone::server
