@@ -54,7 +54,9 @@ sigset_t takeSignals() {
 // The file appears whole or not at all: whoever waits for it reads it at once.
 absl::Status writePortFile(const std::string &path, const std::string &text) {
   if (path.empty()) return absl::OkStatus();
-  const std::string aside = path + ".part";
+  // Without the file's own name, which may be as long as a name can be.
+  const std::filesystem::path aside =
+      std::filesystem::path(path).replace_filename(absl::StrCat(".hone-server-", getpid()));
   std::ofstream file(aside);
   file << text << "\n";
   file.close();

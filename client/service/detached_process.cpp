@@ -72,6 +72,12 @@ void resetScheduling() {
   syscall(SYS_set_mempolicy, MPOL_DEFAULT, nullptr, 0);
 }
 
+void closeFrom(int first) {
+  if (close_range(static_cast<unsigned>(first), ~0U, 0) == 0) return;
+  // Before Linux 5.9.
+  for (auto number = static_cast<int>(sysconf(_SC_OPEN_MAX)); number >= first; --number) close(number);
+}
+
 // All that follows vfork: calls that change the calling process alone, and its memory not at all.
 [[noreturn]] void become(char *const *arguments, char *const *environment, int log, int ready) {
   setsid();
@@ -82,8 +88,8 @@ void resetScheduling() {
   // It must not keep the folder of whoever came first from being unmounted.
   const int null = open("/dev/null", O_RDONLY);
   const bool isReady = chdir("/") == 0 && null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(log, STDOUT_FILENO) >= 0 &&
-                       dup2(log, STDERR_FILENO) >= 0 && dup2(ready, kReadyDescriptor) >= 0 &&
-                       close_range(kReadyDescriptor + 1, ~0U, 0) == 0;
+                       dup2(log, STDERR_FILENO) >= 0 && dup2(ready, kReadyDescriptor) >= 0;
+  closeFrom(kReadyDescriptor + 1);
   if (isReady) execve(arguments[0], arguments, environment);
   _exit(kCannotStart);
 }
