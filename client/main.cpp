@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "client/commands.h"
 #include "client/failure.h"
+#include "runtime/tools/standard_streams.h"
 #include "text/nearest.h"
 
 namespace {
@@ -85,6 +86,7 @@ int dispatch(const std::string &name, const Invocation &invocation) {
 }  // namespace
 
 int main(int argc, char **argv) {
+  hone::runtime::openStandardStreams();
   Invocation invocation;
   invocation.commandLine.assign(argv, argv + argc);
   int next = 1;
