@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -55,9 +56,10 @@ v1::Result resultOf(ChildEnd &end, const v1::Work &work, double deadlineSeconds)
 
 std::string logOf(const ChildEnd &end) {
   std::string log = text::asUtf8(end.log);
-  // A log of bytes that are shown as four each; the first character that is left may be cut.
-  if (log.size() > end.log.size()) log = text::asUtf8(log.substr(log.size() - end.log.size()));
-  return log;
+  // Bytes that are no UTF-8 are shown as four each. Cut between two characters.
+  size_t begin = log.size() - std::min(log.size(), end.log.size());
+  while (begin < log.size() && (static_cast<unsigned char>(log[begin]) & 0xC0) == 0x80) ++begin;
+  return log.substr(begin);
 }
 
 }  // namespace hone::worker

@@ -12,7 +12,7 @@ namespace hone::worker {
 /// out, DEFECT for a crash.
 v1::Result resultOf(ChildEnd &end, const v1::Work &work, double deadlineSeconds);
 
-/// The end of what the child wrote, as UTF-8 and not much longer than it was.
+/// The end of what the child wrote, as UTF-8 and no longer than it was.
 std::string logOf(const ChildEnd &end);
 
 }  // namespace hone::worker
