@@ -66,7 +66,7 @@ class ConstantBytes {
   }
 
   std::vector<char> own_;
-  std::string_view view_;                        // valid while there is a memory_
+  std::string_view view_;                       // valid while there is a memory_
   std::shared_ptr<const SharedMemory> memory_;  // null: own_ are the bytes
 };
 

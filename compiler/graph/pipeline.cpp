@@ -21,6 +21,8 @@ struct Pass {
 constexpr Pass kPasses[] = {
     {"dead-code", removeDeadCode},
     {"fold-constants", foldConstants},
+    // What large weights were folded from is not kept beside them.
+    {"dead-code", removeDeadCode},
     {"simplify", simplify},
     {"common-subexpressions", mergeCommonSubexpressions},
     {"recognize-softmax", recognizeSoftmax},
