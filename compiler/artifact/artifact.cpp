@@ -131,7 +131,8 @@ absl::Status writeArtifact(const ArtifactDescription &description, std::string_v
     return TarContent{std::string(name), static_cast<int64_t>(bytes.size()),
                       [bytes](const ByteSink &member) { return member(bytes); }};
   };
-  return writeTar({inMemory(kModule, moduleBytes), inMemory(kJson, json),
+  return writeTar({inMemory(kModule, moduleBytes),
+                   inMemory(kJson, json),
                    {std::string(kParameters), parameters.digest.bytes, parameters.write}},
                   sink);
 }

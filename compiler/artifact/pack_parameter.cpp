@@ -122,8 +122,7 @@ std::string_view PackedParameter::piece(int64_t position) {
     source += digit * axis.source;
   };
   int64_t rest = position / groups_;
-  for (size_t level = level_; level-- > 0; rest /= axes_[level].extent)
-    enter(axes_[level], rest % axes_[level].extent);
+  for (size_t level = level_; level-- > 0; rest /= axes_[level].extent) enter(axes_[level], rest % axes_[level].extent);
   Axis &axis = axes_[level_];
   const Axis whole = axis;
   const int64_t first = position % groups_ * group_;

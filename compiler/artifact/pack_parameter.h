@@ -1,5 +1,5 @@
-// Parameters in the memory order that a schedule asks for, made piece by piece: weights may be larger than what there is
-// memory for twice. One thread at a time.
+// Parameters in the memory order that a schedule asks for, made piece by piece: weights may be larger than what there
+// is memory for twice. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace hone::artifact {
 
 class PackedParameter {
  public:
-  /// The bytes of \p layout for the row-major \p data of \p shape: padding is zero. \p data, which must outlive it, must
-  /// have the size that \p dtype and \p shape say, and \p layout must be one of that shape (assertions).
+  /// The bytes of \p layout for the row-major \p data of \p shape: padding is zero. \p data, which must outlive it,
+  /// must have the size that \p dtype and \p shape say, and \p layout must be one of that shape (assertions).
   PackedParameter(std::string_view data, DType dtype, const std::vector<int64_t> &shape, const tensor::Layout &layout);
 
   int64_t bytes() const { return bytes_; }
@@ -48,7 +48,7 @@ class PackedParameter {
   std::vector<Axis> axes_;      ///< empty: the data has the layout already
   std::vector<int64_t> index_;  ///< per dim, what the outer axes have contributed so far
   int64_t bytes_ = 0, pieces_ = 0;
-  size_t level_ = 0;                ///< the axis whose digits are grouped into pieces; the outer ones are counted through
+  size_t level_ = 0;  ///< the axis whose digits are grouped into pieces; the outer ones are counted through
   int64_t group_ = 1, groups_ = 1;  ///< digits in a piece, and pieces for one round of that axis
   std::string buffer_;
 };

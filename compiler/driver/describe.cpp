@@ -41,8 +41,7 @@ artifact::BufferDescription describeBuffer(const plan::PlanBuffer &buffer) {
 
 class Describer {
  public:
-  Describer(const plan::Plan &plan, artifact::ArtifactDescription &out)
-      : plan_(plan), out_(out) {}
+  Describer(const plan::Plan &plan, artifact::ArtifactDescription &out) : plan_(plan), out_(out) {}
 
   /// Inputs and outputs: each has a buffer whether a kernel uses it or not.
   void addInterface(const graph::Graph &graph) {

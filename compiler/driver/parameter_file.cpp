@@ -51,9 +51,8 @@ std::pair<int64_t, int64_t> ParameterFile::place(Parameter parameter) {
   }
   const std::string digest = own.text();
   const auto [begin, end] = known_.equal_range(digest);
-  const auto found = std::find_if(begin, end, [&](const auto &entry) {
-    return haveSameBytes(placed_[entry.second].parameter, parameter);
-  });
+  const auto found = std::find_if(
+      begin, end, [&](const auto &entry) { return haveSameBytes(placed_[entry.second].parameter, parameter); });
   parameter.constant->bytes.letGo();
   if (found != end) return {placed_[found->second].offset, placed_[found->second].bytes};
   known_.emplace(digest, placed_.size());

@@ -1,5 +1,5 @@
-// mod.params: which constants it holds, in which order and where. It keeps the constants, never their packed bytes, which
-// are made anew whenever somebody wants them: weights may be larger than what there is memory for twice. Not
+// mod.params: which constants it holds, in which order and where. It keeps the constants, never their packed bytes,
+// which are made anew whenever somebody wants them: weights may be larger than what there is memory for twice. Not
 // thread-safe.
 #pragma once
 

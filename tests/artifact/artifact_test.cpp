@@ -45,7 +45,20 @@ ArtifactDescription sampleDescription() {
 
 std::string parameters() { return std::string(64, '\0') + test::sampleParameters(); }
 
-std::string written() { return *writeArtifact(sampleDescription(), test::moduleBytes("sample"), parameters()); }
+absl::StatusOr<std::string> write(const ArtifactDescription &description, std::string_view module) {
+  const std::string bytes = parameters();
+  std::string tar;
+  const absl::Status status =
+      writeArtifact(description, module, {digestOf(bytes), [&](const ByteSink &sink) { return sink(bytes); }},
+                    [&](std::string_view piece) {
+                      tar += piece;
+                      return absl::OkStatus();
+                    });
+  if (!status.ok()) return status;
+  return tar;
+}
+
+std::string written() { return *write(sampleDescription(), test::moduleBytes("sample")); }
 
 TEST(Artifact, IsReadAsItWasWritten) {
   const std::string tar = written();
@@ -63,7 +76,7 @@ TEST(Artifact, IsTheSameBytesForTheSameInput) {
   EXPECT_EQ(written(), written());
   ArtifactDescription other = sampleDescription();
   other.provenance["records"] = "some";
-  EXPECT_NE(*writeArtifact(other, test::moduleBytes("sample"), parameters()), written());
+  EXPECT_NE(*write(other, test::moduleBytes("sample")), written());
 }
 
 TEST(Artifact, HasThreeMembersInOrderAndParametersAligned) {
@@ -165,11 +178,36 @@ TEST(Artifact, RefusesOtherMembers) {
   EXPECT_NE(sentence({module, json, link}).find("not a regular file"), std::string::npos);
 }
 
+TEST(Artifact, DigestsOfPiecesAreThoseOfTheWhole) {
+  const std::string bytes = parameters();
+  MemberDigester digester;
+  digester.add(std::string_view(bytes).substr(0, 7));
+  MemberDigester other = digester;
+  other.add("something else");
+  other = digester;
+  for (MemberDigester *one : {&digester, &other}) one->add(std::string_view(bytes).substr(7));
+  EXPECT_EQ(digester.digest(), digestOf(bytes));
+  EXPECT_EQ(other.digest(), digestOf(bytes)) << "what was added in vain is forgotten";
+}
+
+TEST(Artifact, StopsWhereItIsNotTaken) {
+  const std::string bytes = parameters();
+  const Parameters content{digestOf(bytes), [&](const ByteSink &sink) { return sink(bytes); }};
+  const auto full = [](std::string_view) { return absl::UnavailableError("no space left"); };
+  EXPECT_EQ(writeArtifact(sampleDescription(), "so", content, full).message(), "no space left");
+  Parameters huge = content;
+  huge.digest.bytes = int64_t{1} << 33;
+  const absl::Status status =
+      writeArtifact(sampleDescription(), "so", huge, [](std::string_view) { return absl::OkStatus(); });
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_NE(status.message().find("'mod.params' would have 8589934592 bytes"), std::string::npos) << status;
+}
+
 TEST(Artifact, RefusesToWriteNonsense) {
   const auto complaint = [](auto change) {
     ArtifactDescription description = sampleDescription();
     change(description);
-    const absl::Status status = writeArtifact(description, "so", parameters()).status();
+    const absl::Status status = write(description, "so").status();
     EXPECT_TRUE(absl::IsInternal(status)) << status;
     return std::string(status.message());
   };

@@ -41,6 +41,14 @@ std::string counting(int64_t elements, int64_t size) {
   return data;
 }
 
+std::string packParameter(std::string_view data, DType dtype, const std::vector<int64_t> &shape, const Layout &layout) {
+  PackedParameter packed(data, dtype, shape, layout);
+  std::string bytes;
+  for (int64_t i = 0; i < packed.pieces(); ++i) bytes += packed.piece(i);
+  EXPECT_EQ(static_cast<int64_t>(bytes.size()), packed.bytes());
+  return bytes;
+}
+
 struct Case {
   const char *what;
   std::vector<int64_t> shape;
@@ -80,6 +88,32 @@ TEST(PackParameter, FollowsTheDefinition) {
           << example.what << ' ' << name(dtype);
     }
   }
+}
+
+TEST(PackParameter, ComesInPiecesThatGiveTheWhole) {
+  const std::vector<Case> large = {
+      // One level of digits, its last group shorter than the others.
+      {"panels", {1500, 2000}, {{{1, 32, 63}, {0, 1, 1500}, {1, 1, 32}}}},
+      // Rows of more than a piece: the outer digits are counted through, and padding is a piece by itself.
+      {"long rows", {3, 1200000}, {{{0, 4, 2}, {0, 1, 4}, {1, 1, 1200000}}}},
+      {"two outer levels", {2, 3, 1100001}, {{{1, 2, 2}, {0, 1, 2}, {1, 1, 2}, {2, 4, 275001}, {2, 1, 4}}}},
+  };
+  for (const Case &example : large) {
+    int64_t elements = 1;
+    for (int64_t extent : example.shape) elements *= extent;
+    const std::string data = counting(elements, 4);
+    EXPECT_GT(PackedParameter(data, DType::F32, example.shape, example.layout).pieces(), 2) << example.what;
+    EXPECT_TRUE(packParameter(data, DType::F32, example.shape, example.layout) ==
+                packedByDefinition(data, 4, example.shape, example.layout))
+        << example.what;
+  }
+}
+
+TEST(PackParameter, OfTheSameOrderIsTheDataItself) {
+  const std::string data = counting(3000000, 4);
+  PackedParameter packed(data, DType::F32, {1000, 3000}, {{{0, 1, 1000}, {1, 1, 3000}}});
+  ASSERT_EQ(packed.pieces(), 1);
+  EXPECT_EQ(packed.piece(0).data(), data.data());
 }
 
 TEST(PackParameter, IsFast) {
