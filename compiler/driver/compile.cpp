@@ -100,6 +100,7 @@ class Compilation {
     frontend::ImportOptions options;
     options.inputShapes = options_.inputShapes;
     options.boundInputs = options_.boundInputs;
+    options.dataFiles = options_.dataFiles;
     HONE_ASSIGN_OR_RETURN(graph_, frontend::importModel(model_, options));
     return absl::OkStatus();
   }

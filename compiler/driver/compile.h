@@ -43,6 +43,7 @@ struct CompileOptions {
   TargetDescription target;
   std::map<std::string, std::vector<int64_t>> inputShapes;  ///< bind symbolic dimensions
   std::map<std::string, frontend::BoundValue> boundInputs;  ///< inputs that become constants
+  frontend::DataFiles dataFiles;                            ///< in which tensors of the model keep their data
   std::string schedules;  ///< text of a schedules file (docs/schedules.md); empty: all default
   int optLevel = 3;       ///< 0 to 3
   std::vector<std::string> disabledPasses;

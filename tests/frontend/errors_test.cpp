@@ -170,20 +170,6 @@ TEST(Errors, TakeADeclaredZeroForUnknown) {
   }
 }
 
-TEST(Errors, RefuseExternalDataWithoutLookingForIt) {
-  ModelBuilder model = simpleModel();
-  model.node("Add", {"y", "w"}, {"z"});
-  model.output("z");
-  onnx::TensorProto &tensor = *model.model.mutable_graph()->add_initializer();
-  tensor.set_name("w");
-  tensor.set_data_type(onnx::TensorProto::FLOAT);
-  tensor.set_data_location(onnx::TensorProto::EXTERNAL);
-  auto &entry = *tensor.add_external_data();
-  entry.set_key("location");
-  entry.set_value("/etc/passwd");
-  expectError(model.bytes(), Code::kUnimplemented, {"tensor 'w'", "another file", "never opened"});
-}
-
 TEST(Errors, RefuseNewerOpsets) {
   ModelBuilder model = simpleModel();
   model.model.mutable_opset_import(0)->set_version(frontend::kNewestOpset + 1);

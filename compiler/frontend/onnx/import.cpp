@@ -83,6 +83,7 @@ class Importer {
  public:
   Importer(ModelIndex &index, const ImportOptions &options)
       : functions_(index.functions),
+        options_(options),
         limits_(options.limits),
         builder_(graph_, limits_),
         model_(index.body, index.opsets, nullptr) {}
@@ -224,11 +225,11 @@ class Importer {
       return absl::OkStatus();
     };
     for (const auto &[name, tensor] : scope.body.constants) {
-      if (scope.isUsed(name)) HONE_RETURN_IF_ERROR(add(name, tensor->data_type(), readTensor(*tensor, limits_)));
+      if (scope.isUsed(name)) HONE_RETURN_IF_ERROR(add(name, tensor->data_type(), readTensor(*tensor, options_)));
     }
     for (const auto &[name, tensor] : scope.body.sparseConstants) {
       if (scope.isUsed(name)) {
-        HONE_RETURN_IF_ERROR(add(name, tensor->values().data_type(), readSparseTensor(*tensor, limits_)));
+        HONE_RETURN_IF_ERROR(add(name, tensor->values().data_type(), readSparseTensor(*tensor, options_)));
       }
     }
     return absl::OkStatus();
@@ -268,7 +269,7 @@ class Importer {
       if (scope.isUsed(proto.output(i))) usedOutputs.insert(i);
     }
     builder_.setProvenance(pathOf(proto, scope));
-    NodeContext node(proto, version, std::move(operands), std::move(usedOutputs), builder_, limits_,
+    NodeContext node(proto, version, std::move(operands), std::move(usedOutputs), builder_, options_,
                      [&](const onnx::GraphProto &graph) { return readSubgraph(graph, proto, scope); });
     HONE_ASSIGN_OR_RETURN(Operands outputs, row.import(node));
     return defineOutputs(proto, outputs, scope);
@@ -351,6 +352,7 @@ class Importer {
   }
 
   Functions &functions_;
+  const ImportOptions &options_;
   const ImportLimits &limits_;
   graph::Graph graph_;
   Builder builder_;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -22,11 +23,21 @@ namespace hone::frontend {
 /// What an input is bound to: a tensor of the declared type, or numbers ("1,2") that are read as the declared type.
 using BoundValue = std::variant<graph::Constant, std::string>;
 
+/// A file in which tensors of the model keep their data, and what keeps its bytes.
+struct DataFile {
+  std::string_view bytes;
+  std::shared_ptr<const graph::SharedMemory> memory;
+};
+/// By the name that the model gives them.
+using DataFiles = std::map<std::string, DataFile>;
+
 struct ImportOptions {
   /// Shapes of inputs by name. A negative entry leaves that dimension as the model has it; 0 is an extent.
   std::map<std::string, graph::Shape> inputShapes;
   /// Inputs by name that are constants from here on; the graph does not have them as inputs.
   std::map<std::string, BoundValue> boundInputs;
+  /// What the model's external data are taken from: nothing else is looked for.
+  DataFiles dataFiles;
   ImportLimits limits;
 };
 

@@ -35,7 +35,7 @@ Attribute::AttributeType typeOf(const Attribute &attribute) {
 NodeContext NodeContext::withInputs(const std::vector<ValueId> &inputs, int64_t version) const {
   Operands operands;
   for (const ValueId input : inputs) operands.push_back(input == kOmitted ? Operand() : Operand(input));
-  return {proto_, version, std::move(operands), usedOutputs_, build, limits_, subgraphs_};
+  return {proto_, version, std::move(operands), usedOutputs_, build, options_, subgraphs_};
 }
 
 const Attribute *NodeContext::find(std::string_view name) const {
@@ -108,7 +108,7 @@ absl::StatusOr<std::vector<std::string>> NodeContext::texts(std::string_view nam
 
 absl::StatusOr<graph::Constant> NodeContext::tensor(std::string_view name) const {
   HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::TENSOR));
-  return readTensor(attribute->t(), limits_);
+  return readTensor(attribute->t(), options_);
 }
 
 Result NodeContext::tensorValue(std::string_view name) const {
@@ -121,7 +121,7 @@ Result NodeContext::tensorValue(std::string_view name) const {
 
 absl::StatusOr<graph::Constant> NodeContext::sparseTensor(std::string_view name) const {
   HONE_ASSIGN_OR_RETURN(const Attribute *attribute, get(name, Attribute::SPARSE_TENSOR));
-  return readSparseTensor(attribute->sparse_tensor(), limits_);
+  return readSparseTensor(attribute->sparse_tensor(), options_);
 }
 
 absl::StatusOr<std::unique_ptr<Subgraph>> NodeContext::subgraph(std::string_view name) const {

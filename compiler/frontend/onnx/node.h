@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "compiler/frontend/build/axes.h"
 #include "compiler/frontend/build/builder.h"
+#include "compiler/frontend/onnx/import.h"
 #include "compiler/frontend/onnx/operand.h"
 #include "onnx/onnx_pb.h"
 
@@ -30,13 +31,13 @@ class NodeContext {
  public:
   /// \p usedOutputs are the positions somebody reads.
   NodeContext(const onnx::NodeProto &proto, int64_t version, Operands operands, std::set<int> usedOutputs,
-              Builder &builder, const ImportLimits &limits, SubgraphReader subgraphs)
+              Builder &builder, const ImportOptions &options, SubgraphReader subgraphs)
       : build(builder),
         proto_(proto),
         version_(version),
         operands_(std::move(operands)),
         usedOutputs_(std::move(usedOutputs)),
-        limits_(limits),
+        options_(options),
         subgraphs_(std::move(subgraphs)) {
     for (const Operand &operand : operands_) inputs_.push_back(tensorOf(operand));
   }
@@ -47,7 +48,7 @@ class NodeContext {
   Builder &build;
 
   int64_t version() const { return version_; }
-  const ImportLimits &limits() const { return limits_; }
+  const ImportLimits &limits() const { return options_.limits; }
   int inputCount() const { return static_cast<int>(inputs_.size()); }
   bool has(int position) const { return position < inputCount() && inputs_[static_cast<size_t>(position)] >= 0; }
   /// The operand; the operator's row in the table guarantees that those up to its minimum are there.
@@ -106,7 +107,7 @@ class NodeContext {
   std::vector<ValueId> inputs_;  ///< those that are tensors, -1 in the places of the others
   std::set<int> usedOutputs_;
   std::vector<ValueId> furtherOutputs_;
-  const ImportLimits &limits_;
+  const ImportOptions &options_;
   SubgraphReader subgraphs_;
 };
 

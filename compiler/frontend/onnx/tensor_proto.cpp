@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/builder.h"
+#include "compiler/frontend/onnx/external_data.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/print.h"
 
@@ -56,13 +57,11 @@ absl::Status copyTyped(const TensorProto &tensor, int64_t count, graph::Constant
   return invalid("has an unknown element type");
 }
 
-/// Narrow elements in a row without gaps, the first in the lowest bits; lists hold bytes of that, too, but one entry
-/// for each element of 6 bits or more.
-absl::Status unpackNarrow(const TensorProto &tensor, NarrowType type, int64_t count, graph::ConstantData &result) {
-  const int bits = bitsOf(type), unused = 8 - bits;
-  const std::string listed(tensor.int32_data().begin(), tensor.int32_data().end());
-  const std::string &packed = tensor.has_raw_data() ? tensor.raw_data() : listed;
-  const int64_t stride = tensor.has_raw_data() || bits < 6 ? bits : 8, bytes = (count * stride + 7) / 8;
+/// Narrow elements in a row without gaps, \p stride bits each, the first in the lowest bits.
+absl::Status unpackNarrow(std::string_view packed, int64_t stride, NarrowType type, int64_t count,
+                          graph::ConstantData &result) {
+  const int unused = 8 - bitsOf(type);
+  const int64_t bytes = (count * stride + 7) / 8;
   if (static_cast<int64_t>(packed.size()) != bytes) {
     return invalid("holds ", packed.size(), " bytes, its shape ", graph::shapeText(result.type.shape), " asks for ",
                    bytes);
@@ -83,27 +82,28 @@ absl::Status unpackNarrow(const TensorProto &tensor, NarrowType type, int64_t co
   return absl::OkStatus();
 }
 
-absl::StatusOr<graph::Constant> readData(const TensorProto &tensor, const ImportLimits &limits) {
-  if (tensor.data_location() == TensorProto::EXTERNAL || tensor.external_data_size() != 0) {
-    return unsupported(
-        "keeps its data in another file, which is never opened; save the model with its data inside "
-        "(for example onnx.save(onnx.load(path), file, save_as_external_data=False))");
+absl::Status readNarrow(const TensorProto &tensor, NarrowType type, int64_t count, const ImportOptions &options,
+                        graph::ConstantData &result) {
+  // Unpacked they are larger than in the model.
+  const int64_t most = options.limits.constantBytes;
+  if (count > most) return invalid("the constants take more than ", most, " bytes");
+  const int bits = bitsOf(type);
+  if (isExternal(tensor)) {
+    HONE_ASSIGN_OR_RETURN(const graph::ConstantBytes packed,
+                          readExternal(tensor, (count * bits + 7) / 8, 1, options.dataFiles));
+    return unpackNarrow(packed.text(), bits, type, count, result);
   }
-  if (tensor.has_segment()) return unsupported("is one segment of a tensor");
-  HONE_ASSIGN_OR_RETURN(const ElementType type, readElementType(tensor.data_type()));
-  const DType dtype = type.dtype;
-  graph::Shape shape(tensor.dims().begin(), tensor.dims().end());
-  HONE_ASSIGN_OR_RETURN(int64_t count, checkedElements(shape, limits));
-  auto result = std::make_shared<graph::ConstantData>();
-  result->type = {dtype, shape};
-  if (type.narrow) {
-    // Unpacked they are larger than in the model.
-    if (count > limits.constantBytes) return invalid("the constants take more than ", limits.constantBytes, " bytes");
-    HONE_RETURN_IF_ERROR(unpackNarrow(tensor, *type.narrow, count, *result));
-    return graph::Constant(std::move(result));
-  }
+  if (tensor.has_raw_data()) return unpackNarrow(tensor.raw_data(), bits, type, count, result);
+  // Lists hold bytes of that, too, but one entry for each element of 6 bits or more.
+  const std::string listed(tensor.int32_data().begin(), tensor.int32_data().end());
+  return unpackNarrow(listed, bits < 6 ? bits : 8, type, count, result);
+}
+
+/// The elements that are in the message, as they are counted or as raw bytes.
+absl::Status readInside(const TensorProto &tensor, int64_t count, graph::ConstantData &result) {
+  const graph::Shape &shape = result.type.shape;
+  const int64_t bytes = count * sizeOf(result.type.dtype);
   // Before allocating anything: the data must be there, whatever the shape says.
-  int64_t bytes = count * sizeOf(dtype);
   if (tensor.has_raw_data() && static_cast<int64_t>(tensor.raw_data().size()) != bytes) {
     return invalid("holds ", tensor.raw_data().size(), " bytes, its shape ", graph::shapeText(shape), " asks for ",
                    bytes);
@@ -112,12 +112,29 @@ absl::StatusOr<graph::Constant> readData(const TensorProto &tensor, const Import
     return invalid("holds fewer elements than its shape ", graph::shapeText(shape), " asks for");
   }
   if (tensor.has_raw_data()) {
-    result->bytes.assign(tensor.raw_data().begin(), tensor.raw_data().end());
-  } else {
-    result->bytes.resize(static_cast<size_t>(bytes));
-    HONE_RETURN_IF_ERROR(copyTyped(tensor, count, *result));
+    result.bytes.assign(tensor.raw_data().begin(), tensor.raw_data().end());
+    return absl::OkStatus();
   }
-  if (dtype == DType::Bool) {
+  result.bytes.resize(static_cast<size_t>(bytes));
+  return copyTyped(tensor, count, result);
+}
+
+absl::StatusOr<graph::Constant> readData(const TensorProto &tensor, const ImportOptions &options) {
+  if (tensor.has_segment()) return unsupported("is one segment of a tensor");
+  HONE_ASSIGN_OR_RETURN(const ElementType type, readElementType(tensor.data_type()));
+  graph::Shape shape(tensor.dims().begin(), tensor.dims().end());
+  HONE_ASSIGN_OR_RETURN(int64_t count, checkedElements(shape, options.limits));
+  auto result = std::make_shared<graph::ConstantData>();
+  result->type = {type.dtype, std::move(shape)};
+  if (type.narrow) {
+    HONE_RETURN_IF_ERROR(readNarrow(tensor, *type.narrow, count, options, *result));
+  } else if (isExternal(tensor)) {
+    const int64_t size = sizeOf(type.dtype);
+    HONE_ASSIGN_OR_RETURN(result->bytes, readExternal(tensor, count * size, size, options.dataFiles));
+  } else {
+    HONE_RETURN_IF_ERROR(readInside(tensor, count, *result));
+  }
+  if (type.dtype == DType::Bool) {
     for (char &byte : result->bytes) byte = byte != 0 ? 1 : 0;
   }
   return graph::Constant(std::move(result));
@@ -180,19 +197,20 @@ absl::StatusOr<DType> readDType(int64_t dataType) {
   return unsupported("element type ", absl::string_view(narrow.data(), narrow.size()), " is not supported here");
 }
 
-absl::StatusOr<graph::Constant> readTensor(const TensorProto &tensor, const ImportLimits &limits) {
-  absl::StatusOr<graph::Constant> result = readData(tensor, limits);
+absl::StatusOr<graph::Constant> readTensor(const TensorProto &tensor, const ImportOptions &options) {
+  absl::StatusOr<graph::Constant> result = readData(tensor, options);
   if (result.ok()) return result;
   return absl::Status(result.status().code(),
                       absl::StrCat("tensor '", tensor.name(), "': ", result.status().message()));
 }
 
-absl::StatusOr<graph::Constant> readSparseTensor(const onnx::SparseTensorProto &tensor, const ImportLimits &limits) {
-  HONE_ASSIGN_OR_RETURN(graph::Constant values, readTensor(tensor.values(), limits));
-  HONE_ASSIGN_OR_RETURN(graph::Constant indices, readTensor(tensor.indices(), limits));
+absl::StatusOr<graph::Constant> readSparseTensor(const onnx::SparseTensorProto &tensor, const ImportOptions &options) {
+  HONE_ASSIGN_OR_RETURN(graph::Constant values, readTensor(tensor.values(), options));
+  HONE_ASSIGN_OR_RETURN(graph::Constant indices, readTensor(tensor.indices(), options));
   graph::Shape shape(tensor.dims().begin(), tensor.dims().end());
   const std::string &name = tensor.values().name();
   auto refuse = [&](const auto &...parts) { return invalid("sparse tensor '", name, "': ", parts...); };
+  const ImportLimits &limits = options.limits;
   absl::StatusOr<int64_t> count = checkedElements(shape, limits);
   if (!count.ok()) return refuse(count.status().message());
   // The result must not be larger than what a model of this size may ask for.

@@ -15,11 +15,11 @@ absl::StatusOr<ElementType> readElementType(int64_t dataType);
 /// The same where narrow types are not taken.
 absl::StatusOr<DType> readDType(int64_t dataType);
 
-/// Elements of narrow types come in their containers.
-/// A tensor that holds its data itself: one whose data is in a file beside the model is refused, never looked for.
-absl::StatusOr<graph::Constant> readTensor(const onnx::TensorProto &tensor, const ImportLimits &limits);
+/// A tensor of any kind; one whose data is in a file beside the model has it from the options' files. Elements of
+/// narrow types come in their containers.
+absl::StatusOr<graph::Constant> readTensor(const onnx::TensorProto &tensor, const ImportOptions &options);
 
 /// The same of a tensor of which only the elements that are not 0 are written down.
-absl::StatusOr<graph::Constant> readSparseTensor(const onnx::SparseTensorProto &tensor, const ImportLimits &limits);
+absl::StatusOr<graph::Constant> readSparseTensor(const onnx::SparseTensorProto &tensor, const ImportOptions &options);
 
 }  // namespace hone::frontend
