@@ -83,7 +83,7 @@ void addQuotas(std::vector<Option> &table, Settings &settings) {
   table.push_back(
       {group, "max-running-jobs", "Jobs of one user that hold a lease; more of them wait", &policy.maxRunningJobs, 1});
   table.push_back({group, "max-user-bytes", "Stored blobs of one user", &policy.maxUserBytes, 0, INT64_MAX, bytes});
-  table.push_back({group, "max-blob-bytes", "The largest blob: model, artifact, inputs or outputs",
+  table.push_back({group, "max-blob-bytes", "The largest blob: model, its data files, artifact, inputs or outputs",
                    &limits.maxBlobBytes, 1, int64_t{1} << 40, bytes});
   table.push_back(
       {group, "disk-reserve",

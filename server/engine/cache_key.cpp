@@ -68,6 +68,18 @@ void appendBoundInputs(std::string &text, const v1::Compile &options) {
   for (const std::string &part : sorted(inputs)) text += part;
 }
 
+void appendDataFiles(std::string &text, const v1::CompileJob &compile) {
+  std::vector<std::string> files;
+  for (const v1::DataBlob &file : compile.data_files()) {
+    std::string part;
+    field(part, "data_file", file.location());
+    field(part, "data", file.digest().sha256());
+    field(part, "data_bytes", file.digest().size_bytes());
+    files.push_back(std::move(part));
+  }
+  for (const std::string &part : sorted(files)) text += part;
+}
+
 }  // namespace
 
 std::string canonicalText(const v1::CompileJob &compile) {
@@ -75,6 +87,7 @@ std::string canonicalText(const v1::CompileJob &compile) {
   std::string text = absl::StrCat(kFormat, "\n");
   field(text, "model", compile.model().sha256());
   field(text, "model_bytes", compile.model().size_bytes());
+  appendDataFiles(text, compile);
   appendShapes(text, options);
   appendBoundInputs(text, options);
   field(text, "schedules", options.schedules());

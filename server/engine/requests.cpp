@@ -31,6 +31,9 @@ absl::Status checkBlob(const v1::Digest &digest, absl::string_view what) {
 
 absl::Status checkCompile(const v1::CompileJob &compile) {
   if (absl::Status status = checkBlob(compile.model(), "model"); !status.ok()) return status;
+  for (const v1::DataBlob &file : compile.data_files()) {
+    if (absl::Status status = checkBlob(file.digest(), "data file"); !status.ok()) return status;
+  }
   if (!compile.options().has_target_description()) {
     return invalid(
         "a compile job needs its target resolved (options.target_description): the server knows no CPU by name; ask "
@@ -84,7 +87,10 @@ absl::Status checkSubmit(const v1::SubmitRequest &request) {
 
 std::vector<v1::Digest> blobsOf(const v1::JobSpec &spec) {
   std::vector<v1::Digest> digests;
-  if (spec.has_compile()) digests.push_back(spec.compile().model());
+  if (spec.has_compile()) {
+    digests.push_back(spec.compile().model());
+    for (const v1::DataBlob &file : spec.compile().data_files()) digests.push_back(file.digest());
+  }
   if (spec.has_run()) {
     digests.push_back(spec.run().artifact());
     const v1::Digest &inputs = spec.run().inputs();

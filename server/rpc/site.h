@@ -25,7 +25,7 @@ namespace hone::server {
 
 /// Limits of the wire; the options table of hone-server says what each is for.
 struct RpcLimits {
-  int64_t maxBlobBytes = int64_t{4} << 30;
+  int64_t maxBlobBytes = int64_t{16} << 30;
   int64_t maxChunkBytes = int64_t{1} << 20;
   int32_t maxDigests = 1000;                    ///< in one FindMissing
   int64_t leastUploadRate = int64_t{16} << 10;  ///< bytes per second, on the average of one grace

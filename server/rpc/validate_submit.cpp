@@ -1,4 +1,5 @@
 // Checks of what a job asks for.
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr size_t kMostLabel = 256;
 constexpr size_t kMostName = 256;
 constexpr size_t kMostInputName = 4096;      // models' names are made by programs
+constexpr size_t kMostLocation = 1024;
 constexpr size_t kMostSchedules = 2 << 20;   // it is stored with the job, and a message has 4 MiB
 constexpr size_t kMostBoundBytes = 1 << 20;  // all of them together, for the same reason
 constexpr int kMostItems = 1000;
@@ -42,8 +44,21 @@ absl::Status checkBoundInputs(const v1::Compile &options) {
                                                  kMostBoundBytes, ": make larger constants initializers of the model"));
 }
 
+absl::Status checkDataFiles(const v1::CompileJob &job) {
+  HONE_CHECK(checkRange("the number of data_files", job.data_files_size(), 0, kMostItems));
+  std::set<std::string> names;
+  for (const v1::DataBlob &file : job.data_files()) {
+    HONE_CHECK(checkLength("a data file's location", file.location(), kMostLocation));
+    HONE_CHECK(checkDigestField("spec.compile.data_files.digest", file.has_digest(), file.digest(), true));
+    if (!names.insert(file.location()).second)
+      return absl::InvalidArgumentError(absl::StrCat("the data file '", file.location(), "' is given twice"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status checkCompile(const v1::CompileJob &job) {
   HONE_CHECK(checkDigestField("spec.compile.model", job.has_model(), job.model(), true));
+  HONE_CHECK(checkDataFiles(job));
   const v1::Compile &options = job.options();
   if (!options.has_target_description())
     return absl::InvalidArgumentError(

@@ -12,6 +12,7 @@ absl::Status noJob(const std::string &id) { return absl::NotFoundError(absl::Str
 /// What listings leave out.
 void shorten(v1::Job &job) {
   if (job.spec().has_compile()) {
+    job.mutable_spec()->mutable_compile()->clear_data_files();
     v1::Compile &options = *job.mutable_spec()->mutable_compile()->mutable_options();
     options.clear_schedules();
     options.clear_bound_inputs();

@@ -81,7 +81,10 @@ std::string recordIdentity(const v1::Record &record) {
 
 std::vector<v1::Digest> inputsOf(const v1::JobSpec &spec) {
   std::vector<v1::Digest> digests;
-  if (spec.has_compile()) digests.push_back(spec.compile().model());
+  if (spec.has_compile()) {
+    digests.push_back(spec.compile().model());
+    for (const v1::DataBlob &file : spec.compile().data_files()) digests.push_back(file.digest());
+  }
   if (spec.has_run()) {
     digests.push_back(spec.run().artifact());
     digests.push_back(spec.run().inputs());

@@ -1,6 +1,10 @@
 // Builders: a lease gives the bytes that a local compile gives; targets are described alike with and without LLVM.
+#include <unistd.h>
+
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
+#include "tests/frontend/model_builder.h"
 #include "tests/worker/agent_fixture.h"
 #include "tests/worker/child_process.h"
 
@@ -108,6 +112,57 @@ TEST_F(BuilderTest, AGarbageModelIsRefused) {
   EXPECT_EQ(result->result().outcome(), v1::Result::INPUT_REFUSED);
   EXPECT_FALSE(result->is_workers_fault());
   EXPECT_FALSE(result->has_artifact());
+  expectCleanEnd();
+}
+
+/// y = (x + w) and matrices of many sizes after it, so that compiling takes a while; w are \p elements in the file "w".
+std::string modelWithData(int64_t elements) {
+  ModelBuilder model(13);
+  model.input("x", DType::F32, {1});
+  onnx::TensorProto &tensor = *model.model.mutable_graph()->add_initializer();
+  tensor.set_name("w");
+  tensor.set_data_type(onnx::TensorProto::FLOAT);
+  tensor.add_dims(elements);
+  tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+  auto &entry = *tensor.add_external_data();
+  entry.set_key("location");
+  entry.set_value("w");
+  model.node("Add", {"x", "w"}, {"sum"});
+  model.output("sum");
+  constexpr int64_t kFirst = 8, kLast = 40;
+  model.input("m", DType::F32, {4, kFirst});
+  std::string last = "m";
+  for (int64_t n = kFirst; n < kLast; ++n) {
+    const std::string weight = absl::StrCat("weight", n), product = absl::StrCat("product", n);
+    model.floats(weight, {n, n + 1}, std::vector<float>(static_cast<size_t>(n * (n + 1)), static_cast<float>(n)));
+    model.node("MatMul", {last, weight}, {product});
+    last = product;
+  }
+  model.output(last);
+  return model.bytes();
+}
+
+TEST_F(BuilderTest, ADataFileThatIsCutShortMeanwhileEndsInASentence) {
+  startBuilder();
+  constexpr int64_t kElements = int64_t{4} << 20;
+  v1::JobSpec spec = compileOf(modelWithData(kElements), "llvm");
+  spec.mutable_compile()->mutable_options()->set_threads(1);
+  v1::DataBlob &file = *spec.mutable_compile()->add_data_files();
+  file.set_location("w");
+  *file.mutable_digest() = coordinator_->putBlob(std::string(kElements * sizeof(float), '\1'));
+  coordinator_->grant(1, 1, spec);
+  awaitBusy(1);
+  ASSERT_EQ(truncate((folder_ + "/data/blobs/" + file.digest().sha256()).c_str(), 1000), 0);
+  const auto result = coordinator_->result(1, 300);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::WORK_FAILED);
+  EXPECT_NE(result->result().sentence().find("a data file of the model became shorter"), std::string::npos)
+      << result->result().sentence();
+  // What was cut is noticed and fetched again.
+  coordinator_->grant(2, 1, spec);
+  const auto again = coordinator_->result(2, 300);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(again->result().outcome(), v1::Result::DONE) << again->result().sentence();
   expectCleanEnd();
 }
 

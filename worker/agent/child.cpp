@@ -12,10 +12,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/frames.h"
+#include "worker/child/serve.h"
 
 namespace hone::worker {
 
@@ -102,6 +104,29 @@ absl::StatusOr<pid_t> start(const ChildProgram &program, const std::string &fold
   return pid;
 }
 
+// False for a child that is dead by now, which is found so by who converses with it.
+bool sendFiles(int socket, std::span<const int> files, bool isMore) {
+  char byte = isMore ? 1 : 0;
+  iovec data = {&byte, 1};
+  std::vector<char> control(CMSG_SPACE(sizeof(int) * files.size()), '\0');
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (!files.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr *part = CMSG_FIRSTHDR(&message);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(sizeof(int) * files.size());
+    memcpy(CMSG_DATA(part), files.data(), sizeof(int) * files.size());
+  }
+  ssize_t count = 0;
+  do count = sendmsg(socket, &message, MSG_NOSIGNAL);
+  while (count < 0 && errno == EINTR);
+  return count == 1;
+}
+
 }  // namespace
 
 void removeFolder(const std::string &path) {
@@ -171,26 +196,13 @@ bool Child::isAlive() const {
 }
 
 void Child::begin(const v1::Work &work, const std::vector<int> &files) {
-  char byte = 0;
-  iovec data = {&byte, 1};
-  std::vector<char> control(CMSG_SPACE(sizeof(int) * files.size()), '\0');
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (!files.empty()) {
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr *part = CMSG_FIRSTHDR(&message);
-    part->cmsg_level = SOL_SOCKET;
-    part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(sizeof(int) * files.size());
-    memcpy(CMSG_DATA(part), files.data(), sizeof(int) * files.size());
+  const std::span<const int> all(files);
+  for (size_t sent = 0, next = 0;; sent = next) {
+    next = std::min(sent + kFilesAtOnce, all.size());
+    if (!sendFiles(socket_.get(), all.subspan(sent, next - sent), next < all.size())) return;
+    if (next == all.size()) break;
   }
-  ssize_t count = 0;
-  do count = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
-  while (count < 0 && errno == EINTR);
-  // A child that is dead by now is found so by who converses with it.
-  if (count == 1) proto::writeFrame(socket_.get(), work).IgnoreError();
+  proto::writeFrame(socket_.get(), work).IgnoreError();
 }
 
 void Child::converse(Deadline deadline, const Cancellation &cancellation,

@@ -30,6 +30,11 @@ v1::Result ofSignal(int signal, const std::string &where, const v1::Work &work) 
     return failed(v1::Result::WORK_FAILED, absl::StrCat("the work's process was killed", where, " (signal ", signal,
                                                         "), perhaps because memory ran out; it may use ",
                                                         limits.address_space_bytes() >> 20, " MiB"));
+  if (signal == SIGBUS && work.compile().data_files_size() > 0)
+    return failed(v1::Result::WORK_FAILED,
+                  absl::StrCat("a data file of the model became shorter, or could not be read any more, while it was "
+                               "compiled",
+                               where, " (signal ", signal, ", ", strsignal(signal), "); repeat the command"));
   return failed(v1::Result::DEFECT,
                 absl::StrCat(work.has_run() ? "the artifact's code crashed" : "the compiler crashed", where,
                              " (signal ", signal, ", ", strsignal(signal), ")"));

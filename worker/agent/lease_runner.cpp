@@ -54,19 +54,25 @@ void setFailure(const absl::Status &status, v1::LeaseResult &lease) {
   }
 }
 
-v1::Work workOf(const v1::JobSpec &spec, bool hasInputs) {
+v1::Work workOf(const v1::JobSpec &spec) {
   v1::Work work;
   if (spec.has_compile()) {
     v1::Compile &compile = *work.mutable_compile();
     compile = spec.compile().options();
     compile.set_model_descriptor(kInput);
     compile.set_artifact_descriptor(kSecond);
+    int descriptor = kThird;
+    for (const v1::DataBlob &blob : spec.compile().data_files()) {
+      v1::DataFile &file = *compile.add_data_files();
+      file.set_location(blob.location());
+      file.set_data_descriptor(descriptor++);
+    }
   } else {
     v1::Run &run = *work.mutable_run();
     run = spec.run().options();
     run.set_artifact_descriptor(kInput);
     run.set_outputs_descriptor(kSecond);
-    run.set_inputs_descriptor(hasInputs ? kThird : 0);
+    run.set_inputs_descriptor(spec.run().has_inputs() ? kThird : 0);
   }
   return work;
 }
@@ -77,11 +83,11 @@ v1::Work workOf(const v1::JobSpec &spec, bool hasInputs) {
 struct LeaseRunner::Files {
   Descriptor input;
   OutputFile output;
-  Descriptor second;  ///< a run's inputs; closed: filled
+  std::vector<Descriptor> further;  ///< a run's inputs, or none: filled; a model's data files
 
   std::vector<int> descriptors() const {
     std::vector<int> numbers = {input.get(), output.descriptor()};
-    if (second.isOpen()) numbers.push_back(second.get());
+    for (const Descriptor &file : further) numbers.push_back(file.get());
     return numbers;
   }
 };
@@ -107,15 +113,18 @@ std::optional<v1::LeaseResult> LeaseRunner::run(const v1::Lease &lease, Deadline
 absl::StatusOr<LeaseRunner::Files> LeaseRunner::openFiles(const v1::JobSpec &spec, const Errand &errand) const {
   auto input = parts_.blobs->open(spec.has_compile() ? spec.compile().model() : spec.run().artifact(), errand);
   if (!input.ok()) return input.status();
-  Descriptor second;
-  if (spec.has_run() && spec.run().has_inputs()) {
-    auto inputs = parts_.blobs->open(spec.run().inputs(), errand);
-    if (!inputs.ok()) return inputs.status();
-    second = *std::move(inputs);
+  std::vector<v1::Digest> wanted;
+  if (spec.has_run() && spec.run().has_inputs()) wanted.push_back(spec.run().inputs());
+  for (const v1::DataBlob &blob : spec.compile().data_files()) wanted.push_back(blob.digest());
+  std::vector<Descriptor> further;
+  for (const v1::Digest &digest : wanted) {
+    auto file = parts_.blobs->open(digest, errand);
+    if (!file.ok()) return file.status();
+    further.push_back(*std::move(file));
   }
   auto output = parts_.blobs->newOutput(errand);
   if (!output.ok()) return output.status();
-  return Files{*std::move(input), *std::move(output), std::move(second)};
+  return Files{*std::move(input), *std::move(output), std::move(further)};
 }
 
 absl::Status LeaseRunner::work(const v1::Lease &lease, const Errand &errand,
@@ -124,7 +133,7 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, const Errand &errand,
   const v1::JobSpec &spec = lease.spec();
   auto files = openFiles(spec, errand);
   if (!files.ok()) return files.status();
-  v1::Work work = workOf(spec, files->second.isOpen());
+  v1::Work work = workOf(spec);
   v1::Limits &limits = *work.mutable_limits();
   limits.set_address_space_bytes(parts_.childMemoryBytes);
   limits.set_file_bytes(kLongestOutput);

@@ -1,6 +1,7 @@
 #include "worker/agent/program.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -99,6 +100,14 @@ int serve(const AgentOptions &options, const DataFolder &data, int signals, std:
   return code;
 }
 
+// A model may keep its data in hundreds of files, which are all open on their way to a child.
+void allowOpenFiles() {
+  rlimit limits{};
+  if (getrlimit(RLIMIT_NOFILE, &limits) != 0) return;
+  limits.rlim_cur = limits.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limits);
+}
+
 }  // namespace
 
 int runAgent(int argc, char **argv, bool hasCompiler) {
@@ -108,6 +117,7 @@ int runAgent(int argc, char **argv, bool hasCompiler) {
     fputs(options->help.c_str(), stdout);
     return 0;
   }
+  allowOpenFiles();
   std::shared_ptr<grpc::Channel> channel;
   int code = kUnavailable;
   {

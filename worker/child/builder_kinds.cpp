@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "compiler/driver/inspect.h"
 #include "compiler/samples/samples.h"
 #include "worker/child/files.h"
+#include "worker/child/mapped_file.h"
 #include "worker/child/work.h"
 
 namespace hone::worker {
@@ -98,11 +100,22 @@ absl::Status bindInputs(const v1::Compile &request, driver::CompileOptions &opti
   return absl::OkStatus();
 }
 
+absl::StatusOr<frontend::DataFiles> mapDataFiles(const v1::Compile &request) {
+  frontend::DataFiles files;
+  for (const v1::DataFile &file : request.data_files()) {
+    HONE_ASSIGN_OR_RETURN(const std::shared_ptr<const MappedFile> mapped, MappedFile::take(file.data_descriptor()));
+    if (!files.emplace(file.location(), frontend::DataFile{mapped->bytes(), mapped}).second)
+      return absl::FailedPreconditionError(absl::StrCat("the data file '", file.location(), "' is given twice"));
+  }
+  return files;
+}
+
 absl::StatusOr<driver::CompileOptions> optionsOf(const v1::Compile &request) {
   driver::CompileOptions options;
   HONE_ASSIGN_OR_RETURN(options.target, request.has_target_description() ? targetOf(request.target_description())
                                                                          : resolveTarget(request.target()));
   HONE_RETURN_IF_ERROR(bindInputs(request, options));
+  HONE_ASSIGN_OR_RETURN(options.dataFiles, mapDataFiles(request));
   options.schedules = request.schedules();
   options.optLevel = request.opt_level();
   options.disabledPasses = {request.disabled_passes().begin(), request.disabled_passes().end()};
@@ -139,9 +152,10 @@ absl::Status compile(const v1::Work &work, const ReportProgress &progress, v1::R
     message.set_total(now.total);
     progress(message);
   };
+  if (!options.stopAfter.has_value())
+    options.artifact = [&request](std::string_view piece) { return writeAll(request.artifact_descriptor(), piece); };
   HONE_ASSIGN_OR_RETURN(const std::string model, readAll(request.model_descriptor(), kModelBytes));
   HONE_ASSIGN_OR_RETURN(driver::CompileResult compiled, driver::compileModel(model, options));
-  if (!options.stopAfter.has_value()) HONE_RETURN_IF_ERROR(writeAll(request.artifact_descriptor(), compiled.artifact));
   result.set_printed(std::move(compiled.printed));
   for (const driver::Dump form : options.dumps) {
     const auto found = compiled.dumps.find(form);

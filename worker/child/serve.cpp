@@ -22,13 +22,12 @@ namespace hone::worker {
 namespace {
 
 constexpr int kNobodyListens = 5;
-// Received descriptors are moved from numbers above all that they can get.
-constexpr int kAside = kFirstFile + 2 * kMostFiles;
 
-absl::StatusOr<std::vector<int>> receiveFiles(int socket) {
+// One message; true when another one follows.
+absl::StatusOr<bool> receiveSome(int socket, std::vector<int> &files) {
   char byte = 0;
   iovec data = {&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMostFiles)];
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kFilesAtOnce)];
   msghdr message{};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
@@ -39,20 +38,28 @@ absl::StatusOr<std::vector<int>> receiveFiles(int socket) {
   while (count < 0 && errno == EINTR);
   if (count < 0) return absl::UnavailableError(absl::StrCat("cannot receive files: ", strerror(errno)));
   if (count == 0) return absl::UnavailableError("the other process ended the conversation");
-  std::vector<int> received;
+  if ((message.msg_flags & MSG_CTRUNC) != 0)
+    return absl::UnavailableError("cannot receive files: this process may not have so many open");
   for (cmsghdr *part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    received.resize((part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-    memcpy(received.data(), CMSG_DATA(part), received.size() * sizeof(int));
+    const size_t old = files.size();
+    files.resize(old + (part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(files.data() + old, CMSG_DATA(part), (files.size() - old) * sizeof(int));
   }
-  for (int &file : received) {
-    const int aside = fcntl(file, F_DUPFD_CLOEXEC, kAside);
-    if (aside < 0) return absl::UnavailableError(absl::StrCat("cannot take a file: ", strerror(errno)));
-    close(file);
-    file = aside;
+  return byte != 0;
+}
+
+absl::StatusOr<std::vector<int>> receiveFiles(int socket) {
+  std::vector<int> received;
+  for (bool isMore = true; isMore;) {
+    const auto more = receiveSome(socket, received);
+    if (!more.ok()) return more.status();
+    isMore = *more;
   }
+  // The kernel gives the lowest numbers that are free, in order: none of those that are still to move is in the way.
   for (size_t i = 0; i < received.size(); ++i) {
     const int place = kFirstFile + static_cast<int>(i);
+    if (received[i] == place) continue;
     if (dup2(received[i], place) < 0)
       return absl::UnavailableError(absl::StrCat("cannot take a file: ", strerror(errno)));
     close(received[i]);
@@ -63,7 +70,7 @@ absl::StatusOr<std::vector<int>> receiveFiles(int socket) {
 
 std::vector<int> inheritedFiles() {
   std::vector<int> files;
-  for (int file = kFirstFile; file < kFirstFile + kMostFiles; ++file)
+  for (int file = kFirstFile; file < kFirstFile + kMostInherited; ++file)
     if (fcntl(file, F_GETFD) >= 0) files.push_back(file);
   return files;
 }

@@ -10,15 +10,17 @@ namespace hone::worker {
 
 struct ChildOptions {
   int socket = -1;
-  /// The files of the work arrive over the socket, before the Work: a message of one byte with their descriptors, which
-  /// get the numbers from kFirstFile on, in order. Else they were inherited.
+  /// The files of the work arrive over the socket, before the Work: messages of one byte (1: another follows; 0: the
+  /// last) with at most kFilesAtOnce descriptors each, which get the numbers from kFirstFile on, in order. Else they
+  /// were inherited.
   bool receivesFiles = false;
   std::string scratch;       ///< folder where it may write; empty: it makes one
   bool isTalkative = false;  ///< says on standard error what confines it
 };
 
 inline constexpr int kFirstFile = 4;
-inline constexpr int kMostFiles = 4;
+inline constexpr int kFilesAtOnce = 250;  // the kernel takes 253
+inline constexpr int kMostInherited = 4;
 
 /// Returns the exit code: 0 once a Result was sent, 5 when nobody is there to take it.
 int serveOnce(const ChildOptions &options, const std::vector<Kind> &kinds);

@@ -55,6 +55,7 @@ TEST(Submit, refusesWhatIsNoRequest) {
   refused([](auto &r) { r.clear_spec(); }, "neither what to compile nor what to run");
   refused([](auto &r) { r.mutable_spec()->mutable_compile()->clear_model(); }, "the model's digest");
   refused([](auto &r) { r.mutable_spec()->mutable_compile()->mutable_model()->set_size_bytes(-1); }, "digest");
+  refused([](auto &r) { r.mutable_spec()->mutable_compile()->add_data_files(); }, "the data file's digest");
   refused([](auto &r) { r.mutable_spec()->mutable_compile()->mutable_options()->clear_target_description(); },
           "target resolved");
   refused([](auto &r) { r.mutable_spec()->mutable_compile()->mutable_options()->set_opt_level(4); },
@@ -72,6 +73,12 @@ TEST(Submit, wantsItsBlobsFirst) {
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
   EXPECT_EQ(detailOf(status).reason(), "MISSING_BLOB");
   EXPECT_TRUE(says(status, std::string(64, 'a'))) << status;
+
+  v1::JobSpec withData = bench.compileSpec();
+  withData.mutable_compile()->add_data_files()->mutable_digest()->set_sha256(std::string(64, 'b'));
+  const absl::Status data = bench.trySubmit(bench.request(withData)).status();
+  EXPECT_EQ(detailOf(data).reason(), "MISSING_BLOB");
+  EXPECT_TRUE(says(data, std::string(64, 'b'))) << data;
 }
 
 TEST(Submit, namesTheKnownKeysForAnUnknownOne) {

@@ -61,9 +61,12 @@ TEST_F(Retention, leavesWhatALiveJobOrAResultNeeds) {
   worker.succeed(worker.lease(), "result");
   bench.settle();
   worker.detach();
-  bench.submit(bench.compileSpec("waits"));
+  v1::JobSpec waits = bench.compileSpec("waits");
+  *waits.mutable_compile()->add_data_files()->mutable_digest() = bench.blob("its data");
+  bench.submit(waits);
   collect(absl::Hours(20));
   EXPECT_TRUE(isThere(bench.digestOf("waits")));
+  EXPECT_TRUE(isThere(bench.digestOf("its data")));
   EXPECT_FALSE(isThere(bench.digestOf("model"))) << "its job has ended";
   EXPECT_TRUE(isThere(bench.digestOf("result")));
   collect(absl::Hours(30));

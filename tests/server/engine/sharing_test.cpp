@@ -146,6 +146,11 @@ TEST(Turns, stopAtTheMostThatAUserMayRun) {
 TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
   v1::CompileJob job;
   job.mutable_model()->set_sha256("m");
+  for (const char *name : {"w", "x"}) {
+    v1::DataBlob &file = *job.add_data_files();
+    file.set_location(name);
+    file.mutable_digest()->set_sha256(name);
+  }
   v1::Compile &options = *job.mutable_options();
   v1::InputShape &shape = *options.add_input_shapes();
   shape.set_name("x");
@@ -173,6 +178,11 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
   };
   EXPECT_TRUE(changes([](auto &o) { o.mutable_model()->set_sha256("n"); }));
   EXPECT_TRUE(changes([](auto &o) { o.mutable_model()->set_size_bytes(1); }));
+  EXPECT_TRUE(changes([](auto &o) { o.mutable_data_files(0)->set_location("v"); }));
+  EXPECT_TRUE(changes([](auto &o) { o.mutable_data_files(0)->mutable_digest()->set_sha256("n"); }));
+  EXPECT_TRUE(changes([](auto &o) { o.mutable_data_files(0)->mutable_digest()->set_size_bytes(1); }));
+  EXPECT_TRUE(changes([](auto &o) { o.mutable_data_files()->RemoveLast(); }));
+  EXPECT_FALSE(changes([](auto &o) { o.mutable_data_files()->SwapElements(0, 1); })) << "the order says nothing";
   EXPECT_TRUE(option([](auto &o) { o.mutable_input_shapes(0)->set_name("y"); }));
   EXPECT_TRUE(
       option([](auto &o) { o.mutable_input_shapes(0)->set_dims(0, 1), o.mutable_input_shapes(0)->add_dims(2); }));
@@ -200,14 +210,16 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
 
   EXPECT_FALSE(option([](auto &o) { o.set_threads(3); }));
   EXPECT_FALSE(option([](auto &o) { o.set_model_descriptor(3); }));
+  EXPECT_FALSE(option([](auto &o) { o.add_data_files()->set_location("w"); })) << "the worker's own";
   EXPECT_FALSE(option([](auto &o) { o.set_target("llvm"); })) << "it was resolved";
   EXPECT_FALSE(changes([](auto &o) { o.set_skip_cache(true); }));
 }
 
 // A new field of these messages is either in canonicalText() or named here as one that changes no artifact.
 TEST(CacheKey, knowsEveryField) {
-  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 14);
-  EXPECT_EQ(v1::CompileJob::descriptor()->field_count(), 3);
+  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 15);
+  EXPECT_EQ(v1::CompileJob::descriptor()->field_count(), 4);
+  EXPECT_EQ(v1::DataBlob::descriptor()->field_count(), 2);
   EXPECT_EQ(v1::TargetDescription::descriptor()->field_count(), 9);
   EXPECT_EQ(v1::InputShape::descriptor()->field_count(), 2);
   EXPECT_EQ(v1::BoundInput::descriptor()->field_count(), 3);

@@ -103,6 +103,18 @@ TEST(Abuse, ChecksEveryFieldOfASubmission) {
       {"", [](auto &r) { r.mutable_spec()->mutable_compile()->mutable_model()->set_size_bytes(-1); }},
       {"", [](auto &r) { r.mutable_spec()->mutable_compile()->mutable_model()->set_sha256(std::string(64, 'A')); }},
       {"", [](auto &r) { r.mutable_spec()->mutable_compile()->mutable_model()->set_sha256("../../../etc/passwd"); }},
+      {"data file",
+       [](auto &r) { r.mutable_spec()->mutable_compile()->add_data_files()->set_location(std::string(1025, 'x')); }},
+      {"data_files", [](auto &r) { r.mutable_spec()->mutable_compile()->add_data_files()->set_location("w"); }},
+      {"given twice",
+       [](auto &r) {
+         v1::CompileJob &job = *r.mutable_spec()->mutable_compile();
+         for (int i = 0; i < 2; ++i) *job.add_data_files()->mutable_digest() = job.model();
+       }},
+      {"the number of data_files",
+       [](auto &r) {
+         for (int i = 0; i < 1001; ++i) r.mutable_spec()->mutable_compile()->add_data_files();
+       }},
       {"target_description",
        [](auto &r) { r.mutable_spec()->mutable_compile()->mutable_options()->clear_target_description(); }},
       {"opt_level", [](auto &r) { r.mutable_spec()->mutable_compile()->mutable_options()->set_opt_level(4); }},
