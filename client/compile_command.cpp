@@ -66,6 +66,10 @@ struct Compilation {
 };
 
 absl::Status compile(const CompileFlags &flags, const Invocation &invocation) {
+  if (flags.model == "-")
+    return absl::InvalidArgumentError(
+        "a model is not read from standard input, because its data may be in files beside "
+        "it; give its path");
   if (!flags.job.detach)
     if (absl::Status apart = checkOutputs(outputPaths(flags), inputPaths(flags)); !apart.ok()) return apart;
   auto options = compileMessage(flags);
@@ -74,6 +78,11 @@ absl::Status compile(const CompileFlags &flags, const Invocation &invocation) {
   if (!endpoint.ok()) return endpoint.status();
   auto model = InputFile::open(flags.model);
   if (!model.ok()) return model.status();
+  if (!flags.job.detach) {
+    const auto dataFiles = dataFilePaths(flags.model, *model);
+    if (!dataFiles.ok()) return dataFiles.status();
+    if (absl::Status apart = checkOutputs(outputPaths(flags), *dataFiles); !apart.ok()) return apart;
+  }
   Compilation compilation{flags, invocation, *std::move(options), *std::move(model), std::nullopt};
   // A place for the output is made first: better to hear of a folder that cannot be written before the work.
   if (flags.stopAfter.empty() && !flags.job.detach) {

@@ -15,6 +15,9 @@
 
 namespace hone::client {
 
+/// Where the files would be that \p model, at \p path, names as those of its tensors' data; none of them is opened.
+absl::StatusOr<std::vector<std::string>> dataFilePaths(const std::string &path, const InputFile &model);
+
 struct CompileJob {
   const std::string &path;  ///< of the model, for messages
   const InputFile &model;
@@ -22,10 +25,13 @@ struct CompileJob {
   const std::vector<std::string> &commandLine;  ///< for reproducers
   bool skipCache = false;
 
-  /// Brings the model to the server.
+  /// Brings the model to the server, with the files beside it in which its tensors keep their data.
   absl::StatusOr<v1::JobSpec> specify(Transfer &transfer) const;
   /// The error for a \p job that failed; keeps a reproducer of a defect.
   absl::Status explain(const v1::Job &job, Connection &connection) const;
+
+ private:
+  absl::Status bringDataFiles(Transfer &transfer, v1::CompileJob &job) const;
 };
 
 }  // namespace hone::client

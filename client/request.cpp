@@ -1,16 +1,11 @@
 #include "client/request.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "client/programs.h"
 #include "client/result_status.h"
 #include "text/message.h"
@@ -29,24 +24,6 @@ uint64_t physicalBytes() {
 }
 
 }  // namespace
-
-absl::StatusOr<InputFile> InputFile::open(const std::filesystem::path &path) {
-  InputFile file;
-  // Not blocking: a named pipe without a writer is refused below, not waited for.
-  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file.descriptor_ < 0)
-    return absl::NotFoundError(absl::StrCat("cannot open '", path.string(), "': ", strerror(errno)));
-  struct stat status{};
-  if (fstat(file.descriptor_, &status) != 0 || !S_ISREG(status.st_mode))
-    return absl::NotFoundError(absl::StrCat("cannot read '", path.string(), "': it is not a regular file"));
-  return file;
-}
-
-InputFile::InputFile(InputFile &&other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-InputFile::~InputFile() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
 
 absl::StatusOr<v1::Result> ask(Request request) {
   auto program = findProgram("hone-worker");

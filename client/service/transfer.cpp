@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "client/request.h"
@@ -73,6 +74,33 @@ bool copyByKernel(int from, int to, int64_t size) {
   return true;
 }
 
+absl::Status unreadable(int error) {
+  return absl::UnavailableError(absl::StrCat("cannot read the file: ", strerror(error)));
+}
+
+bool isUnchanged(const struct stat &before, int descriptor) {
+  struct stat now{};
+  const auto isSame = [](const timespec &a, const timespec &b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+  };
+  return fstat(descriptor, &now) == 0 && now.st_size == before.st_size && isSame(now.st_mtim, before.st_mtim) &&
+         isSame(now.st_ctim, before.st_ctim);
+}
+
+// All of \p from, which stands at its beginning.
+absl::Status copyAll(int from, OutputFile &output, int64_t size) {
+  if (copyByKernel(from, output.descriptor(), size)) return absl::OkStatus();
+  // Where the kernel stopped, if it had begun, is where both files stand.
+  std::string chunk(kChunkBytes, '\0');
+  for (;;) {
+    const ssize_t count = read(from, chunk.data(), chunk.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return unreadable(errno);
+    if (count == 0) return absl::OkStatus();
+    if (absl::Status written = output.write({chunk.data(), static_cast<size_t>(count)}); !written.ok()) return written;
+  }
+}
+
 }  // namespace
 
 Transfer::Transfer(Connection &connection, ProgressLine &progress)
@@ -94,7 +122,20 @@ absl::StatusOr<v1::Digest> Transfer::put(int descriptor, const fs::path &path) {
   std::error_code error;
   const fs::path whole = fs::absolute(path, error);
   // A path that no message can hold is not sent: the bytes are.
-  if (connection_.endpoint().isPrivate() && text::isUtf8(whole.native())) return import(descriptor, whole);
+  if (!connection_.endpoint().isPrivate() || !text::isUtf8(whole.native())) return uploadMissing(descriptor);
+  auto known = knownToServer(descriptor);
+  if (!known.ok()) return known.status();
+  return known->has_value() ? **std::move(known) : import(descriptor, whole);
+}
+
+absl::StatusOr<v1::Digest> Transfer::put(int descriptor) {
+  if (!connection_.endpoint().isPrivate()) return uploadMissing(descriptor);
+  auto known = knownToServer(descriptor);
+  if (!known.ok()) return known.status();
+  return known->has_value() ? **std::move(known) : stage(descriptor);
+}
+
+absl::StatusOr<v1::Digest> Transfer::uploadMissing(int descriptor) {
   auto digest = digests_.of(descriptor, connection_.interrupts());
   if (!digest.ok()) return digest.status();
   auto missing = isMissing(*digest);
@@ -104,22 +145,47 @@ absl::StatusOr<v1::Digest> Transfer::put(int descriptor, const fs::path &path) {
   return digest;
 }
 
+// What is remembered of the file, if the server has it.
+absl::StatusOr<std::optional<v1::Digest>> Transfer::knownToServer(int descriptor) {
+  auto known = digests_.find(descriptor);
+  if (!known.has_value()) return known;
+  auto missing = isMissing(*known);
+  if (!missing.ok()) return missing.status();
+  if (*missing) known.reset();
+  return known;
+}
+
 // The coordinator reads the file itself, and says what its digest is.
 absl::StatusOr<v1::Digest> Transfer::import(int descriptor, const fs::path &path) {
-  if (auto known = digests_.find(descriptor); known.has_value()) {
-    auto missing = isMissing(*known);
-    if (!missing.ok()) return missing.status();
-    if (!*missing) return *std::move(known);
-  }
   v1::ImportRequest request;
   request.set_path(path.string());
-  struct stat status{};
-  fstat(descriptor, &status);
+  struct stat before{};
+  fstat(descriptor, &before);
   auto response = unary(connection_, connection_.stubs().blobs, &v1::Blobs::Stub::Import, request,
-                        {.deadline = rulesFor(status.st_size).deadline});
+                        {.deadline = rulesFor(before.st_size).deadline});
   if (!response.ok()) return response.status();
-  digests_.remember(descriptor, response->digest());
+  if (isUnchanged(before, descriptor)) digests_.remember(descriptor, response->digest());
   return response->digest();
+}
+
+// A copy of what is open, in a folder where the coordinator takes files over.
+absl::StatusOr<v1::Digest> Transfer::stage(int descriptor) {
+  struct stat before{};
+  fstat(descriptor, &before);
+  if (absl::Status fits = checkSize(before.st_size); !fits.ok()) return fits;
+  std::random_device random;
+  const fs::path path = fs::path(connection_.capabilities().staging_folder()) /
+                        absl::StrCat("data-", getpid(), "-", absl::Hex(random(), absl::kZeroPad8));
+  auto copy = OutputFile::create(path);
+  if (!copy.ok()) return copy.status();
+  if (lseek(descriptor, 0, SEEK_SET) < 0) return unreadable(errno);
+  if (absl::Status copied = copyAll(descriptor, *copy, before.st_size); !copied.ok()) return copied;
+  if (!isUnchanged(before, descriptor))
+    return absl::UnavailableError("the file changed while it was read; repeat the command");
+  if (absl::Status named = copy->commit(); !named.ok()) return named;
+  auto digest = import(descriptor, path);
+  if (!digest.ok()) unlink(path.c_str());
+  return digest;
 }
 
 absl::StatusOr<v1::QueryUploadResponse> Transfer::committed(const v1::Digest &digest, const std::string &uploadId) {
@@ -129,10 +195,15 @@ absl::StatusOr<v1::QueryUploadResponse> Transfer::committed(const v1::Digest &di
   return unary(connection_, connection_.stubs().blobs, &v1::Blobs::Stub::QueryUpload, request);
 }
 
+absl::Status Transfer::checkSize(int64_t bytes) const {
+  const int64_t most = connection_.capabilities().max_blob_bytes();
+  if (most <= 0 || bytes <= most) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("the file has ", bytes, " bytes and ", connection_.endpoint().name(), " takes at most ", most));
+}
+
 absl::Status Transfer::upload(int descriptor, const v1::Digest &digest) {
-  if (const int64_t most = connection_.capabilities().max_blob_bytes(); most > 0 && digest.size_bytes() > most)
-    return absl::UnavailableError(absl::StrCat("the file has ", digest.size_bytes(), " bytes and ",
-                                               connection_.endpoint().name(), " takes at most ", most));
+  if (absl::Status fits = checkSize(digest.size_bytes()); !fits.ok()) return fits;
   const UploadName name = nameUpload(digest, connection_.endpoint().user);
   int64_t reached = -1;
   for (int fruitless = 0;;) {
@@ -227,17 +298,7 @@ absl::Status Transfer::copy(const v1::Digest &digest, OutputFile &output) {
   if (!response.ok()) return response.status();
   auto blob = InputFile::open(response->path());
   if (!blob.ok()) return blob.status();
-  if (copyByKernel(blob->descriptor(), output.descriptor(), digest.size_bytes())) return absl::OkStatus();
-  // Where the kernel stopped, if it had begun, is where both files stand.
-  std::string chunk(kChunkBytes, '\0');
-  for (;;) {
-    const ssize_t count = read(blob->descriptor(), chunk.data(), chunk.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0)
-      return absl::UnavailableError(absl::StrCat("cannot read '", response->path(), "': ", strerror(errno)));
-    if (count == 0) return absl::OkStatus();
-    if (absl::Status written = output.write({chunk.data(), static_cast<size_t>(count)}); !written.ok()) return written;
-  }
+  return copyAll(blob->descriptor(), output, digest.size_bytes());
 }
 
 }  // namespace hone::client

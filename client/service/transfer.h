@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,12 +23,19 @@ class Transfer {
   /// The server has the open file (named \p path) after this. CANCELLED after Ctrl-C: the same again goes on.
   absl::StatusOr<v1::Digest> put(int descriptor, const std::filesystem::path &path);
 
+  /// The same of a file whose path is not to be followed again: another may lie there by now.
+  absl::StatusOr<v1::Digest> put(int descriptor);
+
   /// Writes the blob to \p output, whole and right, or fails.
   absl::Status get(const v1::Digest &digest, OutputFile &output);
 
  private:
   absl::StatusOr<bool> isMissing(const v1::Digest &digest);
+  absl::StatusOr<std::optional<v1::Digest>> knownToServer(int descriptor);
   absl::StatusOr<v1::Digest> import(int descriptor, const std::filesystem::path &path);
+  absl::StatusOr<v1::Digest> stage(int descriptor);
+  absl::StatusOr<v1::Digest> uploadMissing(int descriptor);
+  absl::Status checkSize(int64_t bytes) const;
   absl::Status upload(int descriptor, const v1::Digest &digest);
   absl::StatusOr<v1::QueryUploadResponse> committed(const v1::Digest &digest, const std::string &uploadId);
   grpc::Status send(grpc::ClientContext &context, int descriptor, const v1::UploadHeader &header);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kMostLabel = 256;
 constexpr size_t kMostName = 256;
-constexpr size_t kMostInputName = 4096;      // models' names are made by programs
+constexpr size_t kMostInputName = 4096;  // models' names are made by programs
 constexpr size_t kMostLocation = 1024;
 constexpr size_t kMostSchedules = 2 << 20;   // it is stored with the job, and a message has 4 MiB
 constexpr size_t kMostBoundBytes = 1 << 20;  // all of them together, for the same reason

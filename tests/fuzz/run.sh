@@ -6,17 +6,18 @@ cd "$(dirname "$0")/../.."
 seconds=${1:-900}
 shift || true
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(model tar npz mod_json)
+[ ${#names[@]} -gt 0 ] || names=(model data_locations tar npz mod_json)
 
 cmake --preset fuzz > /dev/null
 cmake --build --preset fuzz --target fuzz_seeds "${names[@]/%/_fuzzer}"
 corpus=build/fuzz/corpus
-mkdir -p "$corpus/model" build/fuzz/found
+mkdir -p "$corpus/model" "$corpus/data_locations" build/fuzz/found
 build/fuzz/bin/fuzz_seeds "$corpus"
 # Models of at most 8 KiB, each under the name of its test.
 dpkg -L libonnx-testdata | grep '/model\.onnx$' | while read -r model; do
   [ "$(stat -c %s "$model")" -gt 8192 ] || cp "$model" "$corpus/model/$(basename "$(dirname "$model")")"
 done
+cp "$corpus"/model/* "$corpus/data_locations"
 status=0
 for name in "${names[@]}"; do
   echo "== $name: $seconds s"

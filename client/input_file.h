@@ -1,0 +1,25 @@
+// A file that is open for reading, and closed at the end of the object. Not thread-safe.
+#pragma once
+
+#include <filesystem>
+
+#include "absl/status/statusor.h"
+
+namespace hone::client {
+
+class InputFile {
+ public:
+  /// NOT_FOUND unless \p path is a file that can be read.
+  static absl::StatusOr<InputFile> open(const std::filesystem::path &path);
+  /// Takes over an open one.
+  explicit InputFile(int descriptor) : descriptor_(descriptor) {}
+  InputFile(InputFile &&other) noexcept;
+  InputFile &operator=(InputFile &&) = delete;
+  ~InputFile();
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace hone::client
