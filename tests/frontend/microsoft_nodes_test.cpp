@@ -224,12 +224,15 @@ int64_t unpacked(const Array &bytes, size_t first, int64_t position, int64_t bit
   return byte >> (position * bits % 8) & ((1 << bits) - 1);
 }
 
+// With many rows of data the weights are made numbers first; packed, they lie in tiles of columns where those fit.
 TEST_F(Microsoft, MatMulNBitsWithBlocksThatAreNotFull) {
-  const int64_t rows = 3, depth = 40, columns = 5, size = 16, blocks = 3;
+  const int64_t depth = 40, size = 16, blocks = 3;
   for (const int64_t bits : {2, 4, 8}) {
     SCOPED_TRACE(bits);
+    const int64_t columns = bits == 4 ? 128 : 5;
     const int64_t rowBytes = blocks * size * bits / 8, zeroBytes = (blocks * bits + 7) / 8;
-    const Array data = array({2, rows, depth}), scales = array({columns * blocks}), bias = array({columns});
+    const Array few = array({2, 3, depth}), many = array({12, depth});
+    const Array scales = array({columns * blocks}), bias = array({columns});
     const Array weights = integers({columns, blocks, size * bits / 8}, 0, 255, DType::U8);
     const Array zeros = integers({columns * zeroBytes}, 0, 255, DType::U8);
     for (const bool hasZeros : {false, true}) {
@@ -241,12 +244,14 @@ TEST_F(Microsoft, MatMulNBitsWithBlocksThatAreNotFull) {
             hasZeros ? unpacked(zeros, static_cast<size_t>(at[1] * zeroBytes), block, bits) : int64_t{1} << (bits - 1);
         real.at(at) = static_cast<double>(weight - zero) * scales.at({at[1] * blocks + block});
       });
-      microsoft("MatMulNBits", {data, weights, scales, hasZeros ? zeros : omitted(), omitted(), bias})
-          .with("K", depth)
-          .with("N", columns)
-          .with("bits", bits)
-          .with("block_size", size)
-          .gives({projection(data, real, bias)}, 1e-4);
+      for (const Array *data : {&few, &many}) {
+        microsoft("MatMulNBits", {*data, weights, scales, hasZeros ? zeros : omitted(), omitted(), bias})
+            .with("K", depth)
+            .with("N", columns)
+            .with("bits", bits)
+            .with("block_size", size)
+            .gives({projection(*data, real, bias)}, 1e-4);
+      }
     }
   }
   microsoft<EvaluatedNode>(

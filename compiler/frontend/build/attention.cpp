@@ -153,8 +153,12 @@ AttentionValues attend(Builder &build, const Attention &attention) {
   if (attention.visible) visible = groups.grouped(*attention.visible);
 
   AttentionValues values;
-  Result query = build.cast(times(groups.grouped(attention.query), attention.scale), dtype);
-  values.scores = build.matMul(query, groups.groupedKeys(attention.key), false, true);
+  Result query = groups.grouped(attention.query), key = groups.groupedKeys(attention.key);
+  // Behind the product the scale costs nothing; but products of short floats may be out of their range without it.
+  const bool scalesQuery = wide != dtype;
+  if (scalesQuery) query = build.cast(times(query, attention.scale), dtype);
+  values.scores = build.matMul(query, key, false, true);
+  if (!scalesQuery) values.scores = times(values.scores, attention.scale);
   values.capped = values.scores;
   if (attention.softcap > 0) {
     Result part = build.apply(Op::Tanh, {times(values.scores, 1 / attention.softcap)});

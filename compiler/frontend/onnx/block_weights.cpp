@@ -1,5 +1,9 @@
 // Weights as small integers, several to a byte, with a scale and a zero point for each block of a row.
+#include <algorithm>
+
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/block_product.h"
+#include "compiler/frontend/build/kernel_parts.h"
 #include "compiler/frontend/onnx/microsoft_operators.h"
 #include "compiler/graph/print.h"
 
@@ -67,6 +71,43 @@ Result dequantised(Builder &build, const Blocks &blocks) {
   return firstOfLast(build, build.reshape(real, whole), given.back());
 }
 
+/// With this many rows of data, making numbers of the weights takes longer than the product.
+constexpr int64_t kFewRows = 8;
+
+int64_t dataRows(const Builder &build, ValueId data) {
+  const Shape &shape = build.shape(data);
+  return shape.empty() ? 0 : build.type(data).elements() / std::max<int64_t>(shape.back(), 1);
+}
+
+/// The extents of a matrix of weights.
+struct WeightShape {
+  int64_t rows, columns, blocks;
+};
+
+/// \p data times the weights [columns, blocks, bytes of a block], which stay as they are; see BlockProduct.
+Result packedProduct(Builder &build, ValueId data, ValueId weights, const Blocks &blocks, const WeightShape &shape) {
+  if (!blocks.scales.ok()) return blocks.scales;
+  Shape result = build.shape(data);
+  if (result.empty() || result.back() != shape.rows) {
+    return invalid("data ", graph::shapeText(result), " does not have rows of ", shape.rows);
+  }
+  const DType given = build.dtype(data), dtype = accumulatorOf(given);
+  BlockProduct product{dtype, dataRows(build, data), shape.columns, shape.blocks, blocks.size, blocks.bits};
+  const int64_t tiles = product.tiles(), tile = product.tile(), bytes = blocks.size * blocks.bits / 8;
+  const auto tiled = [&](const Result &factors) {
+    return build.transpose(build.reshape(build.cast(factors, dtype), {tiles, tile, shape.blocks}), {0, 2, 1});
+  };
+  Result packed = build.transpose(build.reshape(weights, {tiles, tile, shape.blocks, bytes}), {0, 2, 3, 1});
+  Result zeros = blocks.zeros ? tiled(*blocks.zeros)
+                              : build.broadcast(build.number(dtype, static_cast<double>(1 << (blocks.bits - 1))),
+                                                {tiles, shape.blocks, tile});
+  graph::PadAttributes behind{{0, 0, 0, shape.blocks * blocks.size - shape.rows}, graph::PadMode::Constant, 0};
+  Result rows = build.pad(build.cast(build.reshape(data, {product.rows, shape.rows}), dtype), behind);
+  Result sums = build.compute(blockProductKernel(product), {rows, packed, tiled(blocks.scales), zeros});
+  result.back() = shape.columns;
+  return build.cast(build.reshape(sums, result), given);
+}
+
 absl::StatusOr<int64_t> readBits(const NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(int64_t bits, node.integer("bits", 4));
   if (bits == 2 || bits == 4 || bits == 8) return bits;
@@ -116,8 +157,13 @@ Result importMatMulNBits(NodeContext &node) {
     Result bytes = build.reshape(node.input(kZeros), {columns, (count * blocks.bits + 7) / 8});
     blocks.zeros = firstOfLast(build, unpacked(build, bytes, blocks.bits), count);
   }
-  HONE_ASSIGN_OR_RETURN(ValueId weights, dequantised(build, blocks));
-  Result product = build.matMul(node.input(0), build.cast(weights, node.dtype(0)), false, true);
+  Result product;
+  if (dataRows(build, node.input(0)) <= kFewRows) {
+    product = packedProduct(build, node.input(0), node.input(kWeights), blocks, {rows, columns, count});
+  } else {
+    HONE_ASSIGN_OR_RETURN(ValueId weights, dequantised(build, blocks));
+    product = build.matMul(node.input(0), build.cast(weights, node.dtype(0)), false, true);
+  }
   return node.has(kBias) ? build.apply(Op::Add, {product, node.input(kBias)}) : product;
 }
 
