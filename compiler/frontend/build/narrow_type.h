@@ -44,7 +44,10 @@ struct ElementType {
   DType dtype = DType::F32;
   std::optional<NarrowType> narrow;
 
+  // Either kind of type is an element type without ceremony.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   ElementType(DType type) : dtype(type) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
   ElementType(NarrowType type) : dtype(containerOf(type)), narrow(type) {}
   bool operator==(const ElementType &) const = default;
 };
