@@ -226,6 +226,10 @@ Linear IntEmitter::modulo(const Linear &form, int64_t divisor) {
     if ((divisor & (divisor - 1)) == 0) return builder_.CreateAnd(number, static_cast<uint64_t>(divisor - 1));
     llvm::Value *by = builder_.getInt64(static_cast<uint64_t>(divisor));
     if (bounds.low >= 0) return builder_.CreateURem(number, by);
+    // An index that counts from either end, and no more than once around: it needs no division.
+    if (bounds.low >= -divisor && bounds.high < divisor) {
+      return builder_.CreateAdd(number, builder_.CreateAnd(builder_.CreateAShr(number, 63), by));
+    }
     llvm::Value *remainder = builder_.CreateSRem(number, by);
     llvm::Value *correction = builder_.CreateAnd(builder_.CreateAShr(remainder, 63), by);
     return builder_.CreateAdd(remainder, correction);
