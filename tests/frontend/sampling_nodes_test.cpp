@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "tests/frontend/compiled_node.h"
 #include "tests/support/rounds.h"
@@ -284,6 +285,43 @@ TEST_F(SamplingNodes, RoiAlignWithAsManyPointsAsPixels) {
         .with("spatial_scale", static_cast<float>(scale))
         .with("coordinate_transformation_mode", isShifted ? "half_pixel" : "output_half_pixel")
         .gives({y}, 1e-4);
+  });
+}
+
+// The corners are rounded, both ends belong to the region, and cells overlap where it does not divide.
+TEST_F(SamplingNodes, MaxRoiPool) {
+  repeat(4, 80, [&] {
+    const Shape image = {random.between(1, 2), random.between(1, 3), random.between(1, 9), random.between(1, 9)};
+    const Shape cells = {random.between(1, 3), random.between(1, 3)};
+    const int64_t regions = random.between(1, 3);
+    const Array x = Array::random(image, random);
+    Array rois({regions, 5});
+    for (int64_t r = 0; r < regions; ++r) {
+      rois.at({r, 0}) = static_cast<double>(random.between(0, image[0] - 1));
+      for (int64_t side = 1; side < 5; ++side) rois.at({r, side}) = static_cast<double>(random.between(-4, 20)) + 0.25;
+    }
+    Array y({regions, image[1], cells[0], cells[1]});
+    forEachIndex(y.shape, [&](const Shape &i) {
+      int64_t begin[2], end[2];
+      for (size_t d = 0; d < 2; ++d) {
+        const auto side = static_cast<int64_t>(d);
+        const double first = std::round(rois.at({i[0], 2 - side}) / 2),
+                     last = std::round(rois.at({i[0], 4 - side}) / 2);
+        const double size = std::max(last - first + 1, 1.0) / static_cast<double>(cells[d]);
+        const auto cell = static_cast<double>(i[d + 2]);
+        begin[d] = std::max<int64_t>(static_cast<int64_t>(first + std::floor(cell * size)), 0);
+        end[d] = std::min<int64_t>(static_cast<int64_t>(first + std::ceil((cell + 1) * size)), image[d + 2]);
+      }
+      std::optional<double> best;
+      for (int64_t v = begin[0]; v < end[0]; ++v) {
+        for (int64_t u = begin[1]; u < end[1]; ++u) {
+          const double value = x.at({static_cast<int64_t>(rois.at({i[0], 0})), i[1], v, u});
+          best = std::max(best.value_or(value), value);
+        }
+      }
+      y.at(i) = best.value_or(0);
+    });
+    CompiledNode(1, "MaxRoiPool", {x, rois}).with("pooled_shape", cells).with("spatial_scale", 0.5F).gives({y}, 0);
   });
 }
 

@@ -178,7 +178,68 @@ tensor::Kernel adaptiveRoiAlign(const RoiAlign &roi, DType dtype, DType batchTyp
   return b.finish();
 }
 
+/// Whether each pixel of a direction belongs to each cell: [R, cells, extent]. Both ends of a region belong to it.
+int addMembers(KernelBuilder &b, const MaxRoiPool &pool, int regions, DType computed, size_t direction) {
+  const std::string name = direction == 0 ? "y" : "x";
+  const auto number = [&](double value) { return tensor::number(value, computed); };
+  const auto floorOf = [](const Scalar &a) { return tensor::apply(ScalarOp::Floor, {a}); };
+  const int64_t extent = pool.image[direction + 2], cells = pool.cells[direction];
+  const int members = b.temporary(absl::StrCat(name, "_members"), {pool.regions, cells, extent}, DType::Bool);
+  const StageDims all = dimsOver({pool.regions, cells, extent}, name);
+  b.begin(absl::StrCat(name, "_members"), all.dims);
+  const auto edge = [&](int64_t which) {
+    const Index column = tensor::constant(2 - static_cast<int64_t>(direction) + 2 * which);
+    const Scalar place = tensor::cast(computed, b.get(regions, {all.at[0], column})) * number(pool.scale);
+    return floorOf(place + number(0.5));
+  };
+  const Scalar begin = edge(0), length = tensor::maximum(edge(1) - begin + number(1), number(1));
+  const Scalar size = length / number(static_cast<double>(cells));
+  const auto cell = [&](int64_t next) { return tensor::cast(computed, tensor::indexValue(all.at[1] + next)); };
+  const Scalar first = begin + floorOf(cell(0) * size);
+  const Scalar end = begin + tensor::apply(ScalarOp::Ceil, {cell(1) * size});
+  const Scalar pixel = tensor::cast(computed, tensor::indexValue(all.at[2]));
+  b.put(tensor::both(tensor::apply(ScalarOp::LessEqual, {first, pixel}), tensor::less(pixel, end)), members, all.at);
+  return members;
+}
+
 }  // namespace
+
+tensor::Kernel maxRoiPoolKernel(const MaxRoiPool &pool, DType dtype) {
+  const DType computed = accumulatorOf(dtype);
+  KernelBuilder b("max_roi_pool");
+  const int x = b.input("image", pool.image, dtype), regions = b.input("regions", {pool.regions, 5}, dtype);
+  const int batches = b.temporary("batches", {pool.regions}, DType::I32);
+  b.begin("batches", {tensor::parallel("r", pool.regions)});
+  b.put(tensor::cast(DType::I32, b.get(regions, {tensor::dim(0), tensor::constant(0)})), batches, {tensor::dim(0)});
+  const int down = addMembers(b, pool, regions, computed, 0), right = addMembers(b, pool, regions, computed, 1);
+  const int64_t channels = pool.image[1], height = pool.image[2], width = pool.image[3];
+  const Shape result = {pool.regions, channels, pool.cells[0], pool.cells[1]};
+  const int rows = b.temporary("rows", {pool.regions, channels, pool.cells[0], width}, computed);
+  const int best = b.temporary("best", result, computed), y = b.output("result", result, dtype);
+  const Index region = tensor::dim(0), channel = tensor::dim(1), cell = tensor::dim(2), column = tensor::dim(3),
+              folded = tensor::dim(4);
+  const Scalar none = tensor::identity(tensor::CombinerKind::Max, computed);
+  const std::vector<tensor::Dim> shared = {tensor::parallel("r", pool.regions), tensor::parallel("c", channels),
+                                           tensor::parallel("h", pool.cells[0])};
+  std::vector<tensor::Dim> dims = shared;
+  dims.insert(dims.end(), {tensor::parallel("x", width), tensor::reduce("y", height)});
+  b.begin("rows", dims);
+  b.fold(tensor::CombinerKind::Max);
+  const Index batch = placeFrom(batches, {region}, pool.image[0]);
+  const Scalar pixel = tensor::cast(computed, b.get(x, {batch, channel, folded, column}));
+  b.put(tensor::select(b.get(down, {region, cell, folded}), pixel, none), rows, {region, channel, cell, column});
+  dims = shared;
+  dims.insert(dims.end(), {tensor::parallel("w", pool.cells[1]), tensor::reduce("x", width)});
+  b.begin("best", dims);
+  b.fold(tensor::CombinerKind::Max);
+  const Scalar row = b.get(rows, {region, channel, cell, folded});
+  b.put(tensor::select(b.get(right, {region, column, folded}), row, none), best, {region, channel, cell, column});
+  const StageDims all = dimsOver(result, "i");
+  b.begin("result", all.dims);
+  const Scalar value = b.get(best, all.at);
+  b.put(tensor::select(tensor::equal(value, none), tensor::number(0, computed), value), y, all.at);
+  return b.finish();
+}
 
 tensor::Kernel roiAlignKernel(const RoiAlign &roi, DType dtype, DType batchType) {
   return roi.samples == 0 ? adaptiveRoiAlign(roi, dtype, batchType) : fixedRoiAlign(roi, dtype, batchType);

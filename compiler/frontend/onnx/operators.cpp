@@ -120,6 +120,7 @@ constexpr Operator kOperators[] = {
     {"MatMulInteger", 10, 18, 2, 4, importMatMulInteger},
     {"Max", 1, 18, 1, kAnyNumber, variadic<Op::Max>},
     {"MaxPool", 1, 28, 1, 1, importMaxPool},
+    {"MaxRoiPool", 1, 28, 2, 2, importMaxRoiPool},
     {"MaxUnpool", 9, 28, 2, 3, importMaxUnpool},
     {"Mean", 1, 18, 1, kAnyNumber, importMean},
     {"MeanVarianceNormalization", 9, 18, 1, 1, importMeanVarianceNormalization},

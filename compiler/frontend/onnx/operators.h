@@ -273,6 +273,7 @@ Result importTrilu(NodeContext &node);
 // sampling.cpp, roi_align.cpp: pictures between their pixels
 Result importAffineGrid(NodeContext &node);
 Result importGridSample(NodeContext &node);
+Result importMaxRoiPool(NodeContext &node);
 Result importRoiAlign(NodeContext &node);
 
 // determinant.cpp
