@@ -158,6 +158,9 @@ Result divideAsMultiply(Rewriter &rewriter, const Node &node) {
   if (!rewriter.isConstant(divisor) || rewriter.isConstant(node.inputs[0])) return std::nullopt;
   // 49 / 49 rounds down to 1, but 49 × (1 / 49) to 0.
   if (rewriter.isStepped(node.output)) return std::nullopt;
+  // A single division costs nothing; its result may be the scale that many numbers are divided by before they are
+  // rounded.
+  if (rewriter.type(node.output).elements() == 1) return std::nullopt;
   // The reciprocals must be numbers of the dtype, at its full precision: neither infinite nor denormal.
   DType dtype = rewriter.type(divisor).dtype;
   double low = dtype == DType::F16 ? 0x1p-14 : dtype == DType::F64 ? 0x1p-1022 : 0x1p-126;

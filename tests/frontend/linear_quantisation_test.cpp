@@ -35,7 +35,7 @@ TEST(LinearQuantisation, RefusesWhatDoesNotFit) {
       .isRefused("operand 4 has shape [2]; a scale or zero point of one element");
   microsoft("QLinearAdd", {data, scale(1), byte(0), data, scale(1), byte(0)}).isRefused("operand 6 is missing");
   microsoft("QLinearSigmoid", {words({2}, {1, 2}), scale(1), byte(0), scale(1), byte(0)})
-      .isRefused("operand 0 is i32[2]");
+      .isRefused("operand 0 is int32[2]");
   microsoft("QLinearGlobalAveragePool", {data, scale(1), byte(0), scale(1), byte(0)}).isRefused("3 dims or more");
   microsoft("QLinearConcat", {scale(1), byte(0), data, scale(1)}).with("axis", 0).isRefused("three for each part");
   microsoft("QGemm", {data, scale(1), byte(0), data, scale(1), byte(0)}).isRefused("takes matrices");

@@ -103,6 +103,8 @@ const Case kConstants[] = {
      "%1 = add(%0, const@c) : f32[2,3]\noutput \"out\" = %1\n"},
     {"DivisionIsMultiplication", [](B &b) { return b.div(x(b), b.weights("c", {3})); },
      "%1 = mul(%0, const@#1) : f32[2,3]\noutput \"out\" = %1\n"},
+    {"SingleDivisionStays", [](B &b) { return b.div(b.input("i", {1}), b.constant("c", {1}, {255})); },
+     "%1 = div(%0, const@c) : f32[1]\noutput \"out\" = %1\n"},
     {"DivisionByZeroStays", [](B &b) { return b.div(x(b), b.constant("c", {3}, {1, 0, 2})); },
      "%1 = div(%0, const@c) : f32[2,3]\noutput \"out\" = %1\n"},
     {"DivisionByDenormalStays", [](B &b) { return b.div(x(b), b.constant("c", {3}, {1, 1e-40, 2})); },

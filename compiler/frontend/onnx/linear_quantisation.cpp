@@ -57,12 +57,26 @@ Result realOf(NodeContext &node, int position, Scaling scaling) {
   return scaled(node.build, integersOf(node, position, scaling), oneElement(node, scaling.scale));
 }
 
+/// \p a + \p b with each of them rounded to float before, and no fused multiply-add: at halves the last bit of a
+/// product decides about a whole step.
+Result sumOfRounded(Builder &build, Result a, Result b) {
+  Result sum = build.apply(Op::Add, {build.cast(std::move(a), DType::F64), build.cast(std::move(b), DType::F64)});
+  return build.cast(sum, DType::F32);
+}
+
+/// \p integers * \p factor + \p term, rounded to float once: what ONNX Runtime's fused multiply-adds give, whether the
+/// target has them or not.
+Result multipliedAndAdded(Builder &build, ValueId integers, Result factor, Result term) {
+  Result product = build.apply(Op::Mul, {build.cast(integers, DType::F64), build.cast(std::move(factor), DType::F64)});
+  return build.cast(build.apply(Op::Add, {product, build.cast(std::move(term), DType::F64)}), DType::F32);
+}
+
 /// \p quotient, a number over its scale, as integers with the zero point of \p scaling.
 Result integersFrom(NodeContext &node, Result quotient, Scaling scaling, Rounding rounding, DType dtype) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(std::optional<Result> zero, zeroOf(node, scaling));
   if (zero && rounding == Rounding::WithZero) {
-    quotient = build.apply(Op::Add, {quotient, build.cast(*zero, DType::F32)});
+    quotient = sumOfRounded(build, quotient, build.cast(*zero, DType::F32));
     zero.reset();
   }
   return quantised(build, quotient, zero, dtype);
@@ -109,12 +123,29 @@ Result onReals(NodeContext &node, int64_t version, Result (*import)(NodeContext 
 
 }  // namespace
 
-// (A, scale, zero, B, scale, zero, scale and zero of the result)
+// (A, scale, zero, B, scale, zero, scale and zero of the result). All zero points are in one number, to which the
+// products with A and B are added in this order; if all elements of a row of A meet one element of B, that comes first.
 Result importQLinearAdd(NodeContext &node) {
   Builder &build = node.build;
-  Result a = scaled(build, integersOf(node, 0, {1, 2}), ratio(node, 1, 6));
-  Result b = scaled(build, integersOf(node, 3, {4, 5}), ratio(node, 4, 6));
-  return integersFrom(node, build.apply(Op::Add, {a, b}), {6, 7}, Rounding::WithZero, node.dtype(0));
+  const DType dtype = node.dtype(0);
+  const auto zero = [&](Scaling scaling) -> Result {
+    HONE_ASSIGN_OR_RETURN(std::optional<Result> value, zeroOf(node, scaling));
+    return value ? build.cast(*value, DType::F32) : build.number(DType::F32, 0);
+  };
+  for (const int position : {0, 3}) {
+    if (!node.has(position)) return invalid("operand ", position, " is missing");
+    HONE_RETURN_IF_ERROR(checkSmall(node, position));
+  }
+  Result ofA = ratio(node, 1, 6), ofB = ratio(node, 4, 6);
+  Result zeros =
+      build.apply(Op::Add, {build.apply(Op::Mul, {ofA, zero({1, 2})}), build.apply(Op::Mul, {ofB, zero({4, 5})})});
+  Result fixed = build.apply(Op::Sub, {zero({6, 7}), zeros});
+  const ValueId a = node.input(0), b = node.input(3);
+  const auto width = [&](ValueId value) { return build.rank(value) == 0 ? 1 : build.shape(value).back(); };
+  const bool isRepeated = width(b) == 1 && width(a) != 1;
+  Result sum = multipliedAndAdded(build, isRepeated ? b : a, isRepeated ? ofB : ofA, fixed);
+  sum = multipliedAndAdded(build, isRepeated ? a : b, isRepeated ? ofA : ofB, sum);
+  return quantised(build, sum, std::nullopt, dtype);
 }
 
 Result importQLinearMul(NodeContext &node) {
