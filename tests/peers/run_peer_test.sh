@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs test_peer.py, or test_ocr.py for the model "ocr", in a Python environment with ONNX Runtime:
+# Runs test_peer.py, or for the models "ocr" and "quantised" tests of their own, in a Python environment with ONNX Runtime:
 # run_peer_test.sh BUILD_FOLDER MODEL.
 set -euo pipefail
 build=$(cd "${1:?usage: run_peer_test.sh BUILD_FOLDER MODEL}" && pwd)
@@ -24,5 +24,8 @@ export PYTHONPATH=$root/bench:$root/examples/imagenet:$root/examples/ocr PYTHOND
 export HONE_RUNTIME_LIBRARY=$build/lib/libhone_runtime.so
 if [ "$model" = ocr ]; then
   exec "$python" "$here/test_ocr.py" --hone "$build/bin/hone" --models "$folder/ocr"
+fi
+if [ "$model" = quantised ]; then
+  exec "$python" "$here/test_quantised.py" --hone "$build/bin/hone"
 fi
 exec "$python" "$here/test_peer.py" --hone "$build/bin/hone" --data "$folder/imagenet" "$model"
