@@ -172,6 +172,41 @@ TEST_F(Attention, TakesShortFloatsAndASoftmaxOfItsOwn) {
   }
 }
 
+/// FlexAttention whose attribute \p change is a graph of one node \p op, which reads its input as often as \p reads
+/// says.
+template <typename Node>
+Node flexAttention(const PlainAttention &a, const std::string &change, const std::string &op, int reads) {
+  Node node(26, "FlexAttention", {a.query, a.key, a.value});
+  node.node().set_domain("ai.onnx.preview");
+  onnx::OperatorSetIdProto &opset = *node.model.model.add_opset_import();
+  opset.set_domain("ai.onnx.preview");
+  opset.set_version(1);
+  onnx::AttributeProto &attribute = *node.node().add_attribute();
+  attribute.set_name(change);
+  attribute.set_type(onnx::AttributeProto::GRAPH);
+  onnx::GraphProto &graph = *attribute.mutable_g();
+  graph.set_name(change);
+  graph.add_input()->set_name("rows");
+  graph.add_output()->set_name("changed");
+  onnx::NodeProto &inner = *graph.add_node();
+  inner.set_op_type(op);
+  for (int i = 0; i < reads; ++i) inner.add_input("rows");
+  inner.add_output("changed");
+  return node;
+}
+
+TEST_F(Attention, FlexAttentionChangesRows) {
+  PlainAttention a = attention();
+  const double scale = a.scale;
+  a.scale = -scale;
+  flexAttention<CompiledNode>(a, "score_mod", "Neg", 1).gives({plainAttention(a).output});
+  a.scale = scale;
+  Array twice = plainAttention(a).output;
+  for (double &value : twice.values) value *= 2;
+  flexAttention<CompiledNode>(a, "prob_mod", "Add", 2).gives({twice});
+  flexAttention<EvaluatedNode>(a, "prob_mod", "Shape", 1).isRefused("the graph 'prob_mod' does not give one tensor");
+}
+
 TEST_F(Attention, RefusesWhatDoesNotFit) {
   const Array query({1, 4, 2, 8}), key({1, 3, 5, 8}), fitting({1, 2, 5, 8}), flat({1, 2, 30});
   EvaluatedNode(23, "Attention", {query, key, key}).isRefused("queries [1,4,2,8], keys [1,3,5,8] and values");

@@ -168,9 +168,12 @@ AttentionValues attend(Builder &build, const Attention &attention) {
   if (bias) values.masked = build.apply(Op::Add, {values.masked, *bias});
   if (visible) values.masked = build.apply(Op::Select, {*visible, values.masked, number(kHidden)});
   if (!values.masked.ok()) return {values.masked, values.masked, values.masked, values.masked, values.masked};
-  Result logits = build.cast(values.masked, attention.softmaxType.value_or(dtype));
-  Result rows = build.softmax(graph::Op::Softmax, logits, build.rank(*values.masked) - 1);
-  values.probabilities = build.cast(rows, dtype);
+  const auto changed = [&](const std::function<Result(Result)> &change, Result rows) {
+    return change ? groups.grouped(change(groups.separate(std::move(rows)))) : rows;
+  };
+  Result rows = changed(attention.changeScores, build.cast(values.masked, attention.softmaxType.value_or(dtype)));
+  rows = build.softmax(graph::Op::Softmax, rows, build.rank(*values.masked) - 1);
+  values.probabilities = build.cast(changed(attention.changeProbabilities, rows), dtype);
   values.output = build.matMul(values.probabilities, groups.groupedKeys(attention.value));
   std::optional<Result> hidden;
   if (attention.zeroesHidden) hidden = hiddenRows(build, dtype, bias, visible);

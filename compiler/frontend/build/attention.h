@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "compiler/frontend/build/builder.h"
@@ -38,6 +39,8 @@ struct Attention {
   std::optional<Result> bias;     ///< added to the scores; broadcasts to [batch, heads, queries, keys]
   std::optional<Result> visible;  ///< bools that broadcast to the same
   std::optional<DType> softmaxType;
+  /// What becomes of the rows in front of and behind the softmax, [batch, heads, queries, keys] in its type.
+  std::function<Result(Result)> changeScores, changeProbabilities;
   bool zeroesHidden = true;  ///< a query that sees no key has zeros as probabilities and output, instead of NaN
 };
 

@@ -1,8 +1,11 @@
 // The operators of transformers' attention: scores and caches of keys and values, rotary positions, linear attention.
 #include "compiler/frontend/build/attention.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <memory>
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/kernel_parts.h"
@@ -120,6 +123,38 @@ Result importAttention(NodeContext &node) {
   node.addOutput(value);
   node.addOutput(shown);
   return node.rank(0) == 3 ? mergeHeads(build, values.output) : values.output;
+}
+
+namespace {
+
+/// The graph that is the attribute \p name as a function of rows, whose type it may not change.
+absl::StatusOr<std::function<Result(Result)>> readChange(const NodeContext &node, const char *name) {
+  if (!node.hasAttribute(name)) return std::function<Result(Result)>();
+  HONE_ASSIGN_OR_RETURN(std::shared_ptr<Subgraph> graph, node.subgraph(name));
+  return [&build = node.build, graph, name](Result rows) -> Result {
+    if (!rows.ok()) return rows;
+    HONE_ASSIGN_OR_RETURN(Operands results, graph->import({*rows}));
+    const ValueId result = results.size() == 1 ? tensorOf(results[0]) : kOmitted;
+    if (result >= 0 && build.type(result) == build.type(*rows)) return result;
+    return invalid("the graph '", name, "' does not give one tensor ", graph::typeText(build.type(*rows)));
+  };
+}
+
+}  // namespace
+
+// Attention without masks and caches, but with graphs that change the rows in front of and behind the softmax.
+Result importFlexAttention(NodeContext &node) {
+  Attention attention;
+  attention.query = node.input(0);
+  attention.key = node.input(1);
+  attention.value = node.input(2);
+  attention.softmaxType = accumulatorOf(node.dtype(0));
+  attention.zeroesHidden = false;
+  if (node.rank(0) != 4) return invalid("takes queries of 4 dims, not ", graph::shapeText(node.shape(0)));
+  HONE_RETURN_IF_ERROR(readSoftmax(node, attention));
+  HONE_ASSIGN_OR_RETURN(attention.changeScores, readChange(node, "score_mod"));
+  HONE_ASSIGN_OR_RETURN(attention.changeProbabilities, readChange(node, "prob_mod"));
+  return attend(node.build, attention).output;
 }
 
 namespace {

@@ -237,6 +237,11 @@ constexpr Operator kOperators[] = {
     {"Xor", 1, 18, 2, 2, binary<Op::Xor>},
 };
 
+// What ONNX tries out.
+constexpr Operator kPreviewOperators[] = {
+    {"FlexAttention", 1, 1, 3, 3, importFlexAttention},
+};
+
 constexpr std::string_view kRandom =
     "it gives other results each time; feed the random numbers as an input of the network";
 constexpr std::string_view kIterates =
@@ -277,6 +282,7 @@ std::span<const Operator> operators() { return kOperators; }
 std::span<const OperatorDomain> operatorDomains() {
   static const OperatorDomain kDomains[] = {
       {"", kOperators, kExclusions, ""},
+      {"ai.onnx.preview", kPreviewOperators, {}, ""},
       mlOperators(),
       microsoftOperators(),
       strayMicrosoftOperators(),

@@ -164,6 +164,7 @@ Result importMaxUnpool(NodeContext &node);
 // attention.cpp
 Result importAttention(NodeContext &node);
 Result importCausalConvWithState(NodeContext &node);
+Result importFlexAttention(NodeContext &node);
 Result importLinearAttention(NodeContext &node);
 Result importRotaryEmbedding(NodeContext &node);
 Result importTensorScatter(NodeContext &node);
