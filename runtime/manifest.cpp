@@ -159,6 +159,7 @@ void readBuffers(Reader &reader, const JsonValue &root, Manifest &manifest) {
     Buffer buffer;
     const std::string &kind = reader.text(entry, "kind");
     const int64_t bytes = reader.natural(entry, "bytes", kMaxBytes);
+    buffer.bytes = static_cast<size_t>(bytes);
     if (kind == "input" || kind == "output") {
       const bool isInput = kind == "input";
       buffer.kind = isInput ? BufferKind::Input : BufferKind::Output;
@@ -181,6 +182,20 @@ void readBuffers(Reader &reader, const JsonValue &root, Manifest &manifest) {
     if (outputUses[i] == 0) reader.fail("output '", manifest.outputs[i].name, "' has no buffer");
 }
 
+/// Calls without conditions need not say so.
+void readConditions(Reader &reader, const JsonValue &entry, const Manifest &manifest, Call &call) {
+  if (entry.find("conditions") == nullptr) return;
+  for (const JsonValue &condition : reader.list(entry, "conditions")) {
+    const int64_t buffer = reader.natural(condition, "buffer", INT32_MAX);
+    if (static_cast<size_t>(buffer) >= manifest.buffers.size()) {
+      reader.fail("call '", call.name, "' depends on buffer ", buffer, " of ", manifest.buffers.size());
+    } else if (manifest.buffers[static_cast<size_t>(buffer)].bytes == 0) {
+      reader.fail("call '", call.name, "' depends on buffer ", buffer, ", which has no bytes");
+    }
+    call.conditions.push_back({static_cast<int32_t>(buffer), reader.natural(condition, "value", 1) != 0});
+  }
+}
+
 void readCalls(Reader &reader, const JsonValue &root, Manifest &manifest) {
   std::vector<std::string> kernelNames;
   for (const JsonValue &entry : reader.list(root, "kernels")) kernelNames.push_back(reader.text(entry, "name"));
@@ -195,6 +210,7 @@ void readCalls(Reader &reader, const JsonValue &root, Manifest &manifest) {
         reader.fail("call '", call.name, "' takes buffer ", argument, " of ", manifest.buffers.size());
       call.arguments.push_back(static_cast<int32_t>(argument));
     }
+    readConditions(reader, entry, manifest, call);
     if (call.kernel >= manifest.kernelCount) {
       reader.fail("call '", call.name, "' is of kernel ", call.kernel, " of ", manifest.kernelCount);
     } else {

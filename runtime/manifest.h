@@ -25,6 +25,13 @@ struct Buffer {
   BufferKind kind = BufferKind::Arena;
   size_t index = 0;   ///< Input, Output
   size_t offset = 0;  ///< Arena, Parameter
+  size_t bytes = 0;
+};
+
+/// That the first byte of a buffer is not 0, or that it is.
+struct CallCondition {
+  int32_t buffer = 0;  ///< position in Manifest::buffers
+  bool isTrue = true;
 };
 
 struct Call {
@@ -32,6 +39,7 @@ struct Call {
   int32_t kernel = 0;
   std::vector<int32_t> arguments;  ///< positions in Manifest::buffers
   int64_t flops = 0;
+  std::vector<CallCondition> conditions;  ///< the call is left out unless all hold, asked in this order
 };
 
 struct Member {

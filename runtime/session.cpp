@@ -1,5 +1,6 @@
 #include "runtime/session.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
@@ -47,19 +48,23 @@ Status Session::allocate() {
     return {};
   };
   HONE_RT_RETURN_IF_ERROR(make(manifest.arenaBytes, arena_));
+  const bool mayLeaveOut = std::any_of(manifest.calls.begin(), manifest.calls.end(),
+                                       [](const Call &call) { return !call.conditions.empty(); });
+  // What a call that is left out would have written may be read under a mask that drops it. Where nothing was ever
+  // written there is no page, and such a read takes a thousand times as long.
+  if (mayLeaveOut) std::memset(arena_.data(), 0, manifest.arenaBytes);
   HONE_RT_RETURN_IF_ERROR(make(model_->sharedScratchBytes(), sharedScratch_));
   scratchStride_ = (model_->scratchBytes() + kScratchUnit - 1) / kScratchUnit * kScratchUnit;
   HONE_RT_RETURN_IF_ERROR(make(scratchStride_ * static_cast<size_t>(pool_->threads()), scratch_));
-  for (const Call &call : manifest.calls) {
+  for (size_t c = 0; c < manifest.calls.size(); ++c) {
+    const Call &call = manifest.calls[c];
     firstArgument_.push_back(arguments_.size());
-    for (int32_t argument : call.arguments) {
-      const Buffer &buffer = manifest.buffers[static_cast<size_t>(argument)];
-      void *address = nullptr;
+    arguments_.resize(arguments_.size() + call.arguments.size() + 1 + call.conditions.size());
+    arguments_[firstArgument_[c] + call.arguments.size()] = sharedScratch_.data();
+    forEachBuffer(c, [&](const Buffer &buffer, void *&address) {
       if (buffer.kind == BufferKind::Arena) address = arena_.data() + buffer.offset;
       if (buffer.kind == BufferKind::Parameter) address = const_cast<char *>(model_->parameters()) + buffer.offset;
-      arguments_.push_back(address);
-    }
-    arguments_.push_back(sharedScratch_.data());
+    });
   }
   for (size_t i = 0; i < outputs_.size(); ++i) {
     HONE_RT_RETURN_IF_ERROR(useOwn(outputs_[i], manifest.outputs[i].bytes));
@@ -78,15 +83,22 @@ Status Session::useOwn(Port &port, size_t bytes) {
   return {};
 }
 
-void Session::place(BufferKind kind, int32_t index, char *address) {
+template <typename Visit>
+void Session::forEachBuffer(size_t call, const Visit &visit) {
   const Manifest &manifest = model_->manifest();
-  for (size_t c = 0; c < manifest.calls.size(); ++c) {
-    const std::vector<int32_t> &arguments = manifest.calls[c].arguments;
-    for (size_t a = 0; a < arguments.size(); ++a) {
-      const Buffer &buffer = manifest.buffers[static_cast<size_t>(arguments[a])];
-      if (buffer.kind == kind && buffer.index == static_cast<size_t>(index))
-        arguments_[firstArgument_[c] + a] = address;
-    }
+  const Call &called = manifest.calls[call];
+  void **next = arguments_.data() + firstArgument_[call];
+  for (int32_t argument : called.arguments) visit(manifest.buffers[static_cast<size_t>(argument)], *next++);
+  ++next;  // the shared scratch
+  for (const CallCondition &condition : called.conditions)
+    visit(manifest.buffers[static_cast<size_t>(condition.buffer)], *next++);
+}
+
+void Session::place(BufferKind kind, int32_t index, char *address) {
+  for (size_t c = 0; c < firstArgument_.size(); ++c) {
+    forEachBuffer(c, [&](const Buffer &buffer, void *&place) {
+      if (buffer.kind == kind && buffer.index == static_cast<size_t>(index)) place = address;
+    });
   }
 }
 
@@ -150,7 +162,13 @@ Status Session::run() {
   using Clock = std::chrono::steady_clock;
   Clock::time_point start = profiling_ ? Clock::now() : Clock::time_point();
   for (size_t c = 0; c < manifest.calls.size(); ++c) {
-    runCall(manifest.calls[c], arguments_.data() + firstArgument_[c]);
+    const Call &call = manifest.calls[c];
+    void *const *arguments = arguments_.data() + firstArgument_[c];
+    if (!isNeeded(call, arguments)) {
+      profile_[c] = 0;
+      continue;
+    }
+    runCall(call, arguments);
     if (!profiling_) continue;
     const Clock::time_point end = Clock::now();
     profile_[c] = std::chrono::duration_cast<std::chrono::nanoseconds>(end - start).count();
@@ -160,6 +178,13 @@ Status Session::run() {
     if (outputs_[i].bound) std::memcpy(outputs_[i].bound, outputs_[i].used, manifest.outputs[i].bytes);
   hasRun_ = true;
   return {};
+}
+
+bool Session::isNeeded(const Call &call, void *const *arguments) {
+  void *const *next = arguments + call.arguments.size() + 1;
+  for (const CallCondition &condition : call.conditions)
+    if ((*static_cast<const char *>(*next++) != 0) != condition.isTrue) return false;
+  return true;
 }
 
 void Session::runCall(const Call &call, void *const *arguments) {

@@ -37,6 +37,10 @@ class Session {
   Status useOwn(Port &port, size_t bytes);
   /// Gives kernels' argument lists the address of input or output \p index.
   void place(BufferKind kind, int32_t index, char *address);
+  /// The buffers of which call \p call has addresses in arguments_, and where those begin.
+  template <typename Visit>
+  void forEachBuffer(size_t call, const Visit &visit);
+  static bool isNeeded(const Call &call, void *const *arguments);
   void runCall(const Call &call, void *const *arguments);
   void runPhase(const hone_phase &phase, void *const *arguments);
 
@@ -45,7 +49,8 @@ class Session {
   Block arena_, scratch_, sharedScratch_;
   size_t scratchStride_ = 0;
   std::vector<Port> inputs_, outputs_;
-  std::vector<void *> arguments_;      ///< of all calls, one after the other, each followed by the shared scratch
+  /// Of all calls, one after the other, each followed by the shared scratch and the buffers of the call's conditions.
+  std::vector<void *> arguments_;
   std::vector<size_t> firstArgument_;  ///< per call
   bool profiling_ = false, hasRun_ = false;
   std::vector<int64_t> profile_;

@@ -69,6 +69,10 @@ absl::Status verifyCalls(const ArtifactDescription &description) {
     for (int argument : call.arguments)
       if (argument < 0 || argument >= buffers)
         return broken(concat("call '", call.name, "' takes buffer ", argument, " of ", buffers));
+    for (const CallCondition &condition : call.conditions) {
+      if (condition.buffer < 0 || condition.buffer >= buffers || description.buffers[condition.buffer].bytes < 1)
+        return broken(concat("call '", call.name, "' depends on buffer ", condition.buffer, " of ", buffers));
+    }
     const int64_t count = static_cast<int64_t>(call.arguments.size());
     if (int64_t &known = arity[call.kernel]; known < 0) known = count;
     if (arity[call.kernel] != count)

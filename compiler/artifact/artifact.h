@@ -50,6 +50,13 @@ struct KernelDescription {
   bool operator==(const KernelDescription &) const = default;
 };
 
+/// That the first byte of a buffer is not 0, or that it is.
+struct CallCondition {
+  int buffer = 0;  ///< position in buffers
+  bool isTrue = true;
+  bool operator==(const CallCondition &) const = default;
+};
+
 /// One step of a run.
 struct CallDescription {
   int kernel = 0;                  ///< position in kernels
@@ -57,6 +64,8 @@ struct CallDescription {
   std::vector<int> arguments;      ///< positions in buffers, in the order that the kernel takes them
   std::vector<std::string> nodes;  ///< the model's nodes that it computes: provenance
   int64_t flops = 0;               ///< counted with padding; 0 when not known
+  /// The call may be left out unless all hold, asked in this order: nobody needs its results then.
+  std::vector<CallCondition> conditions;
   bool operator==(const CallDescription &) const = default;
 };
 

@@ -176,7 +176,24 @@ CallDescription readCall(Reader &reader, const Json &entry) {
   }
   call.nodes = reader.texts(entry, "nodes");
   call.flops = reader.integer(entry, "flops");
+  if (!entry.is_object() || !entry.contains("conditions")) return call;
+  for (const Json &condition : reader.list(entry, "conditions")) {
+    const int64_t buffer = reader.integer(condition, "buffer");
+    if (buffer > INT32_MAX) return reader.fail("'buffer' is too large", call);
+    call.conditions.push_back({static_cast<int>(buffer), reader.integer(condition, "value") != 0});
+  }
   return call;
+}
+
+Json callJson(const CallDescription &call) {
+  Json json = {{"kernel", call.kernel},
+               {"name", call.name},
+               {"arguments", call.arguments},
+               {"nodes", call.nodes},
+               {"flops", call.flops}};
+  for (const CallCondition &condition : call.conditions)
+    json["conditions"].push_back({{"buffer", condition.buffer}, {"value", condition.isTrue ? 1 : 0}});
+  return json;
 }
 
 MemberDigest readMember(Reader &reader, const Json &root, const char *member) {
@@ -228,12 +245,7 @@ std::string printModJson(const ModJson &content) {
   Json &buffers = root["buffers"] = Json::array();
   for (const BufferDescription &buffer : description.buffers) buffers.push_back(bufferJson(buffer));
   Json &calls = root["calls"] = Json::array();
-  for (const CallDescription &call : description.calls)
-    calls.push_back({{"kernel", call.kernel},
-                     {"name", call.name},
-                     {"arguments", call.arguments},
-                     {"nodes", call.nodes},
-                     {"flops", call.flops}});
+  for (const CallDescription &call : description.calls) calls.push_back(callJson(call));
   Json &kernels = root["kernels"] = Json::array();
   for (const KernelDescription &kernel : description.kernels)
     kernels.push_back({{"name", kernel.name}, {"schedule", kernel.schedule}});

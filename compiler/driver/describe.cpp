@@ -61,6 +61,10 @@ class Describer {
       HONE_ASSIGN_OR_RETURN(int position, bufferFor(state.planned->arguments.at(argument++), buffer));
       call.arguments.push_back(position);
     }
+    for (const plan::PlanCondition &condition : state.planned->conditions) {
+      const plan::PlanBuffer &buffer = plan_.buffers.at(static_cast<size_t>(condition.buffer));
+      call.conditions.push_back({add({condition.buffer, ""}, describeBuffer(buffer)), condition.isTrue});
+    }
     out_.calls.push_back(std::move(call));
     return absl::OkStatus();
   }

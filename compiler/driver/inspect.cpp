@@ -42,8 +42,13 @@ std::string callsText(const artifact::ArtifactDescription &description) {
   size_t width = 0;
   for (const auto &call : description.calls) width = std::max(width, call.name.size());
   for (const auto &call : description.calls) {
-    text += absl::StrFormat("  %-*s  kernel %3d  %9.3f MFLOP  %s\n", static_cast<int>(width), call.name, call.kernel,
+    text += absl::StrFormat("  %-*s  kernel %3d  %9.3f MFLOP  %s", static_cast<int>(width), call.name, call.kernel,
                             static_cast<double>(call.flops) * 1e-6, namesText(call.nodes));
+    for (const artifact::CallCondition &condition : call.conditions) {
+      StrAppend(&text, condition.isTrue ? "  if " : "  unless ",
+                description.buffers[static_cast<size_t>(condition.buffer)].name);
+    }
+    text += '\n';
   }
   return text;
 }

@@ -2,7 +2,7 @@
 //
 // Nodes are taken in topological order. Elementwise nodes join the group of an operand of the same shape; convs,
 // matmuls, pools, reductions and norms open a group of their own, or take over the elementwise group in front of them.
-// Nothing joins a group if that would make two groups wait for each other.
+// Nothing joins a group if that would make two groups wait for each other, or if it has to run under other conditions.
 #include <algorithm>
 #include <set>
 
@@ -17,6 +17,8 @@ using graph::ValueId;
 
 /// What is fused into a reduction is evaluated inside it; beyond this size it gets a kernel of its own.
 constexpr int64_t kMaxInlinedOps = 64;
+/// What takes some ten microseconds is skipped when a condition says that nobody needs it; less is computed in vain.
+constexpr double kLeastGuardedSteps = 1 << 18;
 
 size_t at(ValueId id) { return static_cast<size_t>(id); }
 
@@ -41,6 +43,10 @@ class Fuser {
     for (size_t i = 0; i < count; ++i) program_.stored[i] = g.values[i].constant != nullptr;
     for (const graph::Port &port : g.inputs) program_.stored[at(port.value)] = true;
     for (const graph::Port &port : g.outputs) program_.isOutput[at(port.value)] = true;
+    program_.guards = guardsOf(g, kLeastGuardedSteps);
+    for (const Guard &guard : program_.guards) {
+      for (const Condition &condition : guard) program_.isOutput[at(condition.value)] = true;
+    }
   }
 
   Program run() {
@@ -68,12 +74,19 @@ class Fuser {
   }
 
   void noteInputs(int group, const Node &node) {
-    for (ValueId input : node.inputs) {
-      for (int below : groupsBehind(input)) {
-        if (below != group) needs_[static_cast<size_t>(group)].insert(below);
-      }
+    for (ValueId input : node.inputs) noteInput(group, input);
+    for (const Condition &condition : program_.groups[static_cast<size_t>(group)].guard) {
+      noteInput(group, condition.value);
     }
   }
+
+  void noteInput(int group, ValueId input) {
+    for (int below : groupsBehind(input)) {
+      if (below != group) needs_[static_cast<size_t>(group)].insert(below);
+    }
+  }
+
+  const Guard &guardOf(int position) const { return program_.guards[static_cast<size_t>(position)]; }
 
   /// Whether \p group has to wait for \p other.
   bool waitsFor(int group, int other) const {
@@ -115,6 +128,7 @@ class Fuser {
     for (const bool anchored : {true, false}) {
       for (int group : candidates) {
         if ((program_.groups[static_cast<size_t>(group)].anchor >= 0) != anchored) continue;
+        if (program_.groups[static_cast<size_t>(group)].guard != guardOf(position)) continue;
         if (std::optional<Indices> coords = placeIn(group, node)) {
           place(group, position, node, *coords);
           return;
@@ -122,6 +136,7 @@ class Fuser {
       }
     }
     Group group;
+    group.guard = guardOf(position);
     group.domains = mapDomains(program_.shape(node.output));
     const Indices coords = group.domains.output.coords;
     place(newGroup(std::move(group)), position, node, coords);
@@ -155,9 +170,10 @@ class Fuser {
   // ----------------------------------------------------------------------------------------------- anchors
 
   void addAnchor(int position, const Node &node) {
-    int group = takeOver(node);
+    int group = takeOver(position, node);
     if (group < 0) group = newGroup({});
     Group &target = program_.groups[static_cast<size_t>(group)];
+    target.guard = guardOf(position);
     target.anchor = position;
     target.domains = anchorDomains(program_.graph, node);
     target.prologue = std::move(target.epilogue);
@@ -178,13 +194,13 @@ class Fuser {
   }
 
   /// The elementwise group in front of a norm or reduction, if it can become its first stage.
-  int takeOver(const Node &node) const {
+  int takeOver(int position, const Node &node) const {
     const bool isRow = node.op == Op::Softmax || node.op == Op::LogSoftmax || node.op == Op::LayerNorm;
     if (!isRow && node.op != Op::Reduce) return -1;
     const int index = program_.groupOf[at(node.inputs[0])];
     if (index < 0) return -1;
     const Group &group = program_.groups[static_cast<size_t>(index)];
-    if (group.anchor >= 0) return -1;
+    if (group.anchor >= 0 || group.guard != guardOf(position)) return -1;
     for (size_t i = 1; i < node.inputs.size(); ++i) {
       if (!independent(node.inputs[i], index)) return -1;
     }

@@ -40,6 +40,9 @@ absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription
       return absl::InternalError(absl::StrCat("the plan made a bad kernel: ", error));
     }
     kernel->kernel = cutLongSum(tensor::collapseDims(kernel->kernel));
+    for (const Condition &condition : program.groups[g].guard) {
+      kernel->conditions.push_back({program.bufferOf[static_cast<size_t>(condition.value)], condition.isTrue});
+    }
     plan.kernels.push_back(std::move(*kernel));
   }
   planMemory(plan);

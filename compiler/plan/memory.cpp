@@ -18,7 +18,9 @@ std::vector<Life> livesOf(const Plan &plan) {
   std::vector<Life> lives;
   std::vector<int> entry(plan.buffers.size(), -1);
   for (size_t k = 0; k < plan.kernels.size(); ++k) {
-    for (int buffer : plan.kernels[k].arguments) {
+    std::vector<int> used = plan.kernels[k].arguments;
+    for (const PlanCondition &condition : plan.kernels[k].conditions) used.push_back(condition.buffer);
+    for (int buffer : used) {
       const PlanBuffer &b = plan.buffers[static_cast<size_t>(buffer)];
       if (b.place != Place::Arena) continue;
       int &position = entry[static_cast<size_t>(buffer)];

@@ -29,10 +29,19 @@ struct PlanBuffer {
   graph::Constant constant;  ///< Parameter
 };
 
+/// That the only element of a buffer of bools is `isTrue`.
+struct PlanCondition {
+  int buffer = -1;
+  bool isTrue = true;
+  bool operator==(const PlanCondition &) const = default;
+};
+
 struct PlanKernel {
   tensor::Kernel kernel;
   std::vector<int> arguments;  ///< per buffer of the kernel that is not Temporary, in order: position in Plan::buffers
   std::vector<std::string> nodes;  ///< names of the graph's nodes that it computes
+  /// What has to hold, asked in this order: where something does not, nobody looks at what the kernel would compute.
+  std::vector<PlanCondition> conditions;
 };
 
 struct Plan {

@@ -50,6 +50,9 @@ std::string print(const Plan &plan) {
         &text, "\n", kernel.kernel.name, "(",
         absl::StrJoin(kernel.arguments, ", ", [](std::string *out, int buffer) { absl::StrAppend(out, "b", buffer); }),
         ")");
+    for (const PlanCondition &condition : kernel.conditions) {
+      absl::StrAppend(&text, condition.isTrue ? " if b" : " unless b", condition.buffer);
+    }
     if (!kernel.nodes.empty()) absl::StrAppend(&text, " computes ", absl::StrJoin(kernel.nodes, ", "));
     absl::StrAppend(&text, "\n", indented(tensor::print(kernel.kernel)));
   }

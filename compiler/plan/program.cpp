@@ -97,6 +97,7 @@ std::vector<ValueId> inputsOf(const Program &program, int index) {
       inputs.push_back(group.copied);
     }
   }
+  for (const Condition &condition : group.guard) inputs.push_back(condition.value);
   return inputs;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compiler/graph/graph.h"
+#include "compiler/plan/guards.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/views.h"
 
@@ -45,6 +46,7 @@ struct Group {
   std::vector<int> epilogue;   ///< elementwise nodes behind the anchor, or all there are
   Domains domains;
   std::vector<StoredValue> stored;
+  Guard guard;  ///< when it has to run
 };
 
 /// Operands of concatenations that are written where they end up by the kernels that compute them.
@@ -58,7 +60,8 @@ struct Program {
   graph::Graph graph;                   ///< prepared: see prepare()
   std::vector<int> producer;            ///< per value: node, or -1
   std::vector<std::vector<int>> users;  ///< per value: nodes, once per use
-  std::vector<bool> isOutput;           ///< per value
+  std::vector<Guard> guards;            ///< per node
+  std::vector<bool> isOutput;           ///< per value; conditions are, too: they are read from memory as they are
   std::vector<int> groupOf;             ///< per value: the group that computes it; -1 for views, inputs, constants
   std::vector<std::optional<Indices>> coords;  ///< per value of a group: its place over the group's output domain
   std::vector<bool> stored;                    ///< per value: it has memory of its own (inputs and constants too)
@@ -99,7 +102,7 @@ std::optional<Indices> coordsIn(const Program &program, int group, graph::ValueI
 /// The value that group \p group computes and that \p value is, or is a bijective view of; -1. Such a value is taken
 /// from the group's stages, never from memory: the group would wait for itself.
 graph::ValueId memberBehind(const Program &program, int group, graph::ValueId value);
-/// The values that the nodes of group \p index read (its own members among them).
+/// The values that the nodes of group \p index read (its own members among them), and the conditions of its guard.
 std::vector<graph::ValueId> inputsOf(const Program &program, int index);
 
 /// Names of \p count spatial dims, the last three being z, y, x.

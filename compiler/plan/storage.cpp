@@ -29,6 +29,7 @@ class StorageChooser {
     for (size_t g = 0; g < program_.groups.size(); ++g) storeWhatIsUsedOutside(static_cast<int>(g));
     const size_t nodes = program_.graph.nodes.size();
     for (size_t i = 0; i < nodes; ++i) copyWhatCannotBeRead(program_.graph.nodes[i]);
+    copyConditions();
     assignOutputs();
     orderGroups();
   }
@@ -108,8 +109,16 @@ class StorageChooser {
     Group group;
     group.copied = value;
     group.domains = mapDomains(program_.shape(value));
+    group.guard = program_.guards[static_cast<size_t>(program_.producer[at(value)])];
     program_.groups.push_back(group);
     store(static_cast<int>(program_.groups.size()) - 1, {value, value, group.domains.output.coords, -1});
+  }
+
+  /// The runtime looks at their bytes.
+  void copyConditions() {
+    for (const Guard &guard : program_.guards) {
+      for (const Condition &condition : guard) copy(condition.value);
+    }
   }
 
   void copyWhatCannotBeRead(const Node &reader) {

@@ -68,6 +68,30 @@ ModelBuilder unknownOperators() {
   return model;
 }
 
+/// Of an If: the input \p from multiplied by weights once for each entry of \p names.
+hone::test::BodyBuilder products(ModelBuilder &model, std::string from, const std::vector<std::string> &names) {
+  hone::test::BodyBuilder body({}, {names.back()});
+  for (const std::string &name : names) {
+    model.floats(name + "_w", {128, 128}, pattern(128 * 128));
+    body.node("MatMul", {from, name + "_w"}, {name});
+    from = name;
+  }
+  return body;
+}
+
+// Two networks, of which an input chooses one.
+ModelBuilder choice() {
+  ModelBuilder model(13);
+  model.input("data", DType::F32, {17, 128});
+  model.input("other", DType::F32, {17, 128});
+  model.input("long", DType::Bool, {});
+  onnx::NodeProto &node = model.node("If", {"long"}, {"out"});
+  setAttribute(node, "then_branch", products(model, "data", {"first", "second"}).graph);
+  setAttribute(node, "else_branch", products(model, "other", {"only"}).graph);
+  model.output("out");
+  return model;
+}
+
 /// Relu after Relu, \p count times.
 ModelBuilder chain(int64_t count) {
   ModelBuilder model(13);
@@ -174,6 +198,7 @@ int main(int argc, char **argv) {
   write(argv[1], "classifier.onnx", classifier());
   write(argv[1], "unbound.onnx", unbound());
   write(argv[1], "reshaped.onnx", reshaped());
+  write(argv[1], "choice.onnx", choice());
   write(argv[1], "unknown.onnx", unknownOperators());
   write(argv[1], "million.onnx", chain(1'000'000));
   write(argv[1], "strange.onnx", strangeNames());

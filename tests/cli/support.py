@@ -17,7 +17,7 @@ HONE = os.environ["HONE"]
 WORKER = os.environ["HONE_WORKER"]
 SERVER = os.environ["HONE_SERVER_PROGRAM"]
 PATIENCE = 120  # seconds; only a broken program needs them
-SIZES = {"<f4": ("f", 4), "<f8": ("d", 8), "<i8": ("q", 8)}
+SIZES = {"<f4": ("f", 4), "<f8": ("d", 8), "<i8": ("q", 8), "|b1": ("?", 1)}
 
 
 def npy(dtype, shape, data):

@@ -116,6 +116,25 @@ class Artifacts(CliTest):
             for name, entry in report["members"].items():
                 self.assertEqual(archive.getmember(name).size, entry["bytes"])
 
+    def test_only_the_branch_that_is_taken_runs(self):
+        self.compile("choice.onnx", "choice.tar")
+        weights, data = pattern(128 * 128), pattern(17 * 128)
+
+        def product(rows):
+            return [sum(rows[r * 128 + k] * weights[k * 128 + c] for k in range(128)) for r in range(17) for c in range(128)]
+        for taken in (True, False, True):
+            write_npz(self.path("in.npz"), {"data": ("<f4", (17, 128), data), "other": ("<f4", (17, 128), data),
+                                            "long": ("|b1", (), [taken])})
+            report = json.loads(self.hone("run", "-i", "in.npz", "-o", "out.npz", "--profile", "--output-format", "json",
+                                          "choice.tar")[0])
+            expected = product(product(data)) if taken else product(data)
+            scale = max(map(abs, expected))
+            for got, want in zip(read_npz(self.path("out.npz"))["out"][2], expected):
+                self.assertLessEqual(abs(got - want), 1e-4 * scale)
+            skipped = [row for row in report["profile"] if row["time_ms"] == 0]
+            self.assertEqual(len(skipped), 1 if taken else 2, report["profile"])
+        self.assertIn("unless long", self.hone("inspect", "choice.tar")[0])
+
     def test_symbolic_dimensions_are_bound_by_input_shapes(self):
         self.compile("unbound.onnx", "bound.tar", "--input-shapes", "tokens:[3,16]")
         self.assertEqual(self.outputs("bound.tar")["out"][1], (3, 16))

@@ -1,5 +1,6 @@
 #include "tests/plan/plan_runner.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -32,7 +33,12 @@ class Runner {
 
   absl::StatusOr<std::vector<HostTensor>> run(const std::vector<HostTensor> &inputs) {
     for (size_t i = 0; i < inputs.size(); ++i) memory_[static_cast<size_t>(plan_.inputs[i])] = inputs[i].bytes;
-    for (const PlanKernel &kernel : plan_.kernels) HONE_RETURN_IF_ERROR(runKernel(kernel));
+    for (const PlanKernel &kernel : plan_.kernels) {
+      const bool isNeeded = std::all_of(
+          kernel.conditions.begin(), kernel.conditions.end(),
+          [&](const PlanCondition &condition) { return (*bytesOf(condition.buffer) != 0) == condition.isTrue; });
+      if (isNeeded) HONE_RETURN_IF_ERROR(runKernel(kernel));
+    }
     std::vector<HostTensor> outputs;
     for (int output : plan_.outputs) {
       const PlanBuffer &buffer = plan_.buffers[static_cast<size_t>(output)];

@@ -147,6 +147,14 @@ TEST_F(Refusal, CpuFeatures) {
 
 TEST_F(Refusal, ArgumentsOutOfRange) {
   expectRefusal("\"arguments\": [0, 1, 2]", "\"arguments\": [0, 1, 5]", "call 'first' takes buffer 5 of 5");
+  const auto conditioned = [&](const std::string &conditions) {
+    return "\"conditions\": " + conditions + ", \"arguments\": [0, 1, 2]";
+  };
+  expectRefusal("\"arguments\": [0, 1, 2]", conditioned("[{\"buffer\": 5, \"value\": 1}]"),
+                "call 'first' depends on buffer 5 of 5");
+  expectRefusal("\"arguments\": [0, 1, 2]", conditioned("[{\"buffer\": 0, \"value\": 2}]"), "'value'");
+  expectRefusal("\"arguments\": [0, 1, 2]", conditioned("[{\"buffer\": 0}]"), "'value' is missing");
+  expectRefusal("\"arguments\": [0, 1, 2]", conditioned("1"), "'conditions' has a wrong type");
   expectRefusal("\"arguments\": [0, 1, 2]", "\"arguments\": [0, 1]",
                 "kernel 'scale_add' takes 3 buffers, but call 'first' gives 2");
   expectRefusal("\"arguments\": [0, 1, 2]", "\"arguments\": [0, 1, 2, 3]", "takes 3 buffers, but call 'first' gives 4");

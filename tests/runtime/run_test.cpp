@@ -189,6 +189,31 @@ TEST(Run, ProfilesEveryCall) {
   for (int64_t nanoseconds : profile) EXPECT_GT(nanoseconds, 0);
 }
 
+TEST(Run, LeavesOutCallsWhoseConditionsDoNotHold) {
+  // The third call copies what the first one computes; it asks for the first byte of the input, then of the parameters,
+  // which is 0.
+  const std::string plain = test::sampleJson(test::moduleBytes("sample"), test::sampleParameters());
+  const std::string tar = test::sampleTar(test::edited(
+      plain, "\"name\": \"third\",",
+      "\"name\": \"third\", \"conditions\": [{\"buffer\": 0, \"value\": 1}, {\"buffer\": 1, \"value\": 0}],"));
+  Session session(Context(2), Model::fromMemory(tar.data(), tar.size()));
+  session.setProfiling(true);
+  alignas(64) static float scaled[test::kElements];
+  session.bindOutput(0, scaled, sizeof(scaled));
+  std::vector<float> input = sampleInput(1);
+  const uint32_t bits = 0x3f800001;  // just above 1: its first byte is not 0
+  for (const bool holds : {false, true, false}) {
+    std::fill(std::begin(scaled), std::end(scaled), -1.0F);
+    input[0] = 1;
+    if (holds) std::memcpy(input.data(), &bits, sizeof(bits));
+    session.setInput(0, input);
+    session.run();
+    EXPECT_EQ(scaled[1], holds ? 2 * input[1] + 1 : -1);
+    EXPECT_GT(session.profile()[1], 0);
+    EXPECT_EQ(session.profile()[2] > 0, holds);
+  }
+}
+
 TEST(Run, RefusesWrongUseWithASentence) {
   Session session(Context(1), loadSample());
   const auto sentence = [](hone_status status) {

@@ -1,4 +1,5 @@
-// Branches. One that is known is taken; of an unknown condition both sides are computed, and it chooses.
+// Branches. One that is known is taken; of an unknown condition both sides go into the graph, and it chooses. (The plan
+// sees to it that only the side that is chosen runs.)
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
 #include "compiler/frontend/onnx/operators.h"
@@ -18,7 +19,7 @@ absl::Status differ(const Builder &build, const Operand &whenTrue, const Operand
                      " in the other");
 }
 
-/// Both sides are pure, so that computing one in vain changes nothing.
+/// Both sides are pure, so that it does not matter whether the other one is computed.
 absl::StatusOr<ValueId> chooseTensor(Builder &build, Result condition, ValueId whenTrue, ValueId whenFalse,
                                      const std::string &what) {
   if (whenTrue == whenFalse) return whenTrue;
