@@ -19,6 +19,9 @@ using graph::Op;
 // Larger results, and longer work, are left to the compiler's constant folding.
 constexpr int64_t kFoldedElements = 1 << 14;
 constexpr double kFoldedSteps = 1 << 18;
+// Compiling a kernel takes time with the square of its buffers: more parts than this are joined in several steps, as
+// loops that were written out leave thousands.
+constexpr size_t kMostParts = 64;
 // All folds of one import together: a hostile model must not buy hours with a few bytes.
 constexpr double kAllFoldedSteps = 1 << 28;
 
@@ -281,6 +284,15 @@ Result Builder::concat(const std::vector<Result> &parts, int64_t axis) {
     if (type(*part).elements() != 0) filled.push_back(part);
   }
   if (filled.size() == 1 && rank(*filled[0]) > axis) return filled[0];
+  if (filled.size() > kMostParts) {
+    std::vector<Result> joined;
+    for (size_t first = 0; first < filled.size(); first += kMostParts) {
+      const auto begin = filled.begin() + static_cast<std::ptrdiff_t>(first);
+      const size_t count = std::min(kMostParts, filled.size() - first);
+      joined.push_back(concat({begin, begin + static_cast<std::ptrdiff_t>(count)}, axis));
+    }
+    return concat(joined, axis);
+  }
   return emit(Op::Concat, filled.empty() ? parts : filled, graph::AxisAttributes{axis});
 }
 
