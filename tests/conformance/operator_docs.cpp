@@ -1,8 +1,10 @@
-// docs/operators.md from the table of operators and what operator_types.h finds out. Without flags it compares a choice
-// of the rows with the page (HONE_TEST_MODE=full: all of them); --update writes the page anew.
+// docs/operators.md from the tables of operators and what operator_types.h finds out. Without --update it compares a
+// choice of the rows with the page (HONE_TEST_MODE=full: all of them); --update writes the page anew. Operators that
+// Debian's suite of cases lacks are tried with those of --data.
 #include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <random>
 #include <sstream>
@@ -11,6 +13,9 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "compiler/base/status.h"
+#include "compiler/frontend/onnx/import.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "tests/conformance/cases.h"
 #include "tests/conformance/children.h"
@@ -28,7 +33,7 @@ nodes' names, before any work starts. Dimensions must be known: `--input-shapes`
 from them fold to constants; an input that says a shape or an axis is made a constant by `--bind`. Of ONNX's own backend tests, those that do
 not pass, and why, are in `tests/conformance/not_passing.txt`.
 
-This page is written by `operator_docs --update` (`tests/conformance`): opsets are those of the table in
+This page is written by `tests/conformance/run_node_tests.sh build/release build/release/bin/operator_docs --update`: opsets are those of the table in
 `compiler/frontend/onnx/operators.cpp`, types are those that ONNX allows and that work when they are tried, compiled code against the
 graph's evaluator. f is float, bf is bfloat, i and u are signed and unsigned integers.
 
@@ -93,6 +98,11 @@ std::string rowText(const std::string &name, const std::vector<DType> &types) {
   return "| " + name + " | " + opsetsText(name) + " | " + typesText(types) + " |";
 }
 
+std::string readText(const std::string &path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 /// Rows of the page by operator.
 std::map<std::string, std::string> readRows(const std::string &path) {
   std::map<std::string, std::string> rows;
@@ -101,6 +111,22 @@ std::map<std::string, std::string> readRows(const std::string &path) {
     if (line.starts_with("| ") && !line.starts_with("| operator ")) rows[line.substr(2, line.find(' ', 2) - 2)] = line;
   }
   return rows;
+}
+
+/// The operators of the domains beside ONNX's own: names and versions.
+std::string otherDomainsText() {
+  std::ostringstream text;
+  for (const frontend::OperatorDomain &domain : frontend::operatorDomains()) {
+    if (domain.name.empty()) continue;
+    text << "\n## " << domain.name << "\n\n";
+    std::string separator;
+    for (const frontend::Operator &row : domain.operators) {
+      text << separator << row.name;
+      separator = ", ";
+    }
+    text << ".\n";
+  }
+  return text.str();
 }
 
 int compare(const std::map<std::string, std::string> &rows, const std::vector<std::string> &names) {
@@ -124,6 +150,8 @@ int compare(const std::map<std::string, std::string> &rows, const std::vector<st
   for (const std::string &name : names) {
     if (page.count(name) == 0 && rows.count(name) == 0) report("docs/operators.md lacks the operator " + name);
   }
+  const std::string others = otherDomainsText();
+  if (!readText(HONE_OPERATORS_PAGE).ends_with(others)) report("docs/operators.md does not end with:\n" + others);
   if (problems != 0) std::cout << "write it anew with: operator_docs --update\n";
   return problems == 0 ? 0 : 1;
 }
@@ -132,23 +160,43 @@ int update(const std::map<std::string, std::string> &rows) {
   std::ofstream file(HONE_OPERATORS_PAGE);
   file << kIntroduction;
   for (const auto &[name, row] : rows) file << row << "\n";
+  file << otherDomainsText();
   return file ? 0 : 1;
 }
 
-int run(bool isUpdate) {
+struct Options {
+  bool isUpdate = false;
+  std::string data, lists;  ///< a second suite of cases and its lists
+};
+
+/// Recipes by operator, from Debian's suite and the one that the options name.
+absl::StatusOr<std::map<std::string, std::vector<Recipe>>> findRecipes(const std::vector<Case> &cases,
+                                                                       const Options &options) {
+  std::map<std::string, std::vector<Recipe>> recipes;
+  HONE_ASSIGN_OR_RETURN(const Expectations expected, readExpectations(HONE_CONFORMANCE_LISTS));
+  addRecipes(cases, expected, recipes);
+  if (!options.data.empty()) {
+    HONE_ASSIGN_OR_RETURN(const Expectations newer, readExpectations(options.lists));
+    addRecipes(findCases(options.data), newer, recipes);
+  }
+  addHandMadeRecipes(recipes);
+  return recipes;
+}
+
+int run(const Options &options) {
   const std::vector<Case> cases = findCases("/usr/share/libonnx-testdata/data");
   if (cases.empty()) return std::cout << "skipped: install Debian's libonnx-testdata\n", 77;
-  const auto expected = readExpectations(HONE_CONFORMANCE_LISTS);
-  if (!expected.ok()) return std::cout << "error: " << expected.status().message() << "\n", 1;
+  auto found = findRecipes(cases, options);
+  if (!found.ok()) return std::cout << "error: " << found.status().message() << "\n", 1;
+  std::map<std::string, std::vector<Recipe>> recipes = *std::move(found);
   std::vector<std::string> names = frontend::supportedOperators();
-  std::map<std::string, std::vector<Recipe>> recipes = findRecipes(cases, *expected);
   int missing = 0;
   for (const std::string &name : names) {
     if (recipes.count(name) != 0) continue;
     std::cout << "no model to try " << name << " with: add one in tests/conformance/operator_types.cpp\n";
     ++missing;
   }
-  if (!isUpdate) {
+  if (!options.isUpdate) {
     std::vector<std::string> order = names;
     std::shuffle(order.begin(), order.end(), std::minstd_rand(static_cast<uint32_t>(testing::testSeed())));
     order.resize(static_cast<size_t>(testing::effort(std::min<int64_t>(20, static_cast<int64_t>(order.size())),
@@ -162,7 +210,7 @@ int run(bool isUpdate) {
     const auto found = types.find(name);
     rows[name] = rowText(name, found == types.end() ? std::vector<DType>() : found->second);
   }
-  const int outcome = isUpdate ? update(rows) : compare(rows, names);
+  const int outcome = options.isUpdate ? update(rows) : compare(rows, names);
   return missing != 0 ? 1 : outcome;
 }
 
@@ -170,10 +218,17 @@ int run(bool isUpdate) {
 }  // namespace hone::conformance
 
 int main(int count, char **arguments) {
-  const bool isUpdate = count == 2 && std::string_view(arguments[1]) == "--update";
-  if (count > 1 && !isUpdate) {
-    std::cerr << "usage: operator_docs [--update]\n";
-    return 2;
+  hone::conformance::Options options;
+  for (int i = 1; i < count; ++i) {
+    const std::string_view flag = arguments[i];
+    if (flag == "--update") {
+      options.isUpdate = true;
+    } else if ((flag == "--data" || flag == "--lists") && i + 1 < count) {
+      (flag == "--data" ? options.data : options.lists) = arguments[++i];
+    } else {
+      std::cerr << "usage: operator_docs [--update] [--data FOLDER --lists FOLDER]\n";
+      return 2;
+    }
   }
-  return hone::conformance::run(isUpdate);
+  return hone::conformance::run(options);
 }

@@ -58,11 +58,28 @@ std::vector<DType> typesOf(const Names &names) {
   return types;
 }
 
+/// The same for an operator that is newer than the schemas of the library: inputs of the first one's type are open, and
+/// it may be any of the same kind.
+bool guessOpenType(const onnx::GraphProto &graph, Recipe &recipe) {
+  using enum DType;
+  if (graph.input_size() == 0) return false;
+  const auto typeOf = [](const onnx::ValueInfoProto &input) { return input.type().tensor_type().elem_type(); };
+  const int open = typeOf(graph.input(0));
+  for (const onnx::ValueInfoProto &input : graph.input()) {
+    if (typeOf(input) == open) recipe.retyped.insert(input.name());
+  }
+  const std::vector<DType> floats = {F16, BF16, F32, F64}, integers = {I8, I16, I32, I64, U8, U16, U32, U64};
+  const bool isReal = std::any_of(floats.begin(), floats.end(), [&](DType f) { return test::elementType(f) == open; });
+  recipe.types = isReal ? floats : open == test::elementType(Bool) ? std::vector<DType>{Bool} : integers;
+  return true;
+}
+
 /// Finds what ONNX leaves open at the data input of the recipe's node; false when that is nothing.
-bool findOpenType(const onnx::NodeProto &node, Recipe &recipe) {
+bool findOpenType(const onnx::GraphProto &graph, Recipe &recipe) {
+  const onnx::NodeProto &node = graph.node(0);
   const onnx::OpSchema *schema =
       onnx::OpSchemaRegistry::Schema(node.op_type(), static_cast<int>(kRecipeOpset), node.domain());
-  if (schema == nullptr) return false;
+  if (schema == nullptr) return guessOpenType(graph, recipe);
   const auto parameter = [&](int position) -> const onnx::OpSchema::FormalParameter & {
     return schema->inputs()[std::min(static_cast<size_t>(position), schema->inputs().size() - 1)];
   };
@@ -73,6 +90,11 @@ bool findOpenType(const onnx::NodeProto &node, Recipe &recipe) {
       if (isOpen && !node.input(i).empty()) recipe.retyped.insert(node.input(i));
     }
     recipe.types = typesOf(parameter(data).GetTypes());
+    // Opset 22 allows bfloat16 wherever float16 was.
+    const auto has = [&](DType type) {
+      return std::find(recipe.types.begin(), recipe.types.end(), type) != recipe.types.end();
+    };
+    if (has(DType::F16) && !has(DType::BF16)) recipe.types.push_back(DType::BF16);
   }
   // The type of what ConstantOfShape and Constant make is that of their attribute.
   if (recipe.types.size() > 1) return true;
@@ -95,7 +117,7 @@ std::optional<std::pair<std::string, Recipe>> recipeFrom(const Case &item, const
   Recipe recipe{*bytes, *interface, sets->front(), {}, {}, {}};
   const auto bound = expected.bound.find(item.name);
   if (bound != expected.bound.end()) recipe.bound = bound->second;
-  if (!findOpenType(model.graph().node(0), recipe)) return std::nullopt;
+  if (!findOpenType(model.graph(), recipe)) return std::nullopt;
   return std::pair(model.graph().node(0).op_type(), std::move(recipe));
 }
 
@@ -258,22 +280,24 @@ runtime::Tolerance toleranceFor(DType type) {
 
 }  // namespace
 
-std::map<std::string, std::vector<Recipe>> findRecipes(const std::vector<Case> &cases, const Expectations &expected) {
+void addRecipes(const std::vector<Case> &cases, const Expectations &expected,
+                std::map<std::string, std::vector<Recipe>> &result) {
   std::set<std::string> wanted;
   for (const frontend::Operator &row : frontend::operators()) wanted.emplace(row.name);
-  std::map<std::string, std::vector<Recipe>> result;
   for (const Case &item : cases) {
     if (expected.notPassing.count(item.name) != 0) continue;
     auto recipe = recipeFrom(item, expected);
     if (!recipe || wanted.count(recipe->first) == 0 || result[recipe->first].size() >= kRecipes) continue;
     result[recipe->first].push_back(std::move(recipe->second));
   }
+}
+
+void addHandMadeRecipes(std::map<std::string, std::vector<Recipe>> &result) {
   for (const HandMade &row : handMadeOperators()) {
     const std::string name(row.name);
-    if (wanted.count(name) != 0 && result[name].empty()) result[name].push_back(recipeFor(row));
+    if (result[name].empty()) result[name].push_back(recipeFor(row));
   }
   if (result["Compress"].empty()) result["Compress"].push_back(recipeForCompress());
-  return result;
 }
 
 bool works(const Recipe &recipe, DType type) {

@@ -26,9 +26,12 @@ struct Recipe {
   std::vector<DType> types;  ///< that ONNX allows for it
 };
 
-/// Up to two recipes for each operator of the frontend's table: cases of \p cases that have one node, else the few that
-/// are written down here. An operator without any is missing.
-std::map<std::string, std::vector<Recipe>> findRecipes(const std::vector<Case> &cases, const Expectations &expected);
+/// Adds recipes for operators of the frontend's table from those of \p cases that have one node and pass, up to two for
+/// each operator.
+void addRecipes(const std::vector<Case> &cases, const Expectations &expected,
+                std::map<std::string, std::vector<Recipe>> &recipes);
+/// Adds the few that are written down here, for operators that have none.
+void addHandMadeRecipes(std::map<std::string, std::vector<Recipe>> &recipes);
 
 /// Whether \p recipe works with \p type. May crash or hang, as everything that runs compiled code.
 bool works(const Recipe &recipe, DType type);

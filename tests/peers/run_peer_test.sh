@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs test_peer.py, or for the models "ocr" and "quantised" tests of their own, in a Python environment with ONNX Runtime:
+# Runs test_peer.py, or for "ocr", "quantised" and "exporters" the test of that name, in a Python environment with ONNX Runtime:
 # run_peer_test.sh BUILD_FOLDER MODEL.
 set -euo pipefail
 build=$(cd "${1:?usage: run_peer_test.sh BUILD_FOLDER MODEL}" && pwd)
@@ -24,6 +24,10 @@ export PYTHONPATH=$root/bench:$root/examples/imagenet:$root/examples/ocr PYTHOND
 export HONE_RUNTIME_LIBRARY=$build/lib/libhone_runtime.so
 if [ "$model" = ocr ]; then
   exec "$python" "$here/test_ocr.py" --hone "$build/bin/hone" --models "$folder/ocr"
+fi
+if [ "$model" = exporters ]; then
+  export PYTHONPATH=$PYTHONPATH:$root/examples/exporters
+  exec "$python" "$here/test_exporters.py" --hone "$build/bin/hone" --models "$here/exporters"
 fi
 if [ "$model" = quantised ]; then
   exec "$python" "$here/test_quantised.py" --hone "$build/bin/hone"
