@@ -91,4 +91,7 @@ class Session:
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
         call("hone_session_get_output", self.session, ctypes.c_int32(tensor.index), ctypes.byref(data), ctypes.byref(size))
         raw = ctypes.string_at(data, size.value)
-        return np.frombuffer(raw, tensor.dtype).reshape(tensor.shape).copy()
+        shape, rank = ctypes.POINTER(ctypes.c_int64)(), ctypes.c_int32()
+        call("hone_session_get_output_shape", self.session, ctypes.c_int32(tensor.index), ctypes.byref(shape),
+             ctypes.byref(rank))
+        return np.frombuffer(raw, tensor.dtype).reshape([shape[i] for i in range(rank.value)]).copy()

@@ -102,8 +102,9 @@ absl::StatusOr<std::vector<TestedOutput>> runAndCompare(const fs::path &artifact
   for (int32_t i = 0; i < model.outputCount(); ++i) {
     const TensorInfo info = model.output(i);
     const runtime::Array &expected = set.outputs[static_cast<size_t>(i)].array;
-    outputs.push_back({info.name, typeText(info.dtype, info.shape),
-                       runtime::compareArrays(info.dtype, info.shape, session.output(i), expected, tolerance)});
+    const std::vector<int64_t> shape = session.outputShape(i);
+    outputs.push_back({info.name, typeText(info.dtype, shape),
+                       runtime::compareArrays(info.dtype, shape, session.output(i), expected, tolerance)});
   }
   return outputs;
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <system_error>
 
@@ -61,7 +62,21 @@ hone_status guarded(Body body) {
   }
 }
 
-hone_status tensorInfo(const std::vector<Tensor> &tensors, const char *what, int32_t index, hone_tensor_info *info) {
+/// Without those that hold the sizes of others.
+std::span<const Tensor> outputsOf(const hone::runtime::Manifest &manifest) {
+  return std::span(manifest.outputs).first(manifest.outputCount);
+}
+
+/// Checks the index of an output that is asked for after a run.
+Status checkOutput(const Session &session, int32_t index) {
+  const size_t count = session.model().manifest().outputCount;
+  if (index < 0 || static_cast<size_t>(index) >= count)
+    return hone::runtime::failure(HONE_USAGE, "there is no output ", index, "; the model has ", count);
+  if (!session.output(index)) return hone::runtime::failure(HONE_USAGE, "there is no output before the first run");
+  return {};
+}
+
+hone_status tensorInfo(std::span<const Tensor> tensors, const char *what, int32_t index, hone_tensor_info *info) {
   return guarded([&]() -> Status {
     if (index < 0 || static_cast<size_t>(index) >= tensors.size())
       return hone::runtime::failure(HONE_USAGE, "there is no ", what, " ", index, "; the model has ", tensors.size());
@@ -72,7 +87,7 @@ hone_status tensorInfo(const std::vector<Tensor> &tensors, const char *what, int
   });
 }
 
-hone_status findTensor(const std::vector<Tensor> &tensors, const char *what, const char *name, int32_t *index) {
+hone_status findTensor(std::span<const Tensor> tensors, const char *what, const char *name, int32_t *index) {
   return guarded([&]() -> Status {
     std::string known;
     for (size_t i = 0; i < tensors.size(); ++i) {
@@ -143,7 +158,7 @@ int32_t hone_model_input_count(const hone_model *model) {
   return static_cast<int32_t>(model->model->manifest().inputs.size());
 }
 int32_t hone_model_output_count(const hone_model *model) {
-  return static_cast<int32_t>(model->model->manifest().outputs.size());
+  return static_cast<int32_t>(model->model->manifest().outputCount);
 }
 int32_t hone_model_call_count(const hone_model *model) {
   return static_cast<int32_t>(model->model->manifest().calls.size());
@@ -154,7 +169,7 @@ hone_status hone_model_input(const hone_model *model, int32_t index, hone_tensor
 }
 
 hone_status hone_model_output(const hone_model *model, int32_t index, hone_tensor_info *info) {
-  return tensorInfo(model->model->manifest().outputs, "output", index, info);
+  return tensorInfo(outputsOf(model->model->manifest()), "output", index, info);
 }
 
 hone_status hone_model_call(const hone_model *model, int32_t index, hone_call_info *info) {
@@ -173,7 +188,7 @@ hone_status hone_model_find_input(const hone_model *model, const char *name, int
 }
 
 hone_status hone_model_find_output(const hone_model *model, const char *name, int32_t *index) {
-  return findTensor(model->model->manifest().outputs, "output", name, index);
+  return findTensor(outputsOf(model->model->manifest()), "output", name, index);
 }
 
 size_t hone_model_arena_bytes(const hone_model *model) { return model->model->manifest().arenaBytes; }
@@ -208,12 +223,19 @@ hone_status hone_session_run(hone_session *session) {
 
 hone_status hone_session_get_output(hone_session *session, int32_t index, const void **data, size_t *bytes) {
   return guarded([&]() -> Status {
-    const std::vector<Tensor> &outputs = session->session->model().manifest().outputs;
-    if (index < 0 || static_cast<size_t>(index) >= outputs.size())
-      return hone::runtime::failure(HONE_USAGE, "there is no output ", index, "; the model has ", outputs.size());
+    HONE_RT_RETURN_IF_ERROR(checkOutput(*session->session, index));
     *data = session->session->output(index);
-    if (!*data) return hone::runtime::failure(HONE_USAGE, "there is no output before the first run");
-    if (bytes) *bytes = outputs[static_cast<size_t>(index)].bytes;
+    if (bytes) *bytes = session->session->outputBytes(index);
+    return {};
+  });
+}
+
+hone_status hone_session_get_output_shape(hone_session *session, int32_t index, const int64_t **shape, int32_t *rank) {
+  return guarded([&]() -> Status {
+    HONE_RT_RETURN_IF_ERROR(checkOutput(*session->session, index));
+    const std::vector<int64_t> &found = session->session->outputShape(index);
+    *shape = found.data();
+    if (rank) *rank = static_cast<int32_t>(found.size());
     return {};
   });
 }

@@ -12,7 +12,7 @@
 namespace hone::runtime {
 namespace {
 
-constexpr int64_t kFormatVersion = 1;
+constexpr int64_t kFormatVersion = 2;
 constexpr size_t kMaxTextBytes = size_t{256} << 20;
 constexpr int kMaxRank = 64;
 /// Keeps sums and products of sizes far from overflow.
@@ -102,6 +102,32 @@ class Reader {
   Status status_;
 };
 
+void readExtents(Reader &reader, const JsonValue &entry, Tensor &tensor) {
+  const JsonValue *isExtent = entry.find("is_extent");
+  tensor.isExtent = isExtent && isExtent->boolean;
+  if (!entry.find("extents")) return;
+  for (const JsonValue &extent : reader.list(entry, "extents")) {
+    const int64_t dim = reader.natural(extent, "dim", INT32_MAX), output = reader.natural(extent, "output", INT32_MAX);
+    if (static_cast<size_t>(dim) >= tensor.shape.size()) reader.fail("'", tensor.name, "' has no dim ", dim);
+    tensor.extents.push_back({static_cast<size_t>(dim), static_cast<size_t>(output)});
+  }
+}
+
+/// The outputs that hold extents come last, and are scalars of int64; others name only such.
+void checkExtents(Reader &reader, Manifest &manifest) {
+  const std::vector<Tensor> &outputs = manifest.outputs;
+  while (manifest.outputCount < outputs.size() && !outputs[manifest.outputCount].isExtent) ++manifest.outputCount;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Tensor &output = outputs[i];
+    const bool isScalar = output.dtype == HONE_INT64 && output.shape.empty();
+    if (i >= manifest.outputCount && (!output.isExtent || !isScalar))
+      reader.fail("output '", output.name, "' is not the extent that it should be");
+    for (const Tensor::Extent &extent : output.extents)
+      if (extent.output < manifest.outputCount || extent.output >= outputs.size())
+        reader.fail("an extent of '", output.name, "' is in output ", extent.output, ", which holds none");
+  }
+}
+
 std::vector<Tensor> readTensors(Reader &reader, const JsonValue &root, const char *key) {
   std::vector<Tensor> tensors;
   for (const JsonValue &entry : reader.list(root, key)) {
@@ -126,6 +152,7 @@ std::vector<Tensor> readTensors(Reader &reader, const JsonValue &root, const cha
       bytes *= extent;
     }
     tensor.bytes = static_cast<size_t>(bytes);
+    readExtents(reader, entry, tensor);
     for (const Tensor &other : tensors)
       if (other.name == tensor.name) reader.fail("two of its ", key, " are named '", tensor.name, "'");
     tensors.push_back(std::move(tensor));
@@ -235,8 +262,9 @@ Status checkVersions(Reader &reader, const JsonValue &root) {
   const int64_t format = reader.natural(root, "format", INT32_MAX), abi = reader.natural(root, "abi", INT32_MAX);
   if (!reader.status().ok()) return reader.status();
   const char *remedy = "; compile the model again with the compiler of this runtime's version";
-  if (format != kFormatVersion)
-    return refused("the artifact has format ", format, ", but this runtime reads format ", kFormatVersion, remedy);
+  if (format < 1 || format > kFormatVersion)
+    return refused("the artifact has format ", format, ", but this runtime reads formats up to ", kFormatVersion,
+                   remedy);
   if (abi != HONE_ABI_VERSION)
     return refused("the artifact was built for ABI version ", abi, ", but this runtime has ", HONE_ABI_VERSION, remedy);
   return {};
@@ -269,6 +297,7 @@ Result<Manifest> parseManifest(std::string_view text) {
   manifest.arenaBytes = static_cast<size_t>(reader.natural(root, "arena_bytes", kMaxBytes));
   manifest.inputs = readTensors(reader, root, "inputs");
   manifest.outputs = readTensors(reader, root, "outputs");
+  checkExtents(reader, manifest);
   readBuffers(reader, root, manifest);
   readCalls(reader, root, manifest);
   if (!reader.status().ok()) return reader.status();

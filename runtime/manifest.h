@@ -15,8 +15,14 @@ namespace hone::runtime {
 struct Tensor {
   std::string name;
   hone_dtype dtype = HONE_FLOAT32;
-  std::vector<int64_t> shape;
+  std::vector<int64_t> shape;  ///< where sizes depend on data, the most that they can be
   size_t bytes = 0;
+  /// Of outputs whose sizes depend on data: a dim, and the output that holds its extent after a run.
+  struct Extent {
+    size_t dim = 0, output = 0;
+  };
+  std::vector<Extent> extents;
+  bool isExtent = false;  ///< holds an extent of others: none of the model's outputs
 };
 
 enum class BufferKind : uint8_t { Input, Output, Arena, Parameter };
@@ -50,7 +56,8 @@ struct Member {
 struct Manifest {
   std::string name, triple, cpu, compilerVersion;
   std::vector<std::string> requiredFeatures;
-  std::vector<Tensor> inputs, outputs;
+  std::vector<Tensor> inputs, outputs;  ///< outputs: the model's first
+  size_t outputCount = 0;               ///< of the model
   std::vector<Buffer> buffers;
   std::vector<Call> calls;
   size_t arenaBytes = 0;

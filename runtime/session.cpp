@@ -31,7 +31,9 @@ Session::Session(std::shared_ptr<ThreadPool> pool, std::shared_ptr<const Model> 
       model_(std::move(model)),
       inputs_(model_->manifest().inputs.size()),
       outputs_(model_->manifest().outputs.size()),
-      profile_(model_->manifest().calls.size(), 0) {}
+      profile_(model_->manifest().calls.size(), 0) {
+  for (const Tensor &output : model_->manifest().outputs) shapes_.push_back(output.shape);
+}
 
 Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<ThreadPool> pool, std::shared_ptr<const Model> model) {
   std::unique_ptr<Session> session(new Session(std::move(pool), std::move(model)));
@@ -132,7 +134,7 @@ Status Session::bindInput(int32_t index, const void *data, size_t bytes) {
 Status Session::bindOutput(int32_t index, void *data, size_t bytes) {
   const std::vector<Tensor> &tensors = model_->manifest().outputs;
   const bool giveBack = !data && bytes == 0;
-  const bool known = index >= 0 && static_cast<size_t>(index) < tensors.size();
+  const bool known = index >= 0 && static_cast<size_t>(index) < model_->manifest().outputCount;
   const size_t size = known ? tensors[static_cast<size_t>(index)].bytes : 0;
   HONE_RT_RETURN_IF_ERROR(checkPort(tensors, "output", index, giveBack ? this : data, giveBack ? size : bytes));
   Port &port = outputs_[static_cast<size_t>(index)];
@@ -150,6 +152,24 @@ Status Session::bindOutput(int32_t index, void *data, size_t bytes) {
 
 const void *Session::output(int32_t index) const {
   return hasRun_ ? outputs_[static_cast<size_t>(index)].used : nullptr;
+}
+
+size_t Session::outputBytes(int32_t index) const {
+  size_t bytes = dtypeSize(model_->manifest().outputs[static_cast<size_t>(index)].dtype);
+  for (int64_t extent : outputShape(index)) bytes *= static_cast<size_t>(extent);
+  return bytes;
+}
+
+void Session::readShapes() {
+  const std::vector<Tensor> &outputs = model_->manifest().outputs;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    for (const Tensor::Extent &extent : outputs[i].extents) {
+      int64_t size = 0;
+      std::memcpy(&size, outputs_[extent.output].used, sizeof(size));
+      // Generated code is trusted to compute it; nothing is read beyond the buffer all the same.
+      shapes_[i][extent.dim] = std::clamp<int64_t>(size, 0, outputs[i].shape[extent.dim]);
+    }
+  }
 }
 
 Status Session::run() {
@@ -176,6 +196,7 @@ Status Session::run() {
   }
   for (size_t i = 0; i < outputs_.size(); ++i)
     if (outputs_[i].bound) std::memcpy(outputs_[i].bound, outputs_[i].used, manifest.outputs[i].bytes);
+  readShapes();
   hasRun_ = true;
   return {};
 }

@@ -19,6 +19,9 @@ class Session {
   Status run();
   /// Null until there was a run.
   const void *output(int32_t index) const;
+  /// Of the last run.
+  const std::vector<int64_t> &outputShape(int32_t index) const { return shapes_[static_cast<size_t>(index)]; }
+  size_t outputBytes(int32_t index) const;
 
   void setProfiling(bool enabled) { profiling_ = enabled; }
   const std::vector<int64_t> &profile() const { return profile_; }
@@ -41,6 +44,8 @@ class Session {
   template <typename Visit>
   void forEachBuffer(size_t call, const Visit &visit);
   static bool isNeeded(const Call &call, void *const *arguments);
+  /// Reads the true shapes of the outputs from those that hold extents.
+  void readShapes();
   void runCall(const Call &call, void *const *arguments);
   void runPhase(const hone_phase &phase, void *const *arguments);
 
@@ -49,6 +54,7 @@ class Session {
   Block arena_, scratch_, sharedScratch_;
   size_t scratchStride_ = 0;
   std::vector<Port> inputs_, outputs_;
+  std::vector<std::vector<int64_t>> shapes_;  ///< of the outputs, in the last run
   /// Of all calls, one after the other, each followed by the shared scratch and the buffers of the call's conditions.
   std::vector<void *> arguments_;
   std::vector<size_t> firstArgument_;  ///< per call

@@ -49,6 +49,23 @@ absl::Status verifyPorts(const ArtifactDescription &description, BufferKind kind
   return absl::OkStatus();
 }
 
+/// Extents are scalars of int64, come last, and are all that others name.
+absl::Status verifyExtents(const std::vector<TensorDescription> &outputs) {
+  bool isLast = false;
+  for (const TensorDescription &output : outputs) {
+    const bool isScalar = output.dtype == DType::I64 && output.shape.empty();
+    if ((isLast && !output.isExtent) || (output.isExtent && !isScalar))
+      return broken(concat("output '", output.name, "' is not the extent that it should be"));
+    isLast = output.isExtent;
+    if (!output.extents.empty() && output.extents.size() != output.shape.size())
+      return broken(concat("output '", output.name, "' has ", output.extents.size(), " extents"));
+    for (int position : output.extents)
+      if (position >= static_cast<int>(outputs.size()) || (position >= 0 && !outputs[position].isExtent))
+        return broken(concat("an extent of '", output.name, "' is in output ", position, ", which holds none"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status verifyPlace(const BufferDescription &buffer, int64_t areaBytes) {
   if (buffer.offset < 0 || buffer.offset % HONE_ALIGNMENT != 0)
     return broken(concat("buffer '", buffer.name, "' starts at ", buffer.offset, ", which is not a multiple of ",
@@ -119,6 +136,7 @@ absl::StatusOr<Artifact> readMembers(std::string_view tar) {
 absl::Status verify(const ArtifactDescription &description, int64_t parameterBytes) {
   HONE_RETURN_IF_ERROR(verifyPorts(description, BufferKind::Input, description.inputs, "input"));
   HONE_RETURN_IF_ERROR(verifyPorts(description, BufferKind::Output, description.outputs, "output"));
+  HONE_RETURN_IF_ERROR(verifyExtents(description.outputs));
   if (description.arenaBytes < 0) return broken(concat("an arena of ", description.arenaBytes, " bytes"));
   for (const BufferDescription &buffer : description.buffers) {
     if (buffer.kind == BufferKind::Arena) HONE_RETURN_IF_ERROR(verifyPlace(buffer, description.arenaBytes));

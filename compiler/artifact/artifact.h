@@ -18,13 +18,19 @@
 namespace hone::artifact {
 
 /// Raised when the meaning of mod.json changes; the runtime refuses what is newer than itself.
-inline constexpr int64_t kFormatVersion = 1;
+inline constexpr int64_t kFormatVersion = 2;
+/// What is written where no size depends on data: older runtimes read that, too.
+inline constexpr int64_t kFormatOfFixedSizes = 1;
 
 /// An input or output of the model: dense, row-major.
 struct TensorDescription {
   std::string name;  ///< as the model names it; unique among inputs, and among outputs
   DType dtype = DType::F32;
   std::vector<int64_t> shape;
+  /// Outputs whose sizes depend on data: per dim the position in outputs of the int64 that is its extent after a run,
+  /// -1 where that is the shape's. Empty: the shape is the true one.
+  std::vector<int> extents = {};
+  bool isExtent = false;  ///< holds an extent of other outputs: the model does not have it. Such outputs come last
   bool operator==(const TensorDescription &) const = default;
 };
 

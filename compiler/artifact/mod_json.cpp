@@ -23,8 +23,15 @@ constexpr std::string_view kBufferKinds[] = {"input", "output", "arena", "parame
 
 Json tensorsJson(const std::vector<TensorDescription> &tensors) {
   Json list = Json::array();
-  for (const TensorDescription &tensor : tensors)
-    list.push_back({{"name", tensor.name}, {"dtype", std::string(name(tensor.dtype))}, {"shape", tensor.shape}});
+  for (const TensorDescription &tensor : tensors) {
+    Json entry = {{"name", tensor.name}, {"dtype", std::string(name(tensor.dtype))}, {"shape", tensor.shape}};
+    Json extents = Json::array();
+    for (size_t dim = 0; dim < tensor.extents.size(); ++dim)
+      if (tensor.extents[dim] >= 0) extents.push_back({{"dim", dim}, {"output", tensor.extents[dim]}});
+    if (!extents.empty()) entry["extents"] = std::move(extents);
+    if (tensor.isExtent) entry["is_extent"] = true;
+    list.push_back(std::move(entry));
+  }
   return list;
 }
 
@@ -128,8 +135,19 @@ class Reader {
 
 std::vector<TensorDescription> readTensors(Reader &reader, const Json &root, const char *key) {
   std::vector<TensorDescription> tensors;
-  for (const Json &entry : reader.list(root, key))
-    tensors.push_back({reader.text(entry, "name"), reader.dtype(entry), reader.integers(entry, "shape")});
+  for (const Json &entry : reader.list(root, key)) {
+    TensorDescription tensor{reader.text(entry, "name"), reader.dtype(entry), reader.integers(entry, "shape")};
+    tensor.isExtent = entry.is_object() && entry.contains("is_extent");
+    if (entry.is_object() && entry.contains("extents")) tensor.extents.resize(tensor.shape.size(), -1);
+    for (size_t i = 0; !tensor.extents.empty() && i < reader.list(entry, "extents").size(); ++i) {
+      const Json &extent = reader.list(entry, "extents")[i];
+      const int64_t dim = reader.integer(extent, "dim"), output = reader.integer(extent, "output");
+      if (dim >= static_cast<int64_t>(tensor.shape.size()) || output > INT32_MAX)
+        return reader.fail(concat("'", tensor.name, "' has an extent of dim ", dim, " in output ", output), tensors);
+      tensor.extents[static_cast<size_t>(dim)] = static_cast<int>(output);
+    }
+    tensors.push_back(std::move(tensor));
+  }
   return tensors;
 }
 
@@ -204,8 +222,9 @@ MemberDigest readMember(Reader &reader, const Json &root, const char *member) {
 ModJson readFields(Reader &reader, const Json &root) {
   ModJson content;
   ArtifactDescription &description = content.description;
-  if (const int64_t format = reader.integer(root, "format"); format != kFormatVersion)
-    return reader.fail(concat("format ", format, " is not the format ", kFormatVersion, " of this version"), content);
+  if (const int64_t format = reader.integer(root, "format"); format < kFormatOfFixedSizes || format > kFormatVersion)
+    return reader.fail(concat("format ", format, " is newer than the format ", kFormatVersion, " of this version"),
+                       content);
   content.abiVersion = reader.integer(root, "abi");
   description.compilerVersion = reader.text(root, "compiler");
   description.name = reader.text(root, "name");
@@ -233,7 +252,9 @@ std::string printModJson(const ModJson &content) {
   const ArtifactDescription &description = content.description;
   Json root;
   root["xxh3"] = std::string(kZeroDigest);
-  root["format"] = kFormatVersion;
+  const bool isFixed = std::none_of(description.outputs.begin(), description.outputs.end(),
+                                    [](const TensorDescription &output) { return output.isExtent; });
+  root["format"] = isFixed ? kFormatOfFixedSizes : kFormatVersion;
   root["abi"] = content.abiVersion;
   root["compiler"] = description.compilerVersion;
   root["name"] = description.name;

@@ -76,7 +76,7 @@ class Describer {
                 std::vector<artifact::TensorDescription> &tensors) {
     for (size_t i = 0; i < buffers.size(); ++i) {
       const plan::PlanBuffer &buffer = plan_.buffers[static_cast<size_t>(buffers[i])];
-      tensors.push_back({ports[i].name, buffer.dtype, buffer.shape});
+      tensors.push_back({ports[i].name, buffer.dtype, buffer.shape, ports[i].extents, ports[i].isExtent});
       artifact::BufferDescription description = describeBuffer(buffer);
       description.index = static_cast<int64_t>(i);
       add({buffers[i], ""}, std::move(description));

@@ -26,8 +26,14 @@ std::string bytesText(int64_t bytes) {
 std::string namesText(const std::vector<std::string> &names) { return printable(absl::StrJoin(names, ", ")); }
 
 std::string tensorText(const artifact::TensorDescription &tensor) {
-  return StrCat("  ", printable(tensor.name), "  ", std::string(name(tensor.dtype)), "[",
-                absl::StrJoin(tensor.shape, ","), "]\n");
+  if (tensor.isExtent) return "";
+  std::vector<std::string> dims;
+  for (size_t dim = 0; dim < tensor.shape.size(); ++dim) {
+    const bool isBound = dim < tensor.extents.size() && tensor.extents[dim] >= 0;
+    dims.push_back(StrCat(isBound ? "<=" : "", tensor.shape[dim]));
+  }
+  return StrCat("  ", printable(tensor.name), "  ", std::string(name(tensor.dtype)), "[", absl::StrJoin(dims, ","),
+                "]\n");
 }
 
 std::string targetText(const TargetDescription &target) {

@@ -143,6 +143,11 @@ struct Node {
 struct Port {
   std::string name;
   ValueId value = -1;
+  /// Outputs whose sizes depend on data: per dim the position in `outputs` of the scalar (i64) that is its true extent,
+  /// or -1 where that is the shape's. The true elements come first, in row-major order of the true shape. Empty: the
+  /// shape is the true one.
+  std::vector<int> extents = {};
+  bool isExtent = false;  ///< the model does not have this output: others name it
 };
 
 struct Graph {
@@ -150,7 +155,7 @@ struct Graph {
   std::vector<Value> values;  ///< indexed by ValueId; unused ones may remain until dead code is removed
   std::vector<Node> nodes;    ///< topological order
   std::vector<Port> inputs;
-  std::vector<Port> outputs;
+  std::vector<Port> outputs;  ///< the model's, then those that hold extents
 
   ValueId addValue(std::string name, TensorType type);
   ValueId addConstant(std::string name, Constant constant);

@@ -19,9 +19,10 @@ int main(int argc, char **argv) {
       const hone::TensorInfo info = model.output(i);
       std::cout << info.name << " (" << hone_dtype_name(info.dtype) << "):";
       if (info.dtype == HONE_FLOAT32) {
-        const float *values = session.output<float>(i);
-        for (std::size_t e = 0; e < std::min<std::size_t>(5, info.bytes / sizeof(float)); ++e)
-          std::cout << ' ' << values[e];
+        // Of the true shape: info.bytes is the most where sizes depend on data.
+        std::size_t bytes = 0;
+        const float *values = session.output<float>(i, &bytes);
+        for (std::size_t e = 0; e < std::min<std::size_t>(5, bytes / sizeof(float)); ++e) std::cout << ' ' << values[e];
       }
       std::cout << '\n';
     }

@@ -66,7 +66,8 @@ typedef struct hone_context hone_context;
 typedef struct hone_model hone_model;
 typedef struct hone_session hone_session;
 
-/* Dense and row-major. The pointers live as long as the model. */
+/* Dense and row-major. The pointers live as long as the model. Where the sizes of an output depend on data, shape and
+ * bytes are the most that they can be: hone_session_get_output_shape tells the true ones after a run. */
 typedef struct hone_tensor_info {
   const char *name; /* as in the model that was compiled */
   hone_dtype dtype;
@@ -144,8 +145,12 @@ HONE_API hone_status hone_session_bind_input(hone_session *session, int32_t inde
 HONE_API hone_status hone_session_bind_output(hone_session *session, int32_t index, void *data, size_t bytes);
 /* Runs the model once. Every input must be set or bound. */
 HONE_API hone_status hone_session_run(hone_session *session);
-/* The output of the last run; valid until the next run or the end of the session. */
+/* The output of the last run; valid until the next run or the end of the session. bytes: of its true shape. */
 HONE_API hone_status hone_session_get_output(hone_session *session, int32_t index, const void **data, size_t *bytes);
+/* The output's shape in the last run, which the data has, dense and row-major; valid as long as those. It is that of
+ * hone_model_output unless sizes depend on data. */
+HONE_API hone_status hone_session_get_output_shape(hone_session *session, int32_t index, const int64_t **shape,
+                                                   int32_t *rank);
 /* Whether the following runs take the time of every call. */
 HONE_API void hone_session_set_profiling(hone_session *session, int32_t enabled);
 /* Nanoseconds of each call in the last profiled run; one per call of the model, 0 for those that were left out because

@@ -166,8 +166,9 @@ class Run {
     report_.threads = context_.threads();
     std::vector<OutputData> outputs;
     for (int32_t i = 0; i < model_.outputCount(); ++i) {
-      const TensorInfo info = model_.output(i);
-      const void *data = session_.output(i);
+      TensorInfo info = model_.output(i);
+      const void *data = session_.output(i, &info.bytes);
+      info.shape = session_.outputShape(i);
       outputs.push_back({info, data});
       OutputReport output{info.name, hone_dtype_name(info.dtype), info.shape, {}};
       if (options_.printTop > 0)

@@ -226,6 +226,10 @@ TEST(Artifact, RefusesToWriteNonsense) {
             std::string::npos);
   EXPECT_NE(complaint([](auto &d) { d.buffers[0].bytes = 1; }).find("has 64000 bytes, but its buffer has 1"),
             std::string::npos);
+  EXPECT_NE(complaint([](auto &d) { d.outputs[0].extents = {-1, 1}; }).find("in output 1, which holds none"),
+            std::string::npos);
+  EXPECT_NE(complaint([](auto &d) { d.outputs[1].isExtent = true; }).find("'total' is not the extent"),
+            std::string::npos);
   EXPECT_NE(complaint([](auto &d) {
               d.calls.push_back({0, "again", {0, 1}, {}, 0});
             }).find("called with 3 and with 2 arguments"),

@@ -48,6 +48,20 @@ ModelBuilder unbound() {
   return model;
 }
 
+// Sizes that depend on data: where the input is above 0, and what it is there.
+ModelBuilder chosen() {
+  ModelBuilder model(13);
+  model.input("data", DType::F32, {3, 4});
+  model.floats("zero", {}, {0});
+  model.node("Greater", {"data", "zero"}, {"mask"});
+  model.node("NonZero", {"mask"}, {"places"});
+  model.node("Transpose", {"places"}, {"tuples"});
+  model.node("GatherND", {"data", "tuples"}, {"values"});
+  model.output("places");
+  model.output("values");
+  return model;
+}
+
 // A shape that whoever runs the model feeds: it has to be bound.
 ModelBuilder reshaped() {
   ModelBuilder model(13);
@@ -199,6 +213,7 @@ int main(int argc, char **argv) {
   write(argv[1], "unbound.onnx", unbound());
   write(argv[1], "reshaped.onnx", reshaped());
   write(argv[1], "choice.onnx", choice());
+  write(argv[1], "chosen.onnx", chosen());
   write(argv[1], "unknown.onnx", unknownOperators());
   write(argv[1], "million.onnx", chain(1'000'000));
   write(argv[1], "strange.onnx", strangeNames());

@@ -139,6 +139,22 @@ class Artifacts(CliTest):
         self.compile("unbound.onnx", "bound.tar", "--input-shapes", "tokens:[3,16]")
         self.assertEqual(self.outputs("bound.tar")["out"][1], (3, 16))
 
+    def test_sizes_that_depend_on_data_come_back_as_they_are(self):
+        self.compile("chosen.onnx", "chosen.tar")
+        text, _ = self.hone("inspect", "chosen.tar")
+        for word in ("places  int64[2,<=12]", "values  float32[<=12]"):
+            self.assertIn(word, text)
+        self.assertNotIn("extent", text.split("memory")[0])
+        for data in ([1, -1, 2, 0] * 3, [-1] * 12, [5] * 12):
+            write_npz(self.path("data.npz"), {"data": ("<f4", (3, 4), data)})
+            self.hone("run", "--inputs", "data.npz", "--outputs", "out.npz", "chosen.tar")
+            arrays = read_npz(self.path("out.npz"))
+            places = [i for i, value in enumerate(data) if value > 0]
+            self.assertEqual(sorted(arrays), ["output_0", "output_1", "places", "values"])
+            indices = tuple(i // 4 for i in places) + tuple(i % 4 for i in places)
+            self.assertEqual(arrays["places"][1:], ((2, len(places)), indices))
+            self.assertEqual(arrays["values"][1:], ((len(places),), tuple(data[i] for i in places)))
+
     def test_output_replaces_what_a_link_points_to(self):
         self.write("real.tar", "old")
         os.symlink("real.tar", self.path("link.tar"))

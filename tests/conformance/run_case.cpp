@@ -76,7 +76,7 @@ std::string differences(Session &session, const Model &model, const DataSet &set
     if (info.dtype == HONE_BFLOAT16) tolerance.relative = std::max(tolerance.relative, 0x1p-6);
     const runtime::Array expected = asDeclared(set.outputs[static_cast<size_t>(i)].array, info.dtype);
     const runtime::Difference difference =
-        runtime::compareArrays(info.dtype, info.shape, session.output(i), expected, tolerance);
+        runtime::compareArrays(info.dtype, session.outputShape(i), session.output(i), expected, tolerance);
     if (!difference.agrees) return absl::StrCat("output '", info.name, "': ", difference.sentence);
   }
   return "";

@@ -39,8 +39,14 @@ absl::StatusOr<std::vector<Array>> CompiledNode::run() const {
                                                   3);
                         }));
   std::vector<Array> arrays;
-  for (const tensor::HostTensor &output : outputs) {
-    Array &array = arrays.emplace_back(output.shape, output.dtype);
+  for (size_t o = 0; o < outputs.size() && !graph.outputs[o].isExtent; ++o) {
+    const tensor::HostTensor &output = outputs[o];
+    std::vector<int64_t> shape = output.shape;
+    for (size_t dim = 0; dim < graph.outputs[o].extents.size(); ++dim) {
+      const int extent = graph.outputs[o].extents[dim];
+      if (extent >= 0) shape[dim] = outputs[static_cast<size_t>(extent)].integer(0);
+    }
+    Array &array = arrays.emplace_back(shape, output.dtype);
     for (size_t i = 0; i < array.values.size(); ++i) array.values[i] = output.real(static_cast<int64_t>(i));
   }
   return arrays;

@@ -23,7 +23,7 @@ class CompiledNode : public NodeModel<CompiledNode> {
   /// Compares all outputs; \p tolerance is relative to 1 + |expected| and more for the short float types.
   void gives(const std::vector<Array> &expected, double tolerance = 2e-5) const;
 
-  /// The outputs. An access outside of buffers is an error, too.
+  /// The outputs, with their true shapes. An access outside of buffers is an error, too.
   absl::StatusOr<std::vector<Array>> run() const;
 };
 

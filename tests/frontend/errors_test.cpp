@@ -60,16 +60,16 @@ ModelBuilder modelWithList(const std::string &op, const std::vector<int64_t> &li
 
 TEST(Errors, ListEveryUnsupportedOperatorAtOnce) {
   ModelBuilder model = simpleModel();
-  model.node("NonMaxSuppression", {"y"}, {"a"});
-  model.node("NonMaxSuppression", {"a"}, {"b"});
+  model.node("StringNormalizer", {"y"}, {"a"});
+  model.node("StringNormalizer", {"a"}, {"b"});
   model.model.add_opset_import()->set_domain("com.example");
   model.model.mutable_opset_import(1)->set_version(3);
   model.node("Fancy", {"b"}, {"c"}).set_domain("com.example");
   model.output("c");
   expectError(model.bytes(), Code::kUnimplemented,
               {"2 operators",
-               "NonMaxSuppression (ai.onnx version 13, 2 nodes: 'node_a', 'node_b'): how many elements it gives "
-               "depends on the data",
+               "StringNormalizer (ai.onnx version 13, 2 nodes: 'node_a', 'node_b'): it works on text; do this "
+               "step in the program",
                "Fancy (com.example version 3, 1 node: 'node_c')"});
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/graph/constants.h"
 #include "compiler/graph/evaluate.h"
 
 namespace hone::test {
@@ -26,7 +27,18 @@ absl::StatusOr<std::map<std::string, graph::Constant>> evaluateGraph(
     HONE_ASSIGN_OR_RETURN(values[static_cast<size_t>(node.output)], graph::evaluate(node, operands, type));
   }
   std::map<std::string, graph::Constant> outputs;
-  for (const graph::Port &port : graph.outputs) outputs[port.name] = values[static_cast<size_t>(port.value)];
+  for (const graph::Port &port : graph.outputs) {
+    if (port.isExtent) continue;
+    graph::ConstantData truly = *values[static_cast<size_t>(port.value)];
+    for (size_t dim = 0; dim < port.extents.size(); ++dim) {
+      if (port.extents[dim] < 0) continue;
+      const graph::ValueId extent = graph.outputs[static_cast<size_t>(port.extents[dim])].value;
+      truly.type.shape[dim] = graph::elementAsInteger(*values[static_cast<size_t>(extent)], 0);
+    }
+    // What is true comes first.
+    truly.bytes.resize(static_cast<size_t>(truly.type.elements() * sizeOf(truly.type.dtype)));
+    outputs[port.name] = std::make_shared<const graph::ConstantData>(std::move(truly));
+  }
   return outputs;
 }
 

@@ -9,7 +9,7 @@
 
 namespace hone::test {
 
-/// Outputs by name of \p graph for \p inputs by name (of the graph's own types).
+/// Outputs by name, with their true shapes, of \p graph for \p inputs by name (of the graph's own types).
 absl::StatusOr<std::map<std::string, graph::Constant>> evaluateGraph(
     const graph::Graph &graph, const std::map<std::string, graph::Constant> &inputs);
 

@@ -102,7 +102,7 @@ TEST_F(Refusal, HeadersThatLie) {
 
 TEST_F(Refusal, Versions) {
   expectRefusal("\"abi\": 1", "\"abi\": 2", "built for ABI version 2, but this runtime has 1; compile the model again");
-  expectRefusal("\"format\": 1", "\"format\": 99", "has format 99, but this runtime reads format 1");
+  expectRefusal("\"format\": 1", "\"format\": 99", "has format 99, but this runtime reads formats up to 2");
   const std::string newer = test::moduleBytes("newer_abi");
   EXPECT_NE(refusal(test::tarOf({{"mod.so", newer},
                                  {"mod.json", test::seal(test::sampleJson(newer, parameters_))},
@@ -177,6 +177,8 @@ TEST_F(Refusal, ArgumentsOutOfRange) {
   expectRefusal("\"input\", \"index\": 0, \"bytes\": 64000", "\"input\", \"index\": 0, \"bytes\": 64",
                 "'data' has 64000 bytes, but its buffer 64");
   expectRefusal("\"kind\": \"arena\"", "\"kind\": \"heap\"", "unknown kind 'heap'");
+  expectRefusal("\"shape\": [1000, 16]},\n", "\"shape\": [1000, 16], \"extents\": [{\"dim\": 0, \"output\": 1}]},\n",
+                "is in output 1, which holds none");
   expectRefusal("\"name\": \"nested/total\"", "\"name\": \"scaled\"", "two of its outputs are named 'scaled'");
 }
 

@@ -220,45 +220,62 @@ Result Builder::emitNode(Op op, const std::vector<Result> &operands, graph::Attr
   if (static_cast<int64_t>(graph_.nodes.size()) >= limits_.nodes) {
     return invalid("the graph has more than ", limits_.nodes, " nodes");
   }
-  return graph_.add(op, std::move(node.inputs), std::move(node.attributes), provenance_, type);
+  const ValueId output = graph_.add(op, std::move(node.inputs), std::move(node.attributes), provenance_, type);
+  bounds_.derive(graph_, graph_.nodes.back());
+  return output;
 }
 
 Result Builder::apply(ScalarOp op, const std::vector<Result> &operands) {
+  if (areBounded(operands)) return applyBounded(op, operands);
   return emit(Op::Elementwise, operands, graph::ElementwiseAttributes{op});
 }
 
 Result Builder::cast(Result data, DType dtype) {
   if (!data.ok() || this->dtype(*data) == dtype) return data;
-  return emit(Op::Cast, {data}, std::monostate(), graph::TensorType{dtype, shape(*data)});
+  return mark(emit(Op::Cast, {data}, std::monostate(), graph::TensorType{dtype, shape(*data)}), allExtents(*data));
 }
 
 Result Builder::conv(Result data, Result weight, const std::vector<Result> &bias, graph::ConvAttributes attributes) {
   std::vector<Result> operands = {data, weight};
   operands.insert(operands.end(), bias.begin(), bias.end());
-  return emit(Op::Conv, operands, std::move(attributes));
+  Result result = emit(Op::Conv, operands, std::move(attributes));
+  return areBounded(operands) ? windowBounded(result, operands) : result;
 }
 
 Result Builder::pool(Result data, graph::PoolAttributes attributes) {
-  return emit(Op::Pool, {data}, std::move(attributes));
+  Result result = emit(Op::Pool, {data}, std::move(attributes));
+  return areBounded({data}) ? windowBounded(result, {data}) : result;
 }
 
 Result Builder::matMul(Result a, Result b, bool transposeA, bool transposeB) {
+  if (a.ok() && b.ok() && areBounded({a, b})) return matMulBounded(*a, *b, transposeA, transposeB);
   return emit(Op::MatMul, {a, b}, graph::MatMulAttributes{transposeA, transposeB});
 }
 
 Result Builder::reduce(graph::ReduceKind kind, Result data, std::vector<int64_t> axes, bool keepDims) {
   if (!data.ok() || axes.empty()) return data;
+  if (isBounded(*data)) return reduceBounded(kind, *data, axes, keepDims);
   return emit(Op::Reduce, {data}, graph::ReduceAttributes{kind, std::move(axes), keepDims});
 }
 
-Result Builder::softmax(Op op, Result data, int64_t axis) { return emit(op, {data}, graph::AxisAttributes{axis}); }
+Result Builder::softmax(Op op, Result data, int64_t axis) {
+  if (areBounded({data})) return softmaxBounded(op, *data, axis);
+  return emit(op, {data}, graph::AxisAttributes{axis});
+}
 
 Result Builder::layerNorm(Result data, Result scale, Result shift, int64_t axis, double epsilon) {
-  return emit(Op::LayerNorm, {data, scale, shift}, graph::LayerNormAttributes{axis, epsilon});
+  Result result = emit(Op::LayerNorm, {data, scale, shift}, graph::LayerNormAttributes{axis, epsilon});
+  if (!result.ok() || !areBounded({data, scale, shift})) return result;
+  const Extents extents = allExtents(*data);
+  const bool isWithin = std::any_of(extents.begin() + axis, extents.end(), [](ValueId extent) { return extent >= 0; });
+  if (isWithin) return refuseBounded({data}, "a normalisation over a dim whose size depends on data");
+  HONE_RETURN_IF_ERROR(refuseBounded({scale, shift}, "a scale or shift whose size depends on data"));
+  return mark(result, extents);
 }
 
 Result Builder::reshape(Result data, Shape shape) {
   if (!data.ok() || this->shape(*data) == shape) return data;
+  if (isBounded(*data)) return reshapeBounded(*data, shape);
   return emit(Op::Reshape, {data}, std::monostate(), graph::TensorType{dtype(*data), std::move(shape)});
 }
 
@@ -267,12 +284,19 @@ Result Builder::transpose(Result data, std::vector<int64_t> permutation) {
   bool isIdentity = rank(*data) == static_cast<int64_t>(permutation.size());
   for (size_t i = 0; i < permutation.size(); ++i) isIdentity = isIdentity && permutation[i] == static_cast<int64_t>(i);
   if (isIdentity) return data;
-  return emit(Op::Transpose, {data}, graph::TransposeAttributes{std::move(permutation)});
+  Result result = emit(Op::Transpose, {data}, graph::TransposeAttributes{permutation});
+  if (!result.ok() || !isBounded(*data)) return result;
+  Extents moved;
+  for (int64_t from : permutation) moved.push_back(extents(*data)[static_cast<size_t>(from)]);
+  return mark(result, std::move(moved));
 }
 
 Result Builder::broadcast(Result data, Shape shape) {
   if (!data.ok() || this->shape(*data) == shape) return data;
-  return emit(Op::Broadcast, {data}, std::monostate(), graph::TensorType{dtype(*data), std::move(shape)});
+  Extents spread = allExtents(*data);
+  if (shape.size() > spread.size()) spread.insert(spread.begin(), shape.size() - spread.size(), -1);
+  return mark(emit(Op::Broadcast, {data}, std::monostate(), graph::TensorType{dtype(*data), std::move(shape)}),
+              std::move(spread));
 }
 
 Result Builder::concat(const std::vector<Result> &parts, int64_t axis) {
@@ -284,6 +308,7 @@ Result Builder::concat(const std::vector<Result> &parts, int64_t axis) {
     if (type(*part).elements() != 0) filled.push_back(part);
   }
   if (filled.size() == 1 && rank(*filled[0]) > axis) return filled[0];
+  if (areBounded(filled)) return concatBounded(filled, axis);
   if (filled.size() > kMostParts) {
     std::vector<Result> joined;
     for (size_t first = 0; first < filled.size(); first += kMostParts) {
@@ -301,6 +326,7 @@ Result Builder::slice(Result data, Shape starts, Shape steps, Shape extents) {
   bool isWhole =
       extents == shape(*data) && std::all_of(steps.begin(), steps.end(), [](int64_t step) { return step > 0; });
   if (isWhole && std::all_of(starts.begin(), starts.end(), [](int64_t start) { return start == 0; })) return data;
+  if (isBounded(*data)) return sliceBounded(*data, std::move(starts), std::move(steps), std::move(extents));
   return emit(Op::Slice, {data}, graph::SliceAttributes{std::move(starts), std::move(steps)},
               graph::TensorType{dtype(*data), std::move(extents)});
 }
@@ -308,7 +334,14 @@ Result Builder::slice(Result data, Shape starts, Shape steps, Shape extents) {
 Result Builder::pad(Result data, graph::PadAttributes attributes) {
   bool isNothing = std::all_of(attributes.pads.begin(), attributes.pads.end(), [](int64_t pad) { return pad == 0; });
   if (isNothing) return data;
-  return emit(Op::Pad, {data}, std::move(attributes));
+  const Shape pads = attributes.pads;
+  Result result = emit(Op::Pad, {data}, std::move(attributes));
+  if (!result.ok() || !isBounded(*data)) return result;
+  for (int64_t axis = 0; axis < rank(*data); ++axis) {
+    const bool isPadded = pads[static_cast<size_t>(axis)] != 0 || pads[static_cast<size_t>(axis + rank(*data))] != 0;
+    if (isPadded && isBounded(*data, axis)) return refuseBounded({data}, "pads of a dim whose size depends on data");
+  }
+  return mark(result, extents(*data));
 }
 
 Result Builder::gather(Result data, Result indices, int64_t axis) {
@@ -323,10 +356,20 @@ Result Builder::gather(Result data, Result indices, int64_t axis) {
       }
     }
   }
+  if (areBounded({data, indices})) return gatherBounded(*data, indices, axis);
   return emit(Op::Gather, {data, indices}, graph::AxisAttributes{axis});
 }
 
 Result Builder::compute(tensor::Kernel kernel, const std::vector<Result> &operands) {
+  HONE_RETURN_IF_ERROR(refuseBounded(operands, "an operand has sizes that depend on data"));
+  return computeAs(std::move(kernel), operands);
+}
+
+Result Builder::computeBounded(tensor::Kernel kernel, const std::vector<Result> &operands, Extents extents) {
+  return mark(computeAs(std::move(kernel), operands), std::move(extents));
+}
+
+Result Builder::computeAs(tensor::Kernel kernel, const std::vector<Result> &operands) {
   std::vector<Result> filled;
   for (const Result &operand : operands) {
     if (!operand.ok()) return operand;

@@ -3,6 +3,9 @@
 // limits. A result without elements is a constant, and what operands without elements add to a result is known, too: no
 // node of the graph reads or gives a tensor without elements.
 //
+// Dims may be bounds of sizes that depend on data (bounded_dims.h): each op sees to what lies beyond the true extents
+// and hands them on, or refuses; kernels refuse, unless they are made by computeBounded().
+//
 // Operands may be errors: then the result is that error. That lets a decomposition be written as one expression:
 //   return build.apply(ScalarOp::Div, {one, build.apply(ScalarOp::Add, {build.apply(ScalarOp::Exp, {x}), one})});
 // The graph knows nothing of narrow types (narrow_type.h): the builder remembers which values have one. What moves
@@ -22,6 +25,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "compiler/frontend/build/bounded_dims.h"
 #include "compiler/frontend/build/limits.h"
 #include "compiler/frontend/build/narrow_type.h"
 #include "compiler/frontend/build/refusal.h"
@@ -83,6 +87,27 @@ class Builder {
   /// What no core op says: \p kernel with \p operands in the places of its input buffers, in order.
   Result compute(tensor::Kernel kernel, const std::vector<Result> &operands);
 
+  /// compute() by who has seen to the operands' padding: the result has \p extents.
+  Result computeBounded(tensor::Kernel kernel, const std::vector<Result> &operands, Extents extents);
+
+  /// Empty where all sizes are the shape's.
+  const Extents &extents(ValueId value) const { return bounds_.extents(value); }
+  /// One for each dim.
+  Extents allExtents(ValueId value) const;
+  bool isBounded(ValueId value) const { return !extents(value).empty(); }
+  bool isBounded(ValueId value, int64_t axis) const;
+  /// What is known of the numbers that \p value holds at run time; null when nothing is.
+  const KnownNumbers *numbers(ValueId value) const { return bounds_.numbers(value); }
+  /// The scalar \p value lies between \p low and \p high.
+  void setRange(ValueId value, int64_t low, int64_t high);
+  /// \p value with these extents; those that are known already cut it.
+  Result bounded(Result value, Extents extents);
+  /// \p data with its padding, as elements of \p shape like all others.
+  Result asBounds(ValueId data, const Shape &shape);
+  Result asBounds(Result data, const Shape &shape) { return data.ok() ? asBounds(*data, shape) : data; }
+  /// \p value with \p fill, a scalar, beyond its extents along \p axes.
+  Result withoutPadding(ValueId value, const std::vector<int64_t> &axes, const Result &fill);
+
   /// Whether a value of \p type is within the limits; the error says which one it breaks.
   absl::Status checkSize(const graph::TensorType &type) const;
 
@@ -98,11 +123,29 @@ class Builder {
   /// The narrow type that \p op with \p operands passes on.
   absl::StatusOr<std::optional<NarrowType>> narrowResult(graph::Op op, const graph::Attributes &attributes,
                                                          const std::vector<Result> &operands) const;
+  Result computeAs(tensor::Kernel kernel, const std::vector<Result> &operands);
+  Result mark(Result value, Extents extents);
+  bool areBounded(const std::vector<Result> &operands) const;
+  /// UNIMPLEMENTED, beginning with \p what, when an operand is bounded.
+  absl::Status refuseBounded(const std::vector<Result> &operands, std::string_view what) const;
+  Result prefix(ValueId value, int64_t axis, int64_t count);
+  /// The extent that numpy's rule gives to the dim that has \p behind dims after it; operands are cut to one bound.
+  absl::StatusOr<ValueId> alignDim(std::vector<ValueId> &operands, size_t behind);
+  Result applyBounded(ScalarOp op, const std::vector<Result> &operands);
+  Result windowBounded(const Result &result, const std::vector<Result> &operands);
+  Result matMulBounded(ValueId a, ValueId b, bool transposeA, bool transposeB);
+  Result reduceBounded(graph::ReduceKind kind, ValueId data, const std::vector<int64_t> &axes, bool keepDims);
+  Result softmaxBounded(graph::Op op, ValueId data, int64_t axis);
+  Result reshapeBounded(ValueId data, const Shape &shape);
+  Result concatBounded(const std::vector<Result> &parts, int64_t axis);
+  Result sliceBounded(ValueId data, Shape starts, Shape steps, Shape kept);
+  Result gatherBounded(ValueId data, Result indices, int64_t axis);
   /// The graph's constant for a node whose inputs are all constant; or no value where that is too large to do here.
   absl::StatusOr<std::optional<ValueId>> fold(const graph::Node &node, const graph::TensorType &type);
 
   graph::Graph &graph_;
   const ImportLimits &limits_;
+  BoundedDims bounds_;
   std::string provenance_;
   int64_t constantBytes_ = 0;
   double foldedSteps_ = 0;

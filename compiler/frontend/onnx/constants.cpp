@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/tensor_proto.h"
 #include "compiler/tensor/host_tensor.h"
@@ -56,6 +58,24 @@ Result floatRange(NodeContext &node, const std::vector<graph::Constant> &ends) {
   return list(node, node.dtype(0), values);
 }
 
+/// A range of integers some of whose ends are known at run time only.
+Result rangeAtRunTime(NodeContext &node, int64_t step) {
+  Builder &build = node.build;
+  const DType dtype = node.dtype(0);
+  const auto end = [&](int position) { return build.cast(build.reshape(node.input(position), {}), DType::I64); };
+  const Result start = end(0), away = step > 0 ? build.apply(ScalarOp::Sub, {end(1), start})
+                                               : build.apply(ScalarOp::Sub, {start, end(1)});
+  const int64_t stride = step > 0 ? step : -step;
+  Result extent = build.apply(ScalarOp::Max, {away, build.integer(DType::I64, 0)});
+  extent = build.apply(ScalarOp::Add, {extent, build.integer(DType::I64, stride - 1)});
+  HONE_ASSIGN_OR_RETURN(ValueId size, build.apply(ScalarOp::Div, {extent, build.integer(DType::I64, stride)}));
+  const std::optional<int64_t> most = highest(build, size);
+  if (!most) return unsupported("nothing bounds the length of a range whose ends depend on the inputs' contents");
+  if (*most > kLongestRange) return unsupported("a range of up to ", *most, " elements; at most ", kLongestRange);
+  const Result place = build.apply(ScalarOp::Mul, {count(build, *most), build.integer(DType::I64, step)});
+  return build.bounded(build.cast(build.apply(ScalarOp::Add, {place, start}), dtype), {size});
+}
+
 }  // namespace
 
 Result importConstant(NodeContext &node) {
@@ -89,18 +109,31 @@ Result importConstant(NodeContext &node) {
 
 Result importConstantOfShape(NodeContext &node) {
   Builder &build = node.build;
+  Result element = build.number(DType::F32, 0);
+  if (node.hasAttribute("value")) {
+    HONE_ASSIGN_OR_RETURN(const ValueId value, node.tensorValue("value"));
+    const int64_t elements = build.type(value).elements();
+    if (elements != 1) return invalid("attribute 'value' has ", elements, " elements");
+    element = build.reshape(value, {});
+  }
+  if (build.numbers(node.input(0)) != nullptr && element.ok()) {
+    HONE_ASSIGN_OR_RETURN(std::vector<ValueId> sizes, elementsOf(build, node.input(0)));
+    return expandTo(build, *element, sizes);
+  }
   HONE_ASSIGN_OR_RETURN(Shape shape, node.constantIntegers(0, "shape"));
   HONE_RETURN_IF_ERROR(checkedElements(shape, node.limits()).status());
-  if (!node.hasAttribute("value")) return build.broadcast(build.number(DType::F32, 0), shape);
-  HONE_ASSIGN_OR_RETURN(const ValueId value, node.tensorValue("value"));
-  const int64_t elements = build.type(value).elements();
-  if (elements != 1) return invalid("attribute 'value' has ", elements, " elements");
-  return build.broadcast(build.reshape(value, {}), shape);
+  return build.broadcast(element, shape);
 }
 
 Result importRange(NodeContext &node) {
   std::vector<graph::Constant> ends;
   constexpr const char *kNames[] = {"start", "limit", "delta"};
+  const auto isRunTime = [&](int i) { return node.build.numbers(node.input(i)) != nullptr; };
+  if (isInteger(node.dtype(0)) && (isRunTime(0) || isRunTime(1))) {
+    HONE_ASSIGN_OR_RETURN(int64_t step, node.constantInteger(2, "delta"));
+    if (step == 0 || step == std::numeric_limits<int64_t>::min()) return invalid("the step is ", step);
+    return rangeAtRunTime(node, step);
+  }
   for (int i = 0; i < 3; ++i) {
     HONE_ASSIGN_OR_RETURN(const graph::ConstantData *constant, node.constantInput(i, kNames[i]));
     if (constant->type.elements() != 1) return invalid("operand ", i, " (", kNames[i], ") is not a scalar");
@@ -119,11 +152,23 @@ Result importShape(NodeContext &node) {
   auto position = [&](int64_t index) { return std::clamp<int64_t>(index < 0 ? index + rank : index, 0, rank); };
   start = position(start);
   end = std::max(position(end), start);
-  return node.build.integers(Shape(shape.begin() + start, shape.begin() + end));
+  if (!node.build.isBounded(node.input(0)))
+    return node.build.integers(Shape(shape.begin() + start, shape.begin() + end));
+  std::vector<ValueId> sizes;
+  for (int64_t axis = start; axis < end; ++axis) {
+    HONE_ASSIGN_OR_RETURN(sizes.emplace_back(), sizeOf(node.build, node.input(0), axis));
+  }
+  return listOf(node.build, sizes);
 }
 
 Result importSize(NodeContext &node) {
-  return node.build.integer(DType::I64, node.build.type(node.input(0)).elements());
+  Builder &build = node.build;
+  if (!build.isBounded(node.input(0))) return build.integer(DType::I64, build.type(node.input(0)).elements());
+  Result size = build.integer(DType::I64, 1);
+  for (int64_t axis = 0; axis < node.rank(0); ++axis) {
+    size = build.apply(ScalarOp::Mul, {size, sizeOf(build, node.input(0), axis)});
+  }
+  return size;
 }
 
 }  // namespace hone::frontend

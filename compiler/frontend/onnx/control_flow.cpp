@@ -23,6 +23,9 @@ absl::Status differ(const Builder &build, const Operand &whenTrue, const Operand
 absl::StatusOr<ValueId> chooseTensor(Builder &build, Result condition, ValueId whenTrue, ValueId whenFalse,
                                      const std::string &what) {
   if (whenTrue == whenFalse) return whenTrue;
+  if (build.extents(whenTrue) != build.extents(whenFalse)) {
+    return unsupported(what, " has sizes that depend on data, and differ in the two cases");
+  }
   if (build.type(whenTrue) == build.type(whenFalse)) {
     return build.apply(ScalarOp::Select, {condition, whenTrue, whenFalse});
   }

@@ -1,5 +1,6 @@
 #include "compiler/frontend/onnx/import.h"
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <utility>
@@ -7,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/builder.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/bound_inputs.h"
 #include "compiler/frontend/onnx/model.h"
 #include "compiler/frontend/onnx/node.h"
@@ -103,7 +105,7 @@ class Importer {
     HONE_ASSIGN_OR_RETURN(auto types, bindInputs(open, options.inputShapes, std::move(bound.extents), limits_));
     for (const onnx::ValueInfoProto *input : open) {
       ValueId value = graph_.addValue(input->name(), types.at(input->name()));
-      graph_.inputs.push_back({input->name(), value});
+      graph_.inputs.push_back({input->name(), value, {}, false});
       HONE_RETURN_IF_ERROR(defineInput(*input, value));
     }
     return absl::OkStatus();
@@ -113,6 +115,7 @@ class Importer {
 
   absl::StatusOr<graph::Graph> finish(const onnx::GraphProto &proto) {
     graph_.name = proto.name();
+    std::vector<ValueId> values;
     for (const onnx::ValueInfoProto &output : proto.output()) {
       const Operand &value = model_.values.at(output.name());
       if (isAbsent(value)) return invalid("output '", output.name(), "' stands for a value that is absent");
@@ -121,12 +124,45 @@ class Importer {
                            " tensors, but a compiled network gives tensors; end the model with SequenceAt for each of "
                            "them or with ConcatFromSequence");
       }
-      graph_.outputs.push_back({output.name(), tensorOf(value)});
+      const ValueId tensor = tensorOf(value);
+      HONE_ASSIGN_OR_RETURN(ValueId packed, dense(builder_, tensor));
+      graph_.outputs.push_back({output.name(), packed, {}, false});
+      values.push_back(tensor);
     }
+    for (size_t i = 0; i < values.size(); ++i) addExtents(values[i], i);
     return std::move(graph_);
   }
 
  private:
+  /// Appends outputs that hold the true extents of \p value, and names them at the output \p port.
+  void addExtents(ValueId value, size_t port) {
+    std::vector<int> positions;
+    for (ValueId extent : builder_.extents(value)) {
+      int position = extent < 0 ? -1 : static_cast<int>(graph_.outputs.size());
+      for (size_t i = 0; extent >= 0 && i < graph_.outputs.size(); ++i) {
+        if (graph_.outputs[i].isExtent && graph_.outputs[i].value == extent) position = static_cast<int>(i);
+      }
+      if (position == static_cast<int>(graph_.outputs.size())) {
+        graph::Port &added = graph_.outputs.emplace_back();
+        added.name = nameOfExtent();
+        added.value = extent;
+        added.isExtent = true;
+      }
+      positions.push_back(position);
+    }
+    graph_.outputs[port].extents = std::move(positions);
+  }
+
+  std::string nameOfExtent() const {
+    const auto isTaken = [&](const std::string &name) {
+      return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                         [&](const graph::Port &port) { return port.name == name; });
+    };
+    size_t number = graph_.outputs.size();
+    while (isTaken(absl::StrCat("extent ", number))) ++number;
+    return absl::StrCat("extent ", number);
+  }
+
   absl::Status defineInput(const onnx::ValueInfoProto &input, ValueId value) {
     HONE_ASSIGN_OR_RETURN(ElementType type, readElementType(input.type().tensor_type().elem_type()));
     builder_.setElementType(value, type);
@@ -264,6 +300,7 @@ class Importer {
     const int64_t version = scope.opsets.at(domain);
     const Operator &row = *findOperator(domain, proto.op_type(), version);
     HONE_RETURN_IF_ERROR(checkOperands(operands, row));
+    HONE_RETURN_IF_ERROR(checkSizes(operands, domain, proto.op_type()));
     std::set<int> usedOutputs;
     for (int i = 0; i < proto.output_size(); ++i) {
       if (scope.isUsed(proto.output(i))) usedOutputs.insert(i);
@@ -326,6 +363,16 @@ class Importer {
       if (const Sequence *sequence = sequenceOf(operands[static_cast<size_t>(i)])) {
         return invalid("operand ", i, " is a sequence of ", sequence->size(), " tensors, not a tensor");
       }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status checkSizes(const Operands &operands, const std::string &domain, const std::string &name) const {
+    for (size_t i = 0; i < operands.size(); ++i) {
+      const ValueId value = tensorOf(operands[i]);
+      if (value < 0 || !builder_.isBounded(value) || (domain.empty() && takesBoundedSizes(name))) continue;
+      return unsupported("operand ", i, " has sizes that depend on data, which this operator does not take; make them ",
+                         "fixed in front of it, for example by TopK with a constant k");
     }
     return absl::OkStatus();
   }

@@ -1,8 +1,10 @@
 // Operators that read or write elements at places that another operand holds.
 #include <algorithm>
+#include <numeric>
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/kernel_parts.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/graph/print.h"
 
@@ -97,6 +99,41 @@ absl::Status checkIndexTuples(const NodeContext &node, int64_t first) {
   return absl::OkStatus();
 }
 
+/// Operand 1, whose elements (or those of its last dim, one per axis) are places along \p axes of the data: negative
+/// ones count from the true end, and with \p marked those in its padding are behind the data, where writes are dropped.
+Result truePlaces(NodeContext &node, const std::vector<int64_t> &axes, bool isTuple, bool marked) {
+  Builder &build = node.build;
+  const ValueId data = node.input(0), indices = node.input(1);
+  const DType dtype = node.dtype(1);
+  Result places = indices;
+  const auto perAxis = [&](const auto &sizeAlong) -> Result {
+    std::vector<ValueId> sizes;
+    for (int64_t axis : axes) {
+      HONE_ASSIGN_OR_RETURN(sizes.emplace_back(), sizeAlong(axis));
+    }
+    return build.cast(isTuple ? listOf(build, sizes) : Result(sizes[0]), dtype);
+  };
+  if (std::any_of(axes.begin(), axes.end(), [&](int64_t axis) { return build.isBounded(data, axis); })) {
+    const Result sizes = perAxis([&](int64_t axis) { return sizeOf(build, data, axis); });
+    const Result isFromEnd = build.apply(ScalarOp::Less, {places, build.integer(dtype, 0)});
+    places = build.apply(ScalarOp::Select, {isFromEnd, build.apply(ScalarOp::Add, {places, sizes}), places});
+  }
+  if (!marked || !build.isBounded(indices)) return places;
+  std::vector<int64_t> all(static_cast<size_t>(node.rank(1)));
+  std::iota(all.begin(), all.end(), 0);
+  HONE_ASSIGN_OR_RETURN(std::optional<ValueId> isThere, trueElements(build, indices, all));
+  const Result behind =
+      perAxis([&](int64_t axis) { return build.integer(DType::I64, node.shape(0)[static_cast<size_t>(axis)]); });
+  return build.apply(ScalarOp::Select, {*isThere, build.asBounds(places, node.shape(1)), behind});
+}
+
+/// The axes from \p first to \p last - 1.
+std::vector<int64_t> axesBetween(size_t first, size_t last) {
+  std::vector<int64_t> axes(last - first);
+  std::iota(axes.begin(), axes.end(), static_cast<int64_t>(first));
+  return axes;
+}
+
 }  // namespace
 
 Result importGatherElements(NodeContext &node) {
@@ -116,7 +153,8 @@ Result importGatherElements(NodeContext &node) {
   const StageDims all = dimsOver(result);
   b.begin("gather", all.dims);
   b.put(b.get(data, withIndex(all.at, along, placeFrom(indices, all.at, shape[along]))), output, all.at);
-  return node.build.compute(b.finish(), {node.input(0), node.input(1)});
+  return node.build.computeBounded(b.finish(), {node.input(0), truePlaces(node, {axis}, false, false)},
+                                   node.build.allExtents(node.input(1)));
 }
 
 Result importGatherND(NodeContext &node) {
@@ -147,7 +185,11 @@ Result importGatherND(NodeContext &node) {
   source.insert(source.end(), all.at.begin() + static_cast<std::ptrdiff_t>(tuples), all.at.end());
   b.begin("gather", all.dims);
   b.put(b.get(from, source), output, all.at);
-  return node.build.compute(b.finish(), {node.input(0), node.input(1)});
+  const Extents outer = node.build.allExtents(node.input(1)), inner = node.build.allExtents(node.input(0));
+  Extents extents(outer.begin(), outer.end() - 1);
+  extents.insert(extents.end(), inner.begin() + static_cast<std::ptrdiff_t>(rest), inner.end());
+  const Result truly = truePlaces(node, axesBetween(first, rest), true, false);
+  return node.build.computeBounded(b.finish(), {node.input(0), truly}, std::move(extents));
 }
 
 // Only updates that differ in their place along the axis can meet: that dim is serial, so that later ones come last.
@@ -170,7 +212,8 @@ Result importScatterElements(NodeContext &node) {
   const Indices place = withIndex(each.at, along, targetFrom(buffers.indices, each.at, data[along]));
   b.begin("update", each.dims);
   putUpdate(b, update, buffers, each.at, place);
-  return node.build.compute(b.finish(), {node.input(0), node.input(1), node.input(2)});
+  return node.build.computeBounded(b.finish(), {node.input(0), truePlaces(node, {axis}, false, true), node.input(2)},
+                                   node.build.allExtents(node.input(0)));
 }
 
 Result importScatterND(NodeContext &node) {
@@ -204,8 +247,11 @@ Result importScatterND(NodeContext &node) {
   place.insert(place.end(), each.at.begin() + static_cast<std::ptrdiff_t>(tuples), each.at.end());
   b.begin("update", each.dims);
   putUpdate(b, update, buffers, each.at, place);
-  return node.build.compute(b.finish(), {node.input(0), node.build.reshape(node.input(1), indices),
-                                         node.build.reshape(node.input(2), updates)});
+  const Result truly = truePlaces(node, axesBetween(0, places), true, true);
+  return node.build.computeBounded(
+      b.finish(),
+      {node.input(0), node.build.asBounds(truly, indices), node.build.asBounds(Result(node.input(2)), updates)},
+      node.build.allExtents(node.input(0)));
 }
 
 // Each sequence's first elements are mirrored, the others stay.

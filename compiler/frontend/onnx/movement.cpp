@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/print.h"
@@ -105,6 +106,32 @@ Result cropNegative(Builder &build, ValueId data, Shape &pads) {
   return build.slice(data, starts, Shape(rank, 1), extents);
 }
 
+/// Slice where its ends, or the extents that they are in, are known at run time only.
+Result sliceAtRunTime(NodeContext &node) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(std::vector<ValueId> first, elementsOf(build, node.input(1)));
+  HONE_ASSIGN_OR_RETURN(std::vector<ValueId> last, elementsOf(build, node.input(2)));
+  HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> axes, sliceList(node, "axes", 3));
+  HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> steps, sliceList(node, "steps", 4));
+  if (!axes) {
+    axes.emplace(first.size());
+    std::iota(axes->begin(), axes->end(), 0);
+  }
+  if (!steps) steps.emplace(first.size(), 1);
+  if (last.size() != first.size() || axes->size() != first.size() || steps->size() != first.size()) {
+    return invalid("starts, ends, axes and steps differ in length");
+  }
+  HONE_RETURN_IF_ERROR(normalizeAxes(*axes, node.rank(0)).status());
+  ValueId data = node.input(0);
+  for (size_t i = 0; i < first.size(); ++i) {
+    HONE_ASSIGN_OR_RETURN(int64_t axis, normalizeAxis((*axes)[i], node.rank(0)));
+    if ((*steps)[i] == 0) return invalid("the step of axis ", axis, " is 0");
+    const int64_t step = std::clamp((*steps)[i], -kFarAway, kFarAway);
+    HONE_ASSIGN_OR_RETURN(data, sliceTo(build, data, axis, first[i], last[i], step));
+  }
+  return data;
+}
+
 }  // namespace
 
 Result sliceAxis(Builder &build, ValueId data, int64_t axis, int64_t start, int64_t extent) {
@@ -141,6 +168,10 @@ Result importTranspose(NodeContext &node) {
 }
 
 Result importSlice(NodeContext &node) {
+  const auto isRunTime = [&](int position) { return node.build.constant(node.input(position)) == nullptr; };
+  if (node.version() >= 10 && (node.build.isBounded(node.input(0)) || isRunTime(1) || isRunTime(2))) {
+    return sliceAtRunTime(node);
+  }
   HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> first, sliceList(node, "starts", 1));
   HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> last, sliceList(node, "ends", 2));
   HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> axes, sliceList(node, "axes", 3));

@@ -146,7 +146,8 @@ std::string NodeContext::whatDecides(ValueId value) const {
 }
 
 absl::StatusOr<const graph::ConstantData *> NodeContext::constantInput(int position, std::string_view what) const {
-  if (const graph::ConstantData *constant = build.constant(input(position))) return constant;
+  const graph::ConstantData *constant = build.constant(input(position));
+  if (constant != nullptr && !build.isBounded(input(position))) return constant;
   return unsupported("operand ", position, " (", view(what), ", value '", proto_.input(position),
                      "') depends on the contents of the network's inputs, but has to be known at compile time: it may "
                      "follow only from constants, from shapes, which --input-shapes binds, and from inputs that --bind "

@@ -131,7 +131,8 @@ constexpr Operator kOperators[] = {
     {"Mul", 1, 18, 2, 2, binary<Op::Mul>},
     {"Neg", 1, 18, 1, 1, unary<Op::Neg>},
     {"NegativeLogLikelihoodLoss", 12, 28, 2, 3, importNegativeLogLikelihoodLoss},
-    {"NonZero", 9, 18, 1, 1, importNonZero},
+    {"NonMaxSuppression", 10, 28, 2, 5, importNonMaxSuppression},
+    {"NonZero", 9, 28, 1, 1, importNonZero},
     {"Not", 1, 18, 1, 1, unary<Op::Not>},
     {"OneHot", 9, 28, 3, 3, importOneHot},
     {"Optional", 15, 28, 0, 1, importOptional},
@@ -229,6 +230,7 @@ constexpr Operator kOperators[] = {
     {"TopK", 10, 28, 2, 2, importTopK},
     {"Transpose", 1, 28, 1, 1, importTranspose},
     {"Trilu", 14, 18, 1, 2, importTrilu},
+    {"Unique", 11, 28, 1, 1, importUnique},
     {"Unsqueeze", 1, 12, 1, 1, importUnsqueeze},
     {"Unsqueeze", 13, 28, 2, 2, importUnsqueeze},
     {"Upsample", 1, 8, 1, 1, importUpsample},
@@ -244,24 +246,18 @@ constexpr Operator kPreviewOperators[] = {
 
 constexpr std::string_view kRandom =
     "it gives other results each time; feed the random numbers as an input of the network";
-constexpr std::string_view kIterates =
-    "it repeats a graph as often as the data says; export the model with the iterations written out";
-constexpr std::string_view kLists = "it works on lists of tensors, and a compiled network has single tensors";
-constexpr std::string_view kOptional = "it works on values that may be absent, and a compiled network has all of them";
 
 constexpr Exclusion kExclusions[] = {
     {"Bernoulli", kRandom},
     {"ImageDecoder",
      "it reads files of pictures; decode them in the program that runs the network, and feed the pixels"},
     {"Multinomial", kRandom},
-    {"NonMaxSuppression", kSizeDependsOnData},
     {"RandomNormal", kRandom},
     {"RandomNormalLike", kRandom},
     {"RandomUniform", kRandom},
     {"RandomUniformLike", kRandom},
     {"StringNormalizer", kText},
     {"TfIdfVectorizer", kText},
-    {"Unique", kSizeDependsOnData},
 };
 
 }  // namespace

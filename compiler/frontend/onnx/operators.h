@@ -66,14 +66,11 @@ std::span<const Operator> operators();
 /// The versions of \p name in ONNX's own domain, ascending: the opsets in which its definition was made or changed.
 /// Empty for a name that is none of its operators.
 std::span<const int64_t> operatorVersions(std::string_view name);
-/// What cannot be when shapes are fixed, and the remedy.
-inline constexpr std::string_view kSizeDependsOnData =
-    "how many elements it gives depends on the data, but a compiled network has fixed shapes; end the model in front "
-    "of "
-    "it and do this step in the program that runs the network";
 /// What cannot be, for there are only tensors of numbers.
 inline constexpr std::string_view kText =
     "it works on text; do this step in the program that runs the network, and feed its result";
+/// Whether ONNX's operator \p name takes operands whose sizes depend on data.
+bool takesBoundedSizes(std::string_view name);
 /// Why the operator \p name of \p domain cannot be one of them, and what to do; empty when nothing but work is missing.
 std::string_view exclusionOf(std::string_view domain, std::string_view name);
 
@@ -291,6 +288,12 @@ Result importStft(NodeContext &node);
 // selection.cpp: by constants; the size of the result has to be known
 Result importCompress(NodeContext &node);
 Result importNonZero(NodeContext &node);
+
+// non_max_suppression.cpp
+Result importNonMaxSuppression(NodeContext &node);
+
+// unique.cpp
+Result importUnique(NodeContext &node);
 
 // constants.cpp
 Result importConstant(NodeContext &node);

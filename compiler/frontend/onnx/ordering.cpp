@@ -54,7 +54,9 @@ Result accumulated(Builder &build, ValueId data, int64_t axis, const Accumulatio
   if (!how.exclusive) add();
   keep();
   if (how.exclusive) add();
-  return build.compute(b.finish(), {data});
+  // Behind the true elements is what changes no total: it comes first when the axis is taken backwards.
+  HONE_ASSIGN_OR_RETURN(ValueId filled, build.withoutPadding(data, {axis}, build.number(dtype, isSum ? 0 : 1)));
+  return build.computeBounded(b.finish(), {filled}, build.allExtents(data));
 }
 
 Result importExtremePosition(NodeContext &node, bool isMaximum) {
@@ -68,6 +70,8 @@ Result importExtremePosition(NodeContext &node, bool isMaximum) {
 }
 
 }  // namespace
+
+Result cumulativeSum(Builder &build, ValueId data, int64_t axis) { return accumulated(build, data, axis, {}); }
 
 Scalar precedes(const Scalar &a, const Scalar &b, bool descending) {
   const Scalar better = descending ? tensor::less(b, a) : tensor::less(a, b);
@@ -111,7 +115,12 @@ Result extremePosition(Builder &build, ValueId data, int64_t axis, bool isMaximu
   const Indices target = withIndex(all.at, along, tensor::constant(0));
   b.put(b.get(x, all.at), best, target);
   b.put(tensor::cast(counted, tensor::indexValue(all.at[along])), place, target);
-  return build.compute(b.finish(), {data});
+  const Scalar last = tensor::identity(order, dtype);
+  const Result fill = isFloat(dtype) ? build.number(dtype, last->number) : build.integer(dtype, last->integer);
+  HONE_ASSIGN_OR_RETURN(ValueId filled, build.withoutPadding(data, {axis}, fill));
+  Extents extents = build.allExtents(data);
+  extents[along] = -1;
+  return build.computeBounded(b.finish(), {filled}, std::move(extents));
 }
 
 Result importArgMax(NodeContext &node) { return importExtremePosition(node, true); }

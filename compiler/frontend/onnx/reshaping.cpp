@@ -3,8 +3,10 @@
 #include <numeric>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/tensor_proto.h"
+#include "compiler/graph/constants.h"
 #include "compiler/graph/infer.h"
 #include "compiler/graph/print.h"
 
@@ -37,13 +39,37 @@ absl::StatusOr<Shape> resolveShape(const Shape &from, const Shape &wanted, bool 
   return shape;
 }
 
+/// Reshape where the shape, or the data's own, is known at run time only.
+Result reshapeAtRunTime(NodeContext &node, bool zeroIsZero) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(std::vector<ValueId> sizes, elementsOf(build, node.input(1)));
+  bool isOpen = false;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const graph::ConstantData *known = build.constant(sizes[i]);
+    if (known == nullptr) continue;
+    const int64_t size = graph::elementAsInteger(*known, 0);
+    if (size == 0 && !zeroIsZero) {
+      if (i >= node.shape(0).size()) return invalid("the shape copies dim ", i, " of ", node.rank(0));
+      HONE_ASSIGN_OR_RETURN(sizes[i], sizeOf(build, node.input(0), static_cast<int64_t>(i)));
+    }
+    if (size >= 0) continue;
+    if (isOpen || size != -1) return invalid("the shape leaves more than one dim open");
+    isOpen = true;
+    sizes[i] = kOpenSize;
+  }
+  return reshapeTo(build, node.input(0), std::move(sizes));
+}
+
 }  // namespace
 
 absl::StatusOr<Operands> importIdentity(NodeContext &node) { return Operands{node.operands()[0]}; }
 
 Result importReshape(NodeContext &node) {
-  HONE_ASSIGN_OR_RETURN(Shape wanted, node.version() < 5 ? node.integers("shape") : node.constantIntegers(1, "shape"));
   HONE_ASSIGN_OR_RETURN(int64_t allowZero, node.integer("allowzero", 0));
+  if (node.version() >= 5 && (node.build.isBounded(node.input(0)) || node.build.numbers(node.input(1)) != nullptr)) {
+    return reshapeAtRunTime(node, allowZero != 0);
+  }
+  HONE_ASSIGN_OR_RETURN(Shape wanted, node.version() < 5 ? node.integers("shape") : node.constantIntegers(1, "shape"));
   HONE_ASSIGN_OR_RETURN(Shape shape, resolveShape(node.shape(0), wanted, allowZero != 0, node.limits()));
   return node.build.reshape(node.input(0), shape);
 }
@@ -85,6 +111,10 @@ Result importUnsqueeze(NodeContext &node) {
 }
 
 Result importExpand(NodeContext &node) {
+  if (node.build.isBounded(node.input(0)) || node.build.numbers(node.input(1)) != nullptr) {
+    HONE_ASSIGN_OR_RETURN(std::vector<ValueId> sizes, elementsOf(node.build, node.input(1)));
+    return expandTo(node.build, node.input(0), sizes);
+  }
   HONE_ASSIGN_OR_RETURN(Shape wanted, node.constantIntegers(1, "shape"));
   HONE_RETURN_IF_ERROR(checkedElements(wanted, node.limits()).status());
   std::optional<Shape> shape = graph::broadcastShapes(node.shape(0), wanted);

@@ -1,59 +1,48 @@
-// Operators that select elements: how many depends on data, which therefore has to be constant.
+// Operators that select elements. How many, depends on data: results have room for all, and extents that say how many
+// there are.
+#include <numeric>
+
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/operators.h"
-#include "compiler/graph/constants.h"
 #include "compiler/graph/print.h"
 
 namespace hone::frontend {
-namespace {
-
-/// The operand, or the reason why it cannot be one that is computed at run time.
-absl::StatusOr<const graph::ConstantData *> selector(const NodeContext &node, int position, std::string_view what) {
-  absl::StatusOr<const graph::ConstantData *> constant = node.constantInput(position, what);
-  if (constant.ok()) return constant;
-  return unsupported(constant.status().message(), "; ", std::string(kSizeDependsOnData));
-}
-
-}  // namespace
-
 Result importCompress(NodeContext &node) {
   Builder &build = node.build;
-  HONE_ASSIGN_OR_RETURN(const graph::ConstantData *condition, selector(node, 1, "condition"));
-  if (condition->type.dtype != DType::Bool || condition->type.shape.size() != 1) {
-    return invalid("operand 1 (condition) is ", graph::typeText(condition->type), ", not a list of bools");
+  if (node.dtype(1) != DType::Bool || node.rank(1) != 1) {
+    return invalid("operand 1 (condition) is ", graph::typeText(build.type(node.input(1))), ", not a list of bools");
   }
-  std::vector<int64_t> chosen;
-  for (int64_t i = 0; i < condition->type.elements(); ++i) {
-    if (graph::elementAsInteger(*condition, i) != 0) chosen.push_back(i);
-  }
-  if (!node.hasAttribute("axis")) {
-    Result flat = build.reshape(node.input(0), {build.type(node.input(0)).elements()});
-    return build.gather(flat, build.integers(chosen), 0);
-  }
+  HONE_ASSIGN_OR_RETURN(ValueId places, chosenPlaces(build, node.input(1)));
+  if (!node.hasAttribute("axis")) return build.gather(flattened(build, node.input(0)), places, 0);
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis"));
   HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
-  return build.gather(node.input(0), build.integers(chosen), axis);
+  return build.gather(node.input(0), places, axis);
 }
 
 // One row per dim, one column per element that is not 0.
 Result importNonZero(NodeContext &node) {
-  HONE_ASSIGN_OR_RETURN(const graph::ConstantData *data, selector(node, 0, "data"));
-  const Shape &shape = data->type.shape;
+  Builder &build = node.build;
+  const ValueId data = node.input(0);
   // numpy sees a scalar as a list of one.
-  const Shape extents = shape.empty() ? Shape{1} : shape;
-  std::vector<int64_t> found;
-  for (int64_t i = 0; i < data->type.elements(); ++i) {
-    if (graph::elementAsDouble(*data, i) != 0) found.push_back(i);
+  const Shape shape = node.rank(0) == 0 ? Shape{1} : node.shape(0);
+  const int64_t all = build.type(data).elements();
+  std::vector<int64_t> axes(static_cast<size_t>(node.rank(0)));
+  std::iota(axes.begin(), axes.end(), 0);
+  Result isChosen = build.cast(data, DType::Bool);
+  if (isChosen.ok()) isChosen = build.withoutPadding(*isChosen, axes, build.number(DType::Bool, 0));
+  HONE_ASSIGN_OR_RETURN(ValueId flat, build.asBounds(isChosen, {all}));
+  HONE_ASSIGN_OR_RETURN(ValueId places, chosenPlaces(build, flat));
+  std::vector<Result> rows;
+  int64_t behind = all;
+  for (int64_t extent : shape) {
+    if (extent != 0) behind /= extent;
+    Result index = build.apply(ScalarOp::Div, {places, build.integer(DType::I64, behind)});
+    index = build.apply(ScalarOp::FloorMod, {index, build.integer(DType::I64, extent)});
+    if (!index.ok()) return index;
+    rows.push_back(build.reshape(index, {1, build.shape(*index)[0]}));
   }
-  std::vector<int64_t> positions;
-  int64_t behind = data->type.elements();
-  for (int64_t extent : extents) {
-    if (extent == 0) break;
-    behind /= extent;
-    for (int64_t i : found) positions.push_back(i / behind % extent);
-  }
-  const auto rows = static_cast<int64_t>(extents.size()), columns = static_cast<int64_t>(found.size());
-  return node.build.constant(graph::makeConstant({DType::I64, {rows, columns}}, positions));
+  return build.concat(rows, 0);
 }
 
 }  // namespace hone::frontend

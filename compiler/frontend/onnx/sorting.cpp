@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/ordering.h"
 #include "compiler/graph/print.h"
@@ -145,17 +146,46 @@ Result valuesAt(Builder &build, const Rows &rows, const Result &positions) {
   return build.compute(b.finish(), {rows.data, positions});
 }
 
+/// How many elements TopK gives, as a scalar: no more than there are.
+Result numberWanted(NodeContext &node, int64_t axis) {
+  Builder &build = node.build;
+  if (node.version() < 10) {
+    HONE_ASSIGN_OR_RETURN(int64_t k, node.integer("k"));
+    return build.integer(DType::I64, k);
+  }
+  if (build.constant(node.input(1)) != nullptr && !build.isBounded(node.input(0), axis)) {
+    HONE_ASSIGN_OR_RETURN(int64_t k, node.constantInteger(1, "k"));
+    return build.integer(DType::I64, k);
+  }
+  if (!isInteger(node.dtype(1)) || build.type(node.input(1)).elements() != 1) {
+    return invalid("operand 1 (k) is ", graph::typeText(build.type(node.input(1))), ", not one integer");
+  }
+  HONE_ASSIGN_OR_RETURN(std::vector<ValueId> k, elementsOf(build, node.input(1)));
+  const Result most = build.apply(ScalarOp::Min, {k[0], sizeOf(build, node.input(0), axis)});
+  return build.apply(ScalarOp::Max, {most, build.integer(DType::I64, 0)});
+}
+
 }  // namespace
+
+Result sortedPositions(Builder &build, const Result &rows, bool descending) {
+  if (!rows.ok()) return rows;
+  const Shape shape = build.shape(*rows);
+  return sortedPositions(build, Rows{*rows, shape[0], shape[1], shape[1], build.dtype(*rows), descending});
+}
 
 Result importTopK(NodeContext &node) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", -1));
   HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
   HONE_ASSIGN_OR_RETURN(int64_t isLargest, node.integer("largest", 1));
-  HONE_ASSIGN_OR_RETURN(int64_t wanted, node.version() < 10 ? node.integer("k") : node.constantInteger(1, "k"));
   Shape shape = node.shape(0);
   const auto along = static_cast<size_t>(axis);
   if (node.dtype(0) == DType::Bool) return invalid("does not take bool");
+  HONE_ASSIGN_OR_RETURN(ValueId k, numberWanted(node, axis));
+  // Of a number that is known at run time only, all are sorted that there may be.
+  const bool isKnown = build.constant(k) != nullptr;
+  const int64_t wanted = isKnown ? highest(build, k).value_or(0)
+                                 : std::clamp<int64_t>(highest(build, k).value_or(shape[along]), 0, shape[along]);
   if (wanted < 0 || wanted > shape[along]) return invalid("k is ", wanted, " of ", shape[along], " elements");
   Shape result = shape;
   result[along] = wanted;
@@ -172,11 +202,20 @@ Result importTopK(NodeContext &node) {
   for (size_t i = 0; i < forth.size(); ++i) back[static_cast<size_t>(forth[i])] = static_cast<int64_t>(i);
   const int64_t length = shape[along], count = build.type(node.input(0)).elements() / length;
   if (length > (int64_t{1} << 30)) return unsupported("sorting ", length, " elements");
-  HONE_ASSIGN_OR_RETURN(ValueId flat, build.reshape(build.transpose(node.input(0), forth), {count, length}));
+  const Scalar least =
+      tensor::identity(isLargest != 0 ? tensor::CombinerKind::Max : tensor::CombinerKind::Min, node.dtype(0));
+  const Result fill = isFloat(node.dtype(0)) ? build.number(node.dtype(0), least->number)
+                                             : build.integer(node.dtype(0), least->integer);
+  Extents extents = build.allExtents(node.input(0));
+  if (!isKnown || extents[along] >= 0) extents[along] = k;
+  HONE_ASSIGN_OR_RETURN(ValueId moved, build.transpose(build.withoutPadding(node.input(0), {axis}, fill), forth));
+  HONE_ASSIGN_OR_RETURN(ValueId flat, build.asBounds(moved, {count, length}));
   const Rows rows{flat, count, length, wanted, node.dtype(0), isLargest != 0};
   shape.erase(shape.begin() + axis);
   shape.push_back(wanted);
-  const auto restored = [&](const Result &data) { return build.transpose(build.reshape(data, shape), back); };
+  const auto restored = [&](const Result &data) {
+    return build.bounded(build.transpose(build.reshape(data, shape), back), extents);
+  };
   Result positions = sortedPositions(build, rows);
   HONE_ASSIGN_OR_RETURN(ValueId values, restored(valuesAt(build, rows, positions)));
   HONE_ASSIGN_OR_RETURN(ValueId indices, restored(build.cast(positions, DType::I64)));

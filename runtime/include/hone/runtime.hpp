@@ -155,6 +155,14 @@ class Session {
     return static_cast<const Element *>(data);
   }
 
+  /// The output's shape in the last run: the model's, unless sizes depend on data.
+  std::vector<int64_t> outputShape(int32_t index) {
+    const int64_t *shape = nullptr;
+    int32_t rank = 0;
+    detail::check(hone_session_get_output_shape(handle_.get(), index, &shape, &rank));
+    return std::vector<int64_t>(shape, shape + rank);
+  }
+
   void setProfiling(bool enabled) { hone_session_set_profiling(handle_.get(), enabled); }
 
   /// Nanoseconds of each call in the last profiled run.

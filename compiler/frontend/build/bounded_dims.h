@@ -1,0 +1,44 @@
+// BoundedDims: what a Builder knows beside the graph of sizes that depend on data. The graph's shapes are static: the
+// shape of such a value has the *bound* of each dim, its true extents are scalars of the graph. The true elements are
+// those at indices below the true extents; what lies beyond is padding, whose contents are defined but mean nothing.
+//
+// Shapes become values at run time then, and what is computed from them bounds further dims: of small tensors of
+// numbers the table keeps between which numbers each element lies, and of which scalar it is a copy.
+//
+// One thread at a time; a plain table.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+
+namespace hone::frontend {
+
+/// One per dim: the scalar (i64) that holds the true extent, -1 where that is the shape's own. Empty: all are.
+using Extents = std::vector<graph::ValueId>;
+
+/// What is known of the elements of a value: three constants of its shape.
+struct KnownNumbers {
+  graph::Constant low, high;  ///< both inclusive
+  graph::Constant origin;     ///< i64: the scalar that the element is a copy of, -1 where it is none
+};
+
+class BoundedDims {
+ public:
+  const Extents &extents(graph::ValueId value) const;
+  void setExtents(graph::ValueId value, Extents extents);
+
+  /// Null when nothing is known.
+  const KnownNumbers *numbers(graph::ValueId value) const;
+  void setNumbers(graph::ValueId value, KnownNumbers numbers);
+  /// Follows from what is known of the operands of \p node, the last of \p graph.
+  void derive(const graph::Graph &graph, const graph::Node &node);
+
+ private:
+  std::map<graph::ValueId, Extents> extents_;
+  std::map<graph::ValueId, KnownNumbers> numbers_;
+};
+
+}  // namespace hone::frontend
