@@ -170,6 +170,20 @@ TEST(Loop, CarriesStateCollectsAndReadsWhatIsAround) {
   expectArray(outputs.at("all"), {{3, 2}, {10, 0, 11, -2, 12, -4}}, 0);
 }
 
+TEST(Loop, CollectsMoreThanOneConcatenationTakes) {
+  constexpr int64_t kTrips = 131;
+  ModelBuilder model(16);
+  model.input("x", DType::F32, {2});
+  model.integers("trips", {kTrips});
+  addLoop(model, {"trips", "", "x"}, {"y", "all"}, addingBody());
+  Array expected({kTrips, 2});
+  for (int64_t i = 0; i < kTrips; ++i) {
+    expected.at({i, 0}) = static_cast<double>(i + 1);
+    expected.at({i, 1}) = static_cast<double>(2 * (i + 1));
+  }
+  expectArray(evaluateModel(model, {{"x", {{2}, {1, 2}}}}).at("all"), expected, 0);
+}
+
 TEST(Loop, RepeatsAsOftenAsAShapeSays) {
   ModelBuilder model(16);
   model.input("x", DType::F32, {4});
