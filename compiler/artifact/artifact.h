@@ -71,7 +71,7 @@ struct CallDescription {
   std::vector<std::string> nodes;  ///< the model's nodes that it computes: provenance
   int64_t flops = 0;               ///< counted with padding; 0 when not known
   /// The call may be left out unless all hold, asked in this order: nobody needs its results then.
-  std::vector<CallCondition> conditions;
+  std::vector<CallCondition> conditions = {};
   bool operator==(const CallDescription &) const = default;
 };
 
