@@ -36,6 +36,7 @@ inline constexpr Group kGroups[] = {
     {"sequence", true, "sequences of tensors"},
     {"optional", true, "optional values"},
     {"string", true, "tensors of strings"},
+    {"files", true, "files of pictures to decode"},
     {"random", true, "outputs that are random numbers"},
     {"data-dependent", true, "outputs whose size follows from the data"},
     {"invalid", true, "data that contradict the model or the standard; the result may differ from them"},
