@@ -164,6 +164,16 @@ int update(const std::map<std::string, std::string> &rows) {
   return file ? 0 : 1;
 }
 
+/// Operators on sequences and optionals, which are gone when the model has been read: they take whatever is in them.
+constexpr std::string_view kFoldedAway[] = {"ConcatFromSequence", "Optional",      "OptionalGetElement",
+                                            "OptionalHasElement", "SequenceAt",    "SequenceConstruct",
+                                            "SequenceEmpty",      "SequenceErase", "SequenceInsert",
+                                            "SequenceLength",     "SequenceMap",   "SplitToSequence"};
+
+bool isFoldedAway(const std::string &name) {
+  return std::find(std::begin(kFoldedAway), std::end(kFoldedAway), name) != std::end(kFoldedAway);
+}
+
 struct Options {
   bool isUpdate = false;
   std::string data, lists;  ///< a second suite of cases and its lists
@@ -192,7 +202,7 @@ int run(const Options &options) {
   std::vector<std::string> names = frontend::supportedOperators();
   int missing = 0;
   for (const std::string &name : names) {
-    if (recipes.count(name) != 0) continue;
+    if (recipes.count(name) != 0 || isFoldedAway(name)) continue;
     std::cout << "no model to try " << name << " with: add one in tests/conformance/operator_types.cpp\n";
     ++missing;
   }
@@ -209,6 +219,10 @@ int run(const Options &options) {
   for (const auto &[name, list] : recipes) {
     const auto found = types.find(name);
     rows[name] = rowText(name, found == types.end() ? std::vector<DType>() : found->second);
+  }
+  for (const std::string_view name : kFoldedAway) {
+    rows[std::string(name)] =
+        "| " + std::string(name) + " | " + opsetsText(std::string(name)) + " | any: it folds away |";
   }
   const int outcome = options.isUpdate ? update(rows) : compare(rows, names);
   return missing != 0 ? 1 : outcome;

@@ -145,6 +145,7 @@ const std::vector<HandMade> &handMadeOperators() {
       {"GroupNormalization", {{1, 4, 3, 5}, {2}, {2}}, {F16, BF16, F32, F64}, {}, {{"num_groups", 2}}},
       {"LpNormalization", {{3, 5}}, floats, {}, {{"axis", 1}}},
       {"LpPool", {{1, 2, 5, 5}}, floats, {{"kernel_shape", {3, 2}}}, {}},
+      {"MaxRoiPool", {{1, 2, 6, 6}, {1, 5}}, floats, {{"pooled_shape", {2, 2}}}, {}},
       {"Mish", {{19}}, floats, {}, {}},
       {"NonZero", {{3, 5}}, all, {}, {}, true},
   };
