@@ -17,9 +17,19 @@ import skeleton
 OPSETS = (18, 20, 23)
 
 
+def settle(module, example):
+    """Gives batch norms the statistics of the example, so that signals neither fade nor grow from layer to layer."""
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.momentum = 1.0
+    with torch.no_grad():
+        module.train()(*example)
+
+
 def export(name, opset, folder, is_skeleton):
     torch.manual_seed(0)
     module, example, inputs, outputs, dynamic = networks.NETWORKS[name]()
+    settle(module, example)
     path = folder / f"{name}.opset{opset}.onnx"
     torch.onnx.export(module.eval(), example, str(path), dynamo=True, opset_version=opset, input_names=inputs, output_names=outputs,
                       dynamic_shapes=dynamic, external_data=not is_skeleton, verbose=False)

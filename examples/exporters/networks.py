@@ -116,7 +116,7 @@ def suppress(boxes, scores, limit=100, threshold=0.45):
     keep = torch.ones(limit)
     for _ in range(4):
         keep = ((keep[:, None] * covers).sum(dim=0) == 0).float()
-    return torch.cat([boxes, scores[:, None], keep[:, None]], dim=1)
+    return torch.cat([boxes, scores.sigmoid()[:, None], keep[:, None]], dim=1)
 
 
 class Yolo(nn.Module):
@@ -142,7 +142,7 @@ class Yolo(nn.Module):
             centre = torch.stack([x, y]).float() + 0.5
             ends = F.softplus(found[0, :4])
             boxes.append(torch.cat([centre - ends[:2], centre + ends[2:]]).flatten(1) * stride)
-            scores.append(found[0, 4:].sigmoid().flatten(1))
+            scores.append(found[0, 4:].flatten(1))
         boxes, scores = torch.cat(boxes, dim=1).transpose(0, 1), torch.cat(scores, dim=1)
         best, label = scores.max(dim=0)
         return suppress(boxes, best), label
