@@ -72,7 +72,8 @@ std::string differences(Session &session, const Model &model, const DataSet &set
   for (int32_t i = 0; i < model.outputCount(); ++i) {
     const TensorInfo info = model.output(i);
     runtime::Tolerance tolerance = wanted;
-    // Two steps of the short floats, as ONNX's own runner allows for bfloat16: a formula of several nodes rounds at each.
+    // Two steps of the short floats, as ONNX's own runner allows for bfloat16: a formula of several nodes rounds at
+    // each.
     if (info.dtype == HONE_BFLOAT16) tolerance.relative = std::max(tolerance.relative, 0x1p-6);
     if (info.dtype == HONE_FLOAT16) tolerance.relative = std::max(tolerance.relative, 0x1p-9);
     const runtime::Array expected = asDeclared(set.outputs[static_cast<size_t>(i)].array, info.dtype);
