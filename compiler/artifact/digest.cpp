@@ -57,7 +57,7 @@ struct MemberDigester::Sha256 {
   Sha256() : context(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context, EVP_sha256(), nullptr); }
   Sha256(const Sha256 &other) : context(EVP_MD_CTX_new()) { EVP_MD_CTX_copy_ex(context, other.context); }
   Sha256 &operator=(const Sha256 &other) {
-    EVP_MD_CTX_copy_ex(context, other.context);
+    if (this != &other) EVP_MD_CTX_copy_ex(context, other.context);
     return *this;
   }
   ~Sha256() { EVP_MD_CTX_free(context); }
