@@ -4,8 +4,9 @@
     node_tests.py FOLDER    # FOLDER/node/test_abs/model.onnx, FOLDER/node/test_abs/test_data_set_0/input_0.pb, ...
 
 The package holds the tests as code, not as files. Their random data come from numpy, with the seed set here. FOLDER/version
-has the package's version when everything is written; a folder that has it already is left as it is.
+says of which package and script the files are when all of them are written; a folder that says the same is left as it is.
 """
+import hashlib
 import pathlib
 import shutil
 import sys
@@ -62,7 +63,8 @@ def main():
         sys.exit("usage: node_tests.py FOLDER")
     root = pathlib.Path(sys.argv[1])
     stamp = root / "version"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == onnx.__version__:
+    version = f"{onnx.__version__} {hashlib.sha256(pathlib.Path(__file__).read_bytes()).hexdigest()}"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == version:
         return
     shutil.rmtree(root, ignore_errors=True)
     # The tests are made when their modules are imported.
@@ -74,7 +76,7 @@ def main():
     cases = collect_testcases(None)
     for case in cases:
         write(case, root / "node" / case.name)
-    stamp.write_text(onnx.__version__, encoding="utf-8")
+    stamp.write_text(version, encoding="utf-8")
     print(f"{len(cases)} node tests of onnx {onnx.__version__}")
 
 
