@@ -1,8 +1,13 @@
+#!/usr/bin/env python3
 """A model's graph without its weights, and the weights back from a seed: so that a large model is a small file.
+
+    skeleton.py SKELETON.onnx... -o FOLDER    # writes the models with their weights
 
 What is left of a weight is its type, its shape and three numbers (mean, deviation, whether all elements are positive), from
 which numbers like the original ones are drawn. Small tensors and those of integers stay as they are: axes, shapes, tables.
 """
+import argparse
+import pathlib
 import zlib
 
 import numpy
@@ -47,3 +52,17 @@ def restore(model, seed=0):
         restored = numpy_helper.from_array(values.astype(dtype), tensor.name)
         tensor.CopyFrom(restored)
     return model
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("skeletons", nargs="+", type=pathlib.Path)
+    parser.add_argument("-o", "--output", required=True, type=pathlib.Path)
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    for path in options.skeletons:
+        onnx.save(restore(onnx.load(path)), options.output / path.name)
+
+
+if __name__ == "__main__":
+    main()
