@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "compiler/frontend/onnx/import.h"
 #include "tests/frontend/evaluate_graph.h"
 
@@ -32,6 +33,10 @@ std::string importError(const ModelBuilder &model) {
   const auto graph = frontend::importModel(model.bytes(), {});
   EXPECT_FALSE(graph.ok());
   return graph.ok() ? "" : std::string(graph.status().message());
+}
+
+void expectContains(const std::string &text, const std::string &part) {
+  EXPECT_TRUE(absl::StrContains(text, part)) << text;
 }
 
 }  // namespace hone::test

@@ -15,4 +15,7 @@ std::map<std::string, Array> evaluateModel(const ModelBuilder &model, const std:
 /// The import's error; empty, and a failed test, when there is none.
 std::string importError(const ModelBuilder &model);
 
+/// A failed test, which shows \p text, when \p part is not in it.
+void expectContains(const std::string &text, const std::string &part);
+
 }  // namespace hone::test

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "tests/frontend/evaluated_model.h"
 
 namespace hone {
@@ -15,15 +14,12 @@ namespace {
 using test::Array;
 using test::BodyBuilder;
 using test::evaluateModel;
+using test::expectContains;
 using test::importError;
 using test::ModelBuilder;
 using test::setAttribute;
 using Values = std::vector<double>;
 using Extents = std::vector<int64_t>;
-
-void expectContains(const std::string &text, const std::string &part) {
-  EXPECT_TRUE(absl::StrContains(text, part)) << text;
-}
 
 onnx::NodeProto &addLoop(ModelBuilder &model, const std::vector<std::string> &operands,
                          const std::vector<std::string> &outputs, const BodyBuilder &body) {

@@ -13,7 +13,7 @@
 #include "tests/frontend/evaluated_node.h"
 #include "tests/frontend/microsoft_node.h"
 #include "tests/frontend/plain_attention.h"
-#include "tests/support/random.h"
+#include "tests/frontend/random_arrays.h"
 
 namespace hone {
 namespace {
@@ -27,23 +27,12 @@ using test::microsoft;
 using test::omitted;
 using test::PlainAttention;
 using test::projection;
-using testing::Random;
 using Shape = std::vector<int64_t>;
 
 constexpr double kHidden = -std::numeric_limits<double>::infinity();
 constexpr double kMasked = -10000;
 
-class MicrosoftAttention : public ::testing::Test {
- protected:
-  Array array(const Shape &shape) { return Array::random(shape, random); }
-  Array integers(const Shape &shape, int64_t low, int64_t high, DType dtype = DType::I32) {
-    Array result(shape, dtype);
-    for (double &value : result.values) value = static_cast<double>(random.between(low, high));
-    return result;
-  }
-
-  Random random{7};
-};
+class MicrosoftAttention : public test::RandomArrays {};
 
 /// Attention over two heads of 4 elements, with a projection in front of it, for all forms of its mask.
 TEST_F(MicrosoftAttention, AttentionWithEveryMask) {

@@ -12,7 +12,7 @@
 #include "tests/frontend/compiled_node.h"
 #include "tests/frontend/evaluated_node.h"
 #include "tests/frontend/microsoft_node.h"
-#include "tests/support/random.h"
+#include "tests/frontend/random_arrays.h"
 
 namespace hone {
 namespace {
@@ -24,7 +24,6 @@ using test::forEachIndex;
 using test::microsoft;
 using test::omitted;
 using test::projection;
-using testing::Random;
 using Shape = std::vector<int64_t>;
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
@@ -54,17 +53,7 @@ Array normalised(const Array &data, const Array &scale, const Array &shift, bool
   return result;
 }
 
-class Microsoft : public ::testing::Test {
- protected:
-  Array array(const Shape &shape) { return Array::random(shape, random); }
-  Array integers(const Shape &shape, int64_t low, int64_t high, DType dtype = DType::I32) {
-    Array result(shape, dtype);
-    for (double &value : result.values) value = static_cast<double>(random.between(low, high));
-    return result;
-  }
-
-  Random random{7};
-};
+class Microsoft : public test::RandomArrays {};
 
 // ------------------------------------------------------------------------------------------------------- products
 

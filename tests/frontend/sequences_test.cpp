@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "tests/frontend/evaluated_model.h"
 
 namespace hone {
@@ -13,14 +12,11 @@ namespace {
 using test::Array;
 using test::BodyBuilder;
 using test::evaluateModel;
+using test::expectContains;
 using test::importError;
 using test::ModelBuilder;
 using test::setAttribute;
 using Extents = std::vector<int64_t>;
-
-void expectContains(const std::string &text, const std::string &part) {
-  EXPECT_TRUE(absl::StrContains(text, part)) << text;
-}
 
 /// x f32[2,3] = 1 … 6
 ModelBuilder startModel() {
