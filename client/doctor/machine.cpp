@@ -80,7 +80,7 @@ void checkPrivate(Findings &findings) {
   auto paths = privatePaths();
   if (!paths.ok()) {
     findings.push_back({Health::Broken, "private", std::string(paths.status().message()),
-                        "set HOME, XDG_DATA_HOME or XDG_RUNTIME_DIR to folders of yours"});
+                        "set HOME or XDG_DATA_HOME to a folder of yours"});
     return;
   }
   const std::string state = isAnswering(paths->socket) ? "runs" : "does not run; it starts when it is needed";

@@ -103,7 +103,6 @@ bool isKept(std::string_view variable) {
                                         "XDG_CACHE_HOME",
                                         "XDG_CONFIG_HOME",
                                         "XDG_STATE_HOME",
-                                        "XDG_RUNTIME_DIR",
                                         "LD_LIBRARY_PATH",
                                         "ASAN_OPTIONS",
                                         "UBSAN_OPTIONS",

@@ -22,6 +22,7 @@
 #include "client/programs.h"
 #include "client/service/connection.h"
 #include "client/service/detached_process.h"
+#include "client/service/digest.h"
 #include "client/service/file_lock.h"
 #include "client/service/folders.h"
 
@@ -40,29 +41,30 @@ constexpr seconds kEndTime{20};
 constexpr milliseconds kPause{20};
 constexpr int kFirstFreeDescriptor = 16;
 constexpr uintmax_t kLongestLog = 4 << 20;
+constexpr size_t kSocketDigits = 16;
 
 bool fits(const fs::path &socket) { return socket.native().size() < sizeof(sockaddr_un::sun_path); }
 
-// A folder for the socket under /tmp, which must be nobody else's.
+// A folder for sockets under /tmp, which must be nobody else's.
 absl::StatusOr<fs::path> folderInTmp() {
   const fs::path folder = absl::StrCat("/tmp/hone-", getuid());
   mkdir(folder.c_str(), 0700);
   struct stat status{};
   if (lstat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != getuid() ||
       (status.st_mode & 077) != 0)
-    return absl::UnavailableError(absl::StrCat("the folder '", folder.string(),
-                                               "' is not this user's alone; set XDG_RUNTIME_DIR to a folder that is"));
+    return absl::UnavailableError(
+        absl::StrCat("the folder '", folder.string(),
+                     "' is not this user's alone; remove it, or set XDG_DATA_HOME to a folder with a shorter name"));
   return folder;
 }
 
+// It follows from the data folder, which the coordinator locks, and from nothing else: every command that has the same
+// data finds the same coordinator, whatever else differs between its shell and another.
 absl::StatusOr<fs::path> socketPath(const fs::path &data) {
-  struct stat status{};
-  if (const char *runtime = getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime == '/')
-    if (const fs::path path = fs::path(runtime) / "hone.sock"; fits(path) && stat(runtime, &status) == 0) return path;
   if (const fs::path path = data / "hone.sock"; fits(path)) return path;
   auto folder = folderInTmp();
   if (!folder.ok()) return folder.status();
-  return *folder / "hone.sock";
+  return *folder / absl::StrCat(sha256Of(data.string()).substr(0, kSocketDigits), ".sock");
 }
 
 // What the coordinator wrote since \p from: its last error, else its last line.

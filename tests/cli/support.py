@@ -101,7 +101,6 @@ class CliTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="hone-cli-")
-        os.makedirs(os.path.join(cls.folder, "run"), mode=0o700)
         subprocess.run([os.environ["MAKE_MODELS"], cls.folder], check=True)
 
     @classmethod
@@ -141,7 +140,7 @@ class CliTest(unittest.TestCase):
         return dict(inherited, HONE_SERVER_IDLE="120s", **{
             f"XDG_{name}": os.path.join(folder, place)
             for name, place in (("STATE_HOME", "state"), ("DATA_HOME", "data"), ("CACHE_HOME", "cache"),
-                                ("CONFIG_HOME", "config"), ("RUNTIME_DIR", "run"))})
+                                ("CONFIG_HOME", "config"))})
 
     def environment(self, **more):
         return {**self.user_environment(self.folder), **more}

@@ -12,8 +12,8 @@ class Private(CliTest):
     def setUp(self):
         self.kill_private()
 
-    def status(self):
-        return json.loads(self.hone("server", "status", "--output-format", "json")[0])
+    def status(self, **environment):
+        return json.loads(self.hone("server", "status", "--output-format", "json", environment=environment)[0])
 
     def start(self, *arguments, program=HONE, **more):
         return subprocess.Popen([program, *arguments], cwd=self.folder, env=self.environment(**more),
@@ -31,7 +31,7 @@ class Private(CliTest):
         self.assertEqual(self.private_servers(), [first])
         status = self.status()
         self.assertTrue(status["running"])
-        self.assertEqual(status["socket"], self.path("run/hone.sock"))
+        self.assertEqual(status["socket"], self.path("data/hone/hone.sock"))
         self.assertEqual(stat.S_IMODE(os.stat(status["data"]).st_mode) & 0o077, 0)
         # Detached: of a session of its own, and in no folder of ours.
         self.assertEqual(os.getsid(first), first)
@@ -78,7 +78,7 @@ class Private(CliTest):
 
     def test_one_of_another_version_gives_way(self):
         os.makedirs(self.path("data/hone"), exist_ok=True)
-        old = subprocess.Popen([os.environ["OLD_COORDINATOR"], self.path("run/hone.sock"), self.path("data/hone")],
+        old = subprocess.Popen([os.environ["OLD_COORDINATOR"], self.path("data/hone/hone.sock"), self.path("data/hone")],
                                stdout=subprocess.PIPE, text=True)
         try:
             wait_until(lambda: self.status()["version"] == "0.0.1", "the old coordinator")
@@ -94,22 +94,28 @@ class Private(CliTest):
         self.write("file", "no folder")
         for value, word in ((self.path("file/below"), self.path("file")), ("/proc/nowhere", "/proc/nowhere")):
             self.refused("compile", "classifier.onnx", code=5, words=[word, "XDG_DATA_HOME"],
-                         environment={"XDG_DATA_HOME": value, "XDG_RUNTIME_DIR": self.path("elsewhere")})
+                         environment={"XDG_DATA_HOME": value})
         # A store that is no store: the server's own words reach the person.
         os.makedirs(self.path("broken/hone"))
         self.write("broken/hone/hone.db", b"no database" * 1000)
         self.refused("compile", "classifier.onnx", code=5, words=["private server cannot start", "hone-server.log"],
-                     environment={"XDG_DATA_HOME": self.path("broken"), "XDG_RUNTIME_DIR": self.path("broken")})
+                     environment={"XDG_DATA_HOME": self.path("broken")})
 
-    def test_a_long_runtime_folder_is_not_used_for_the_socket(self):
-        long = self.path("x" * 120)
-        os.makedirs(long)
-        status = json.loads(self.hone("server", "status", "--output-format", "json",
-                                      environment={"XDG_RUNTIME_DIR": long})[0])
-        self.assertEqual(status["socket"], self.path("data/hone/hone.sock"))
-        status = json.loads(self.hone("server", "status", "--output-format", "json",
-                                      environment={"XDG_RUNTIME_DIR": long, "XDG_DATA_HOME": long})[0])
-        self.assertEqual(status["socket"], f"/tmp/hone-{os.getuid()}/hone.sock")
+    def test_the_data_folder_alone_says_where_it_is(self):
+        self.compile()
+        # As in another login, or under cron and sudo.
+        for runtime in (self.path("elsewhere"), "/nowhere", "relative", ""):
+            self.assertTrue(self.status(XDG_RUNTIME_DIR=runtime)["running"], runtime)
+        self.assertEqual(len(self.private_servers()), 1)
+        # Other data are another server's.
+        other = self.status(XDG_DATA_HOME=self.path("other"))
+        self.assertEqual((other["running"], other["socket"]), (False, self.path("other/hone/hone.sock")))
+
+    def test_a_long_data_folder_has_a_socket_of_its_own_elsewhere(self):
+        sockets = [self.status(XDG_DATA_HOME=self.path(letter * 120))["socket"] for letter in "ab"]
+        for socket in sockets:
+            self.assertRegex(socket, f"^/tmp/hone-{os.getuid()}/[0-9a-f]{{16}}\\.sock$")
+        self.assertNotEqual(*sockets)
 
     def test_doctor_finds_nothing_wrong_and_what_is_wrong(self):
         findings = json.loads(self.hone("doctor", "--output-format", "json")[0])

@@ -229,8 +229,7 @@ class Service:
     def environment(self, **more):
         return {"PATH": os.environ["PATH"], "HOME": self.folder, "TMPDIR": self.folder, "LANG": "C.UTF-8",
                 "XDG_DATA_HOME": os.path.join(self.folder, "share"), "XDG_CONFIG_HOME": os.path.join(self.folder, "config"),
-                "XDG_STATE_HOME": os.path.join(self.folder, "state"),
-                "XDG_RUNTIME_DIR": os.path.join(self.folder, "run"), MARK: self.mark,
+                "XDG_STATE_HOME": os.path.join(self.folder, "state"), MARK: self.mark,
                 **{name: value for name, value in os.environ.items() if "SAN_OPTIONS" in name}, **more}
 
     def start(self, name, *arguments, environment=None, **more):
@@ -461,8 +460,7 @@ class ServiceTest(unittest.TestCase):
 
     def service(self, name="one", **options):
         folder = os.path.join(self.folder, name)
-        for sub in ("", "run"):
-            os.makedirs(os.path.join(folder, sub), mode=0o700, exist_ok=True)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
         service = Service(folder, **options)
         self.services.append(service)
         return service
