@@ -43,25 +43,24 @@ void Upload::OnReadDone(bool ok) {
   site_.disk.run([self = shared_from_this(), ok] { ok ? self->take() : self->takeEnd(); });
 }
 
-// Only while the client is waited for: what the disk takes is no fault of the client's.
+// Only while the client is waited for: what the disk takes is no fault of the client's, and a disk thread that has a
+// message has the writer, too.
 void Upload::tick(absl::Duration now) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (isFinished_ || !isWaiting_) return;
-    const absl::Duration waited = waited_ + (now - waitingSince_);
-    if (waited < site_.limits.uploadGrace) return;
-    const double least = static_cast<double>(site_.limits.leastUploadRate) * absl::ToDoubleSeconds(waited);
-    if (static_cast<double>(windowBytes_) >= least) {
-      waited_ = absl::ZeroDuration();
-      waitingSince_ = now;
-      windowBytes_ = 0;
-      return;
-    }
+  const std::lock_guard lock(mutex_);
+  if (isFinished_ || !isWaiting_) return;
+  const absl::Duration waited = waited_ + (now - waitingSince_);
+  if (waited < site_.limits.uploadGrace) return;
+  const double least = static_cast<double>(site_.limits.leastUploadRate) * absl::ToDoubleSeconds(waited);
+  if (static_cast<double>(windowBytes_) >= least) {
+    waited_ = absl::ZeroDuration();
+    waitingSince_ = now;
+    windowBytes_ = 0;
+    return;
   }
-  finish(withDetail(absl::ResourceExhaustedError(absl::StrCat(
-                        "the upload is slower than ", site_.limits.leastUploadRate, " bytes per second for ",
-                        absl::FormatDuration(site_.limits.uploadGrace), "; what has arrived is kept: resume it")),
-                    "TOO_SLOW", "ask with QueryUpload where to go on", absl::Seconds(1)));
+  finishLocked(withDetail(absl::ResourceExhaustedError(absl::StrCat(
+                              "the upload is slower than ", site_.limits.leastUploadRate, " bytes per second for ",
+                              absl::FormatDuration(site_.limits.uploadGrace), "; what has arrived is kept: resume it")),
+                          "TOO_SLOW", "ask with QueryUpload where to go on", absl::Seconds(1)));
 }
 
 void Upload::take() {
@@ -150,6 +149,10 @@ void Upload::store() {
 
 void Upload::finish(const absl::Status &status) {
   const std::lock_guard lock(mutex_);
+  finishLocked(status);
+}
+
+void Upload::finishLocked(const absl::Status &status) {
   if (isFinished_) return;
   isFinished_ = true;
   // Before the client hears of the end: it may resume at once.

@@ -35,6 +35,7 @@ class Upload : public grpc::ServerReadReactor<grpc::ByteBuffer>,
   absl::Status append(const std::string &data);
   void store();  // the file is there: makes its row
   void finish(const absl::Status &status);
+  void finishLocked(const absl::Status &status);  // mutex_ is held
 
   Site &site_;
   grpc::ByteBuffer *const response_;
