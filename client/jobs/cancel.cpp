@@ -1,6 +1,8 @@
 // hone jobs cancel.
 #include <cstdio>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "client/command_line.h"
 #include "client/jobs/jobs.h"
 #include "client/remote_command.h"
@@ -11,13 +13,24 @@ namespace hone::client {
 
 namespace {
 
+bool isAboutOneJob(const absl::Status &status) { return absl::IsNotFound(status) || absl::IsInvalidArgument(status); }
+
+// A wrong id keeps nobody from ending the others; the error has the first one's exit code and everybody's sentence.
 absl::Status cancel(const std::vector<std::string> &ids, Connection &connection) {
+  absl::Status failure;
   for (const std::string &id : ids) {
     auto job = cancelJob(connection, id);
-    if (!job.ok()) return job.status();
-    printf("%s  %s\n", job->id().c_str(), nameOf(job->state()).c_str());
+    if (job.ok()) {
+      printf("%s  %s\n", job->id().c_str(), nameOf(job->state()).c_str());
+      continue;
+    }
+    const std::string message(job.status().message());
+    const std::string sentence = absl::StrContains(message, id) ? message : absl::StrCat("job '", id, "': ", message);
+    failure = failure.ok() ? absl::Status(job.status().code(), sentence)
+                           : absl::Status(failure.code(), absl::StrCat(failure.message(), "; ", sentence));
+    if (!isAboutOneJob(job.status())) return failure;
   }
-  return absl::OkStatus();
+  return failure;
 }
 
 }  // namespace

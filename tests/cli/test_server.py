@@ -197,6 +197,14 @@ class Server(ServerTest):
         self.hone("jobs", "cancel", self.hone("compile", "stopped.onnx", "--detach")[0].strip())
         self.assertEqual(forwarder.sent, sent)
 
+    def test_a_wrong_id_keeps_nobody_from_cancelling_the_others(self):
+        self.hone("sample", "resnet50-v2", "--seed", "11", "-o", "big.onnx")
+        job = self.hone("compile", "big.onnx", "--no-cache", "--detach")[0].strip()
+        out, error = self.hone("jobs", "cancel", "j-none", job, "j-nor-this", code=5)
+        self.assertRegex(out, rf"^{job} +cancelled\n$")
+        for word in ("j-none", "j-nor-this"):
+            self.assertIn(word, error)
+
     def test_a_server_that_is_started_again_is_waited_for(self):
         hone = self.start("compile", self.big(), "--no-cache", "-o", "again.tar")
         wait_until(lambda: hone.poll() is None and self.json("jobs", "list", "--state", "running"), "a running job")
