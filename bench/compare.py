@@ -82,11 +82,21 @@ def open_engines(names: list[str], model: dict[str, pathlib.Path], threads: int,
                              shapes=shapes)
         if name == "hone":
             shapes = {tensor: shape for tensor, _, shape in opened["inputs"]}
-            np.savez(feed, **inputs.make_inputs(opened["inputs"], arguments.seed))
+            np.savez(feed, **{**inputs.make_inputs(opened["inputs"], arguments.seed), **given_inputs(arguments.inputs, shapes)})
         process.ask(do="feed", file=str(feed))
         processes.append(process)
         versions[name] = opened["version"]
     return processes, versions
+
+
+def given_inputs(file: pathlib.Path | None, shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
+    if file is None:
+        return {}
+    with np.load(file) as loaded:
+        given = dict(loaded)
+    if unknown := given.keys() - shapes.keys():
+        raise SystemExit(f"{file} has {', '.join(sorted(unknown))}; the model's inputs are {', '.join(shapes)}")
+    return given
 
 
 def compare_outputs(processes: list[EngineProcess], folder: pathlib.Path) -> dict[str, float]:
@@ -170,6 +180,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=0.3, help="an engine's turn in a round (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the inputs")
+    parser.add_argument("--inputs", type=pathlib.Path,
+                        help="an .npz file with inputs for which noise makes no sense; the others are made from the seed")
     parser.add_argument("--target", default="llvm", help="as `hone compile` takes it (default: %(default)s)")
     parser.add_argument("--tolerance", type=float, default=1e-4,
                         help="largest difference allowed, relative to the largest output (default: %(default)s)")
