@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -90,7 +91,7 @@ Constant evaluatePad(const PadAttributes &pad, const ConstantData &data, const T
 Constant evaluateLinear(const Node &node, const ConstantData &data, const TensorType &type) {
   std::shared_ptr<ConstantData> result = makeResult(type);
   Shape strides = stridesOf(data.type.shape), starts(type.shape.size(), 0), steps(type.shape.size(), 1);
-  if (node.op == Op::Broadcast) strides = broadcastStrides(data.type.shape, type.shape);
+  if (node.op == Op::Broadcast || node.op == Op::LoopState) strides = broadcastStrides(data.type.shape, type.shape);
   if (const auto *transpose = std::get_if<TransposeAttributes>(&node.attributes)) {
     Shape permuted;
     for (int64_t from : transpose->permutation) permuted.push_back(strides[static_cast<size_t>(from)]);
@@ -160,6 +161,15 @@ Constant evaluateCast(const ConstantData &data, const TensorType &type) {
   return resultOf(type, elementsOf<int64_t>(data));
 }
 
+Constant evaluateLoopCollect(const ConstantData &state, const ConstantData &row, const ConstantData &index) {
+  std::shared_ptr<ConstantData> result = makeResult(state.type);
+  result->bytes = state.bytes;
+  const int64_t place = elementAsInteger(index, 0);
+  if (place < 0 || place >= state.type.shape[0] || row.bytes.empty()) return result;
+  std::memcpy(result->bytes.data() + static_cast<size_t>(place) * row.bytes.size(), row.bytes.data(), row.bytes.size());
+  return result;
+}
+
 Constant evaluateReshape(const ConstantData &data, const TensorType &type) {
   std::shared_ptr<ConstantData> result = makeResult(type);
   result->bytes = data.bytes;
@@ -215,6 +225,7 @@ absl::StatusOr<Constant> evaluate(const Node &node, const std::vector<Constant> 
     case Op::Transpose:
     case Op::Broadcast:
     case Op::Slice:
+    case Op::LoopState:
       return evaluateLinear(node, data, type);
     case Op::Concat:
       return evaluateConcat(std::get<AxisAttributes>(node.attributes).axis, inputs, type);
@@ -222,6 +233,12 @@ absl::StatusOr<Constant> evaluate(const Node &node, const std::vector<Constant> 
       return evaluatePad(std::get<PadAttributes>(node.attributes), data, type);
     case Op::Gather:
       return evaluateGather(node, data, *inputs.at(1), type);
+    case Op::LoopCollect:
+      return evaluateLoopCollect(data, *inputs.at(1), *inputs.at(2));
+    case Op::LoopEnd:
+      return inputs.at(inputs.size() / 2);
+    case Op::LoopResult:
+      return inputs.at(1);
     case Op::Compute:
       break;
   }
@@ -229,6 +246,7 @@ absl::StatusOr<Constant> evaluate(const Node &node, const std::vector<Constant> 
 }
 
 double evaluationSteps(const Node &node, const std::vector<TensorType> &inputs, const TensorType &type) {
+  if (isOfLoop(node.op)) return std::numeric_limits<double>::infinity();
   double most = static_cast<double>(type.elements()), perElement = 1;
   for (const TensorType &input : inputs) most = std::max(most, static_cast<double>(input.elements()));
   if (node.op == Op::Conv) {

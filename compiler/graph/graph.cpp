@@ -12,9 +12,10 @@ namespace hone::graph {
 namespace {
 
 // In the order of the enumeration.
-constexpr std::array<std::string_view, static_cast<size_t>(Op::Compute) + 1> kOpNames = {
-    "elementwise", "cast",      "conv",      "pool",   "matmul", "reduce", "softmax", "logsoftmax", "layernorm",
-    "reshape",     "transpose", "broadcast", "concat", "slice",  "pad",    "gather",  "compute"};
+constexpr std::array<std::string_view, static_cast<size_t>(Op::LoopResult) + 1> kOpNames = {
+    "elementwise", "cast",      "conv",    "pool",       "matmul",       "reduce",   "softmax",
+    "logsoftmax",  "layernorm", "reshape", "transpose",  "broadcast",    "concat",   "slice",
+    "pad",         "gather",    "compute", "loop_state", "loop_collect", "loop_end", "loop_result"};
 
 }  // namespace
 

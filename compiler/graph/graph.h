@@ -54,6 +54,10 @@ enum class Op : uint8_t {
   Pad,          ///< PadAttributes
   Gather,       ///< data, indices; AxisAttributes; negative indices count from the end
   Compute,      ///< ComputeAttributes: whatever can be said as TensorOps and has no core op
+  LoopState,    ///< initial; LoopAttributes: what a state holds when an iteration begins; \p initial is spread to it
+  LoopCollect,  ///< state, row, index (i64): the state with the row in the place of that one; outside it is dropped
+  LoopEnd,      ///< state 0, …, next 0, …; LoopAttributes: the loop goes on while state 0, one bool, is true
+  LoopResult,   ///< end, state: what the state holds when the loop has ended
 };
 
 struct ElementwiseAttributes {
@@ -119,9 +123,19 @@ struct ComputeAttributes {
   bool operator==(const ComputeAttributes &other) const;  ///< the same computation, whatever its parts are called
 };
 
+/// Loops are not graphs within the graph. The states of a loop depend on nothing of an earlier iteration: what the next
+/// one finds in them is said at the end. So nodes stay in one order, each value is defined once, and what happens in
+/// each iteration, the loop's body, is what depends on its states (loops.h); what does not is outside by itself. All
+/// states change at once. The value of LoopEnd itself means nothing; only LoopResult reads it.
+struct LoopAttributes {
+  int64_t loop = 0;   ///< one number for all states and the end of a loop, and no other one's
+  int64_t state = 0;  ///< LoopState: its place among the operands of the end; LoopEnd: -1
+  bool operator==(const LoopAttributes &) const = default;
+};
+
 using Attributes = std::variant<std::monostate, ElementwiseAttributes, ConvAttributes, PoolAttributes, MatMulAttributes,
                                 ReduceAttributes, AxisAttributes, LayerNormAttributes, TransposeAttributes,
-                                SliceAttributes, PadAttributes, ComputeAttributes>;
+                                SliceAttributes, PadAttributes, ComputeAttributes, LoopAttributes>;
 
 using ValueId = int32_t;
 
@@ -159,12 +173,15 @@ struct Graph {
 
   ValueId addValue(std::string name, TensorType type);
   ValueId addConstant(std::string name, Constant constant);
-  /// Appends a node and returns its output value. Cast, Reshape, Broadcast and Slice take their output's type from
-  /// \p type; for all others it is inferred. The inputs must fit the op (assertion: frontends check models before
-  /// they build).
+  /// Appends a node and returns its output value. Cast, Reshape, Broadcast, Slice and LoopState take their output's
+  /// type from \p type; for all others it is inferred. The inputs must fit the op (assertion: frontends check models
+  /// before they build).
   ValueId add(Op op, std::vector<ValueId> inputs, Attributes attributes, std::string name,
               std::optional<TensorType> type = std::nullopt);
 };
+
+/// Whether \p op is a state, the end or a result of a loop: its value is not a function of its operands.
+inline bool isOfLoop(Op op) { return op == Op::LoopState || op == Op::LoopEnd || op == Op::LoopResult; }
 
 /// "add", "conv", … : the op as printed; for Elementwise the scalar op's name, for Compute the
 /// kernel's.

@@ -399,9 +399,38 @@ Result inferCompute(const Attributes &attributes, const Types &inputs) {
   return *result;
 }
 
+Result inferLoopCollect(const Types &inputs) {
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 3, 3));
+  const TensorType &state = inputs[0], &row = inputs[1];
+  const bool isRow = !state.shape.empty() && row.dtype == state.dtype &&
+                     Shape(state.shape.begin() + 1, state.shape.end()) == row.shape;
+  if (!isRow) return error(typeText(row), " is not a row of ", typeText(state));
+  if (inputs[2] != TensorType{DType::I64, {}}) return error("index ", typeText(inputs[2]), " is not one i64");
+  return state;
+}
+
+Result inferLoopEnd(const Attributes &attributes, const Types &inputs) {
+  HONE_RETURN_IF_ERROR(attributesAs<LoopAttributes>(attributes).status());
+  const size_t states = inputs.size() / 2;
+  if (states == 0 || inputs.size() % 2 != 0) return error("has ", inputs.size(), " operands, not two for each state");
+  if (inputs[0] != TensorType{DType::Bool, {}}) return error("state 0, the condition, is ", typeText(inputs[0]));
+  for (size_t i = 0; i < states; ++i) {
+    if (inputs[i] == inputs[states + i]) continue;
+    return error("state ", i, " is ", typeText(inputs[i]), ", but ", typeText(inputs[states + i]), " comes next");
+  }
+  return inputs[0];
+}
+
+Result inferLoopResult(const Types &inputs) {
+  HONE_RETURN_IF_ERROR(checkArity(inputs, 2, 2));
+  return inputs[1];
+}
+
 Result inferGiven(Op op, const Attributes &attributes, const Types &inputs, const std::optional<TensorType> &given) {
   HONE_RETURN_IF_ERROR(checkArity(inputs, 1, 1));
-  if (op != Op::Slice && !std::holds_alternative<std::monostate>(attributes)) return error("takes no attributes");
+  const bool takesAttributes = op == Op::Slice || op == Op::LoopState;
+  if (!takesAttributes && !std::holds_alternative<std::monostate>(attributes)) return error("takes no attributes");
+  if (op == Op::LoopState) HONE_RETURN_IF_ERROR(attributesAs<LoopAttributes>(attributes).status());
   if (!given) return error("needs its result's type");
   const TensorType &from = inputs[0];
   if (op != Op::Cast && given->dtype != from.dtype) {
@@ -410,7 +439,7 @@ Result inferGiven(Op op, const Attributes &attributes, const Types &inputs, cons
   bool fits = true;
   if (op == Op::Cast) fits = given->shape == from.shape;
   if (op == Op::Reshape) fits = given->elements() == from.elements();
-  if (op == Op::Broadcast) fits = broadcastsTo(from.shape, given->shape);
+  if (op == Op::Broadcast || op == Op::LoopState) fits = broadcastsTo(from.shape, given->shape);
   if (!fits) return error("shape ", shapeText(from.shape), " does not fit ", shapeText(given->shape));
   if (op == Op::Slice) return inferSlice(attributes, inputs, *given);
   return *given;
@@ -443,6 +472,13 @@ Result inferByOp(Op op, const Attributes &attributes, const Types &inputs, const
       return inferGather(attributes, inputs);
     case Op::Compute:
       return inferCompute(attributes, inputs);
+    case Op::LoopCollect:
+      return inferLoopCollect(inputs);
+    case Op::LoopEnd:
+      return inferLoopEnd(attributes, inputs);
+    case Op::LoopResult:
+      return inferLoopResult(inputs);
+    case Op::LoopState:
     case Op::Cast:
     case Op::Reshape:
     case Op::Broadcast:

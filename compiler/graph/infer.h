@@ -14,8 +14,9 @@ namespace hone::graph {
 /// Tensors are refused beyond this size, so that products of extents cannot overflow.
 inline constexpr int64_t kMaximumElements = int64_t{1} << 40;
 
-/// \p given is the wanted type for Cast, Reshape, Broadcast and Slice, which cannot do without, and must agree
-/// with what is inferred for all others. The error is a sentence about the operands, beginning with the op's name.
+/// \p given is the wanted type for Cast, Reshape, Broadcast, Slice and LoopState, which cannot do without, and must
+/// agree with what is inferred for all others. The error is a sentence about the operands, beginning with the op's
+/// name.
 absl::StatusOr<TensorType> inferType(Op op, const Attributes &attributes, const std::vector<TensorType> &inputs,
                                      const std::optional<TensorType> &given = std::nullopt);
 

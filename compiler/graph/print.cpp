@@ -78,6 +78,10 @@ struct AttributePrinter {
                                                       : absl::StrCat("value ", numberText(pad.value));
     return absl::StrCat("pads ", shapeText(pad.pads), ", ", mode);
   }
+  /// The end of a loop has no place of its own.
+  std::string operator()(const LoopAttributes &loop) const {
+    return absl::StrCat("loop ", loop.loop, loop.state < 0 ? "" : absl::StrCat(", state ", loop.state));
+  }
   /// In one line, as nodes are.
   std::string operator()(const ComputeAttributes &compute) const {
     std::string text = tensor::print(*compute.kernel);

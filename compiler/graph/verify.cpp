@@ -6,6 +6,7 @@
 #include "compiler/base/status.h"
 #include "compiler/graph/graph.h"
 #include "compiler/graph/infer.h"
+#include "compiler/graph/loops.h"
 #include "compiler/graph/print.h"
 
 namespace hone::graph {
@@ -80,6 +81,7 @@ absl::Status verify(const Graph &graph) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     HONE_RETURN_IF_ERROR(verifyNode(graph, graph.nodes[i], describe(graph.nodes[i], i), defined));
   }
+  if (absl::Status status = findLoops(graph).status(); !status.ok()) return error(status.message());
   std::set<std::string> names;
   for (const Port &port : graph.outputs) {
     if (port.name.empty() || !names.insert(port.name).second) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "compiler/graph/constants.h"
-#include "compiler/graph/evaluate.h"
+#include "compiler/graph/evaluate_graph.h"
 #include "compiler/graph/graph.h"
 #include "gtest/gtest.h"
 
@@ -91,28 +91,13 @@ inline std::vector<Constant> sampleInputs(const Graph &graph) {
   return inputs;
 }
 
-/// The outputs of \p graph on \p inputs, node by node.
-inline std::vector<Constant> evaluateGraph(const Graph &graph, const std::vector<Constant> &inputs) {
-  std::vector<Constant> values;
-  for (const Value &value : graph.values) values.push_back(value.constant);
-  for (size_t i = 0; i < inputs.size(); ++i) values[static_cast<size_t>(graph.inputs[i].value)] = inputs[i];
-  for (const Node &node : graph.nodes) {
-    std::vector<Constant> operands;
-    for (ValueId input : node.inputs) operands.push_back(values[static_cast<size_t>(input)]);
-    auto output = static_cast<size_t>(node.output);
-    absl::StatusOr<Constant> result = evaluate(node, operands, graph.values[output].type);
-    EXPECT_TRUE(result.ok()) << result.status();
-    values[output] = *result;
-  }
-  std::vector<Constant> outputs;
-  for (const Port &port : graph.outputs) outputs.push_back(values[static_cast<size_t>(port.value)]);
-  return outputs;
-}
-
 /// Both compute the same on the same inputs, but for rounding.
 inline void expectSameResults(const Graph &before, const Graph &after, double tolerance = 2e-5) {
   std::vector<Constant> inputs = sampleInputs(before);
-  std::vector<Constant> expected = evaluateGraph(before, inputs), found = evaluateGraph(after, inputs);
+  const absl::StatusOr<std::vector<Constant>> ofBefore = evaluateOutputs(before, inputs);
+  const absl::StatusOr<std::vector<Constant>> ofAfter = evaluateOutputs(after, inputs);
+  ASSERT_TRUE(ofBefore.ok() && ofAfter.ok()) << ofBefore.status() << ofAfter.status();
+  const std::vector<Constant> &expected = *ofBefore, &found = *ofAfter;
   ASSERT_EQ(expected.size(), found.size());
   for (size_t i = 0; i < expected.size(); ++i) {
     ASSERT_EQ(expected[i]->type, found[i]->type);
