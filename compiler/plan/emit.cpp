@@ -14,9 +14,18 @@ struct Entry {
 
 // Elementwise ops, casts and views are not here: they are composed into the stages that read or follow them.
 constexpr Entry kAnchors[] = {
-    {Op::Conv, emitConv},           {Op::Pool, emitPool},       {Op::MatMul, emitMatMul},
-    {Op::Reduce, emitReduce},       {Op::Softmax, emitSoftmax}, {Op::LogSoftmax, emitLogSoftmax},
-    {Op::LayerNorm, emitLayerNorm}, {Op::Concat, emitConcat},   {Op::Compute, emitCompute},
+    {Op::Conv, emitConv},
+    {Op::Pool, emitPool},
+    {Op::MatMul, emitMatMul},
+    {Op::Reduce, emitReduce},
+    {Op::Softmax, emitSoftmax},
+    {Op::LogSoftmax, emitLogSoftmax},
+    {Op::LayerNorm, emitLayerNorm},
+    {Op::Concat, emitConcat},
+    {Op::Compute, emitCompute},
+    {Op::LoopState, emitLoopState},
+    {Op::LoopCollect, emitLoopCollect},
+    {Op::LoopEnd, emitLoopEnd},
 };
 
 }  // namespace

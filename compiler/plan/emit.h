@@ -15,6 +15,9 @@ Finish emitLogSoftmax(GroupEmitter &emitter, const graph::Node &node);
 Finish emitLayerNorm(GroupEmitter &emitter, const graph::Node &node);
 Finish emitConcat(GroupEmitter &emitter, const graph::Node &node);
 Finish emitCompute(GroupEmitter &emitter, const graph::Node &node);
+Finish emitLoopState(GroupEmitter &emitter, const graph::Node &node);
+Finish emitLoopCollect(GroupEmitter &emitter, const graph::Node &node);
+Finish emitLoopEnd(GroupEmitter &emitter, const graph::Node &node);
 
 // Scalars with fewer letters.
 tensor::Scalar sum(const tensor::Scalar &a, const tensor::Scalar &b);

@@ -2,7 +2,8 @@
 //
 // Nodes are taken in topological order. Elementwise nodes join the group of an operand of the same shape; convs,
 // matmuls, pools, reductions and norms open a group of their own, or take over the elementwise group in front of them.
-// Nothing joins a group if that would make two groups wait for each other, or if it has to run under other conditions.
+// Nothing joins a group if that would make two groups wait for each other, or if it has to run under other conditions
+// or in another loop.
 #include <algorithm>
 #include <set>
 
@@ -43,7 +44,8 @@ class Fuser {
     for (size_t i = 0; i < count; ++i) program_.stored[i] = g.values[i].constant != nullptr;
     for (const graph::Port &port : g.inputs) program_.stored[at(port.value)] = true;
     for (const graph::Port &port : g.outputs) program_.isOutput[at(port.value)] = true;
-    program_.guards = guardsOf(g, kLeastGuardedSteps);
+    program_.loops = *graph::findLoops(g);  // a verified graph's loops are well-formed
+    program_.guards = guardsOf(g, program_.loops, kLeastGuardedSteps);
     for (const Guard &guard : program_.guards) {
       for (const Condition &condition : guard) program_.isOutput[at(condition.value)] = true;
     }
@@ -53,6 +55,12 @@ class Fuser {
     for (size_t i = 0; i < program_.graph.nodes.size(); ++i) {
       const Node &node = program_.graph.nodes[i];
       if (isView(node.op)) continue;
+      if (node.op == Op::LoopResult) {
+        // What the state's memory holds, once the loop has ended.
+        program_.stored[at(node.output)] = true;
+        program_.groupOf[at(node.output)] = program_.groupOf[at(node.inputs[0])];
+        continue;
+      }
       if (isPointwise(node.op)) {
         addPointwise(static_cast<int>(i), node);
       } else {
@@ -84,6 +92,11 @@ class Fuser {
     for (int below : groupsBehind(input)) {
       if (below != group) needs_[static_cast<size_t>(group)].insert(below);
     }
+  }
+
+  /// Whether node \p position runs when and as often as \p group does.
+  bool runsWith(const Group &group, int position) const {
+    return group.guard == guardOf(position) && group.loop == runsIn(program_, position);
   }
 
   const Guard &guardOf(int position) const { return program_.guards[static_cast<size_t>(position)]; }
@@ -128,7 +141,7 @@ class Fuser {
     for (const bool anchored : {true, false}) {
       for (int group : candidates) {
         if ((program_.groups[static_cast<size_t>(group)].anchor >= 0) != anchored) continue;
-        if (program_.groups[static_cast<size_t>(group)].guard != guardOf(position)) continue;
+        if (!runsWith(program_.groups[static_cast<size_t>(group)], position)) continue;
         if (std::optional<Indices> coords = placeIn(group, node)) {
           place(group, position, node, *coords);
           return;
@@ -137,6 +150,7 @@ class Fuser {
     }
     Group group;
     group.guard = guardOf(position);
+    group.loop = runsIn(program_, position);
     group.domains = mapDomains(program_.shape(node.output));
     const Indices coords = group.domains.output.coords;
     place(newGroup(std::move(group)), position, node, coords);
@@ -174,6 +188,7 @@ class Fuser {
     if (group < 0) group = newGroup({});
     Group &target = program_.groups[static_cast<size_t>(group)];
     target.guard = guardOf(position);
+    target.loop = runsIn(program_, position);
     target.anchor = position;
     target.domains = anchorDomains(program_.graph, node);
     target.prologue = std::move(target.epilogue);
@@ -200,7 +215,7 @@ class Fuser {
     const int index = program_.groupOf[at(node.inputs[0])];
     if (index < 0) return -1;
     const Group &group = program_.groups[static_cast<size_t>(index)];
-    if (group.anchor >= 0 || group.guard != guardOf(position)) return -1;
+    if (group.anchor >= 0 || !runsWith(group, position)) return -1;
     for (size_t i = 1; i < node.inputs.size(); ++i) {
       if (!independent(node.inputs[i], index)) return -1;
     }

@@ -48,7 +48,8 @@ GroupEmitter::GroupEmitter(Program &program, int group, int64_t lanes, Plan &pla
       parameters_(parameters) {}
 
 std::optional<PlanKernel> GroupEmitter::run() {
-  if (group_.stored.empty()) return std::nullopt;
+  const bool isEnd = group_.anchor >= 0 && program_.graph.nodes[static_cast<size_t>(group_.anchor)].op == Op::LoopEnd;
+  if (group_.stored.empty() && !isEnd) return std::nullopt;
   if (group_.copied >= 0) {
     emitCopy();
   } else {
@@ -200,6 +201,12 @@ int GroupEmitter::storageOf(const Node &node) {
   const StoredValue *entry = storedEntry(node.output);
   assert(entry != nullptr);
   return storageBuffer(*entry);
+}
+
+int GroupEmitter::stateBuffer(ValueId value) {
+  const int planBuffer = program_.bufferOf[at(value)];
+  const PlanBuffer &buffer = plan_.buffers[static_cast<size_t>(planBuffer)];
+  return builder_.argument(planBuffer, {buffer.name, buffer.dtype, buffer.shape, buffer.layout, BufferRole::Output});
 }
 
 int GroupEmitter::inputBuffer(ValueId leaf, const Shape &shape) {

@@ -52,6 +52,13 @@ class GroupEmitter {
   bool isInPlace(graph::ValueId input) const { return program_.pieces.inputs.count(input) != 0; }
   /// Where what is written in pieces goes: the storage of \p node's value.
   int storageOf(const graph::Node &node);
+  /// Whether \p value has memory, which is that of \p other.
+  bool isSameStorage(graph::ValueId value, graph::ValueId other) const {
+    const auto bufferOf = [&](graph::ValueId id) { return program_.bufferOf[static_cast<size_t>(id)]; };
+    return bufferOf(value) >= 0 && bufferOf(value) == bufferOf(other);
+  }
+  /// Where the state \p value of a loop is written by who does not compute it.
+  int stateBuffer(graph::ValueId value);
 
  private:
   struct Staged {

@@ -22,7 +22,8 @@ size_t at(ValueId id) { return static_cast<size_t>(id); }
 
 class GuardFinder {
  public:
-  explicit GuardFinder(const Graph &graph) : graph_(graph), uses_(graph.values.size()), producer_(graph.values.size()) {
+  GuardFinder(const Graph &graph, const graph::Loops &loops)
+      : graph_(graph), loops_(loops), uses_(graph.values.size()), producer_(graph.values.size()) {
     for (const Node &node : graph_.nodes) producer_[at(node.output)] = &node;
   }
 
@@ -37,6 +38,7 @@ class GuardFinder {
       for (size_t operand = 0; operand < node.inputs.size(); ++operand) {
         Guard use = guards[i];
         if (condition >= 0 && operand > 0 && use.size() < kDeepest) use.push_back({condition, operand == 1});
+        dropUnknown(use, runsIn(node.inputs[operand]));
         addUse(node.inputs[operand], use);
       }
     }
@@ -58,6 +60,26 @@ class GuardFinder {
     return root.constant == nullptr && root.type.elements() == 1 ? value : -1;
   }
 
+  int loopOf(ValueId value) const {
+    const Node *node = producer_[at(value)];
+    return node == nullptr ? -1 : loops_.loopOf[static_cast<size_t>(node - graph_.nodes.data())];
+  }
+
+  /// Where \p value is computed; of a state, its initial value.
+  int runsIn(ValueId value) const {
+    const Node *node = producer_[at(value)];
+    const int loop = loopOf(value);
+    return node != nullptr && node->op == Op::LoopState ? loops_.loops[static_cast<size_t>(loop)].around : loop;
+  }
+
+  /// What is made in a loop is not there outside: conditions from the first such one on decide nothing in \p loop.
+  void dropUnknown(Guard &guard, int loop) const {
+    const auto unknown = std::find_if(guard.begin(), guard.end(), [&](const Condition &condition) {
+      return !loops_.isWithin(loop, loopOf(condition.value));
+    });
+    guard.erase(unknown, guard.end());
+  }
+
   /// Under several uses, what all of them have in common.
   void addUse(ValueId value, const Guard &use) {
     std::optional<Guard> &known = uses_[at(value)];
@@ -70,12 +92,13 @@ class GuardFinder {
   }
 
   const Graph &graph_;
+  const graph::Loops &loops_;
   std::vector<std::optional<Guard>> uses_;
   std::vector<const Node *> producer_;
 };
 
 double stepsOf(const Graph &graph, const Node &node) {
-  if (isView(node.op)) return 0;
+  if (isView(node.op) || node.op == Op::LoopResult) return 0;
   std::vector<graph::TensorType> types;
   for (ValueId input : node.inputs) types.push_back(graph.values[at(input)].type);
   return graph::evaluationSteps(node, types, graph.values[at(node.output)].type);
@@ -83,8 +106,8 @@ double stepsOf(const Graph &graph, const Node &node) {
 
 }  // namespace
 
-std::vector<Guard> guardsOf(const Graph &graph, double leastSteps) {
-  std::vector<Guard> guards = GuardFinder(graph).run();
+std::vector<Guard> guardsOf(const Graph &graph, const graph::Loops &loops, double leastSteps) {
+  std::vector<Guard> guards = GuardFinder(graph, loops).run();
   std::map<Guard, double> steps;  // of all that has this guard or one within it
   for (size_t i = 0; i < guards.size(); ++i) {
     const double own = guards[i].empty() ? 0 : stepsOf(graph, graph.nodes[i]);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compiler/graph/graph.h"
+#include "compiler/graph/loops.h"
 
 namespace hone::plan {
 
@@ -20,6 +21,8 @@ using Guard = std::vector<Condition>;
 
 /// The guard of every node of \p graph; that of an operand's node holds whenever that of the node itself does. What
 /// takes fewer than about \p leastSteps to compute is not worth one: it had better be fused with what is around it.
-std::vector<Guard> guardsOf(const graph::Graph &graph, double leastSteps);
+/// What runs in a loop is guarded by conditions that are known there, the end of a loop by those that are known in
+/// front of it: they decide about the loop as a whole, which always is worth it.
+std::vector<Guard> guardsOf(const graph::Graph &graph, const graph::Loops &loops, double leastSteps);
 
 }  // namespace hone::plan

@@ -36,6 +36,9 @@ class LayoutChooser {
         createFor(static_cast<int>(g), static_cast<int>(i), blocks);
       }
     }
+    for (const Node &node : program_.graph.nodes) {
+      if (node.op == Op::LoopResult) program_.bufferOf[at(node.output)] = program_.bufferOf[at(node.inputs[1])];
+    }
     for (size_t port = 0; port < plan_.outputs.size(); ++port) {
       if (program_.outputGroup[port] >= 0) continue;
       const graph::Port &output = program_.graph.outputs[port];
@@ -71,6 +74,10 @@ class LayoutChooser {
       entry.buffer = add(output.name, Place::Output, type, Layout::rowMajor(type.shape));
       plan_.outputs[port] = entry.buffer;
     }
+    const Node *producer = program_.producerOf(entry.value);
+    // A row goes to where the others are.
+    const bool isCollected = producer != nullptr && producer->op == Op::LoopCollect;
+    if (isCollected) entry.buffer = program_.bufferOf[at(producer->inputs[0])];
     if (entry.buffer < 0) {
       const graph::Value &value = program_.value(entry.form);
       const bool blocked = blocks && keepsChannels(entry) && isImage(value.type.shape) && readersAgree(entry.form);

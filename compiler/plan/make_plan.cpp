@@ -23,6 +23,32 @@ absl::Status checkExtents(const graph::Graph &graph) {
   return absl::OkStatus();
 }
 
+std::vector<PlanCondition> conditionsOf(const Program &program, const Guard &guard) {
+  std::vector<PlanCondition> conditions;
+  for (const Condition &condition : guard) {
+    conditions.push_back({program.bufferOf[static_cast<size_t>(condition.value)], condition.isTrue});
+  }
+  return conditions;
+}
+
+/// \p loopOf: per kernel the loop in which it runs.
+std::vector<PlanLoop> loopsOf(const Program &program, const std::vector<int> &loopOf) {
+  std::vector<PlanLoop> loops;
+  // The loops are sorted by their ends: those around others come first on the way back.
+  for (size_t i = program.loops.loops.size(); i-- > 0;) {
+    const auto isWithin = [&](int loop) { return program.loops.isWithin(loop, static_cast<int>(i)); };
+    const auto first = std::find_if(loopOf.begin(), loopOf.end(), isWithin);
+    const int end = program.loops.loops[i].end;
+    const graph::ValueId condition = program.graph.nodes[static_cast<size_t>(end)].inputs[0];
+    loops.push_back({static_cast<size_t>(first - loopOf.begin()),
+                     static_cast<size_t>(std::count_if(loopOf.begin(), loopOf.end(), isWithin)),
+                     program.bufferOf[static_cast<size_t>(condition)],
+                     conditionsOf(program, program.guards[static_cast<size_t>(end)])});
+  }
+  std::stable_sort(loops.begin(), loops.end(), [](const PlanLoop &a, const PlanLoop &b) { return a.first < b.first; });
+  return loops;
+}
+
 }  // namespace
 
 absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription &target) {
@@ -32,6 +58,7 @@ absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription
   Plan plan;
   createBuffers(program, target.lanes(), plan);
   ParameterTable parameters;
+  std::vector<int> loopOf;
   for (size_t g = 0; g < program.groups.size(); ++g) {
     GroupEmitter emitter(program, static_cast<int>(g), target.lanes(), plan, parameters);
     std::optional<PlanKernel> kernel = emitter.run();
@@ -40,11 +67,11 @@ absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription
       return absl::InternalError(absl::StrCat("the plan made a bad kernel: ", error));
     }
     kernel->kernel = cutLongSum(tensor::collapseDims(kernel->kernel));
-    for (const Condition &condition : program.groups[g].guard) {
-      kernel->conditions.push_back({program.bufferOf[static_cast<size_t>(condition.value)], condition.isTrue});
-    }
+    kernel->conditions = conditionsOf(program, program.groups[g].guard);
     plan.kernels.push_back(std::move(*kernel));
+    loopOf.push_back(program.groups[g].loop);
   }
+  plan.loops = loopsOf(program, loopOf);
   planMemory(plan);
   return plan;
 }

@@ -14,12 +14,30 @@ struct Life {
   int64_t offset = 0;
 };
 
+/// What is there before a loop and used in it is needed until the loop's end: the next iteration may read it.
+void surviveLoops(const Plan &plan, std::vector<Life> &lives) {
+  for (const PlanLoop &loop : plan.loops) {
+    const int first = static_cast<int>(loop.first), last = static_cast<int>(loop.first + loop.count) - 1;
+    for (Life &life : lives) {
+      if (life.first < first && life.last >= first) life.last = std::max(life.last, last);
+    }
+  }
+}
+
 std::vector<Life> livesOf(const Plan &plan) {
   std::vector<Life> lives;
   std::vector<int> entry(plan.buffers.size(), -1);
+  std::vector<std::vector<int>> asked(plan.kernels.size());  // per kernel: buffers that decide whether it runs
+  for (size_t k = 0; k < plan.kernels.size(); ++k) {
+    for (const PlanCondition &condition : plan.kernels[k].conditions) asked[k].push_back(condition.buffer);
+  }
+  for (const PlanLoop &loop : plan.loops) {
+    asked[loop.first].push_back(loop.condition);
+    for (const PlanCondition &condition : loop.conditions) asked[loop.first].push_back(condition.buffer);
+  }
   for (size_t k = 0; k < plan.kernels.size(); ++k) {
     std::vector<int> used = plan.kernels[k].arguments;
-    for (const PlanCondition &condition : plan.kernels[k].conditions) used.push_back(condition.buffer);
+    used.insert(used.end(), asked[k].begin(), asked[k].end());
     for (int buffer : used) {
       const PlanBuffer &b = plan.buffers[static_cast<size_t>(buffer)];
       if (b.place != Place::Arena) continue;
@@ -32,6 +50,7 @@ std::vector<Life> livesOf(const Plan &plan) {
       lives[static_cast<size_t>(position)].last = static_cast<int>(k);
     }
   }
+  surviveLoops(plan, lives);
   return lives;
 }
 

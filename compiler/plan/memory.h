@@ -9,7 +9,8 @@ namespace hone::plan {
 inline constexpr int64_t kArenaAlignment = 64;
 
 /// Gives every arena buffer an offset, so that buffers that are alive during the same kernel do not share bytes, and
-/// sets the arena's size. A buffer lives from the kernel that first writes it to the last one that uses it.
+/// sets the arena's size. A buffer lives from the kernel that first writes it to the last one that uses it, or
+/// to the end of the loop of that one, if it is older than the loop.
 void planMemory(Plan &plan);
 
 }  // namespace hone::plan

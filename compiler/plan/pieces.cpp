@@ -37,12 +37,19 @@ class PiecePlacer {
     return program_.users[at(value)].size() == 1 && !program_.isOutput[at(value)] && !program_.stored[at(value)];
   }
 
+  int loopOf(ValueId computed) const {
+    return program_.groups[static_cast<size_t>(program_.groupOf[at(computed)])].loop;
+  }
+
   void place(const Node &concat) {
     const auto axis = static_cast<size_t>(std::get<graph::AxisAttributes>(concat.attributes).axis);
     std::vector<Piece> pieces;
     int64_t offset = 0;
     for (ValueId input : concat.inputs) {
-      if (std::optional<Piece> piece = find(input, axis, offset)) pieces.push_back(std::move(*piece));
+      std::optional<Piece> piece = find(input, axis, offset);
+      if (piece && loopOf(piece->value) == runsIn(program_, program_.producer[at(concat.output)])) {
+        pieces.push_back(std::move(*piece));
+      }
       offset += program_.shape(input)[axis];
     }
     ValueId form = concat.output;

@@ -44,9 +44,17 @@ struct PlanKernel {
   std::vector<PlanCondition> conditions;
 };
 
+/// Kernels that are repeated while the only element of a buffer of bools, which is in the arena, is true.
+struct PlanLoop {
+  size_t first = 0, count = 0;            ///< positions in Plan::kernels
+  int condition = -1;                     ///< position in Plan::buffers; asked in front of each iteration
+  std::vector<PlanCondition> conditions;  ///< what has to hold for the loop to begin at all, asked in this order
+};
+
 struct Plan {
   std::vector<PlanBuffer> buffers;
   std::vector<PlanKernel> kernels;   ///< in the order of execution
+  std::vector<PlanLoop> loops;       ///< by their first kernel; one around others comes before those
   std::vector<int> inputs, outputs;  ///< positions in buffers, in the order of the graph's ports
   int64_t arenaBytes = 0;
 };

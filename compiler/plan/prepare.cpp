@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compiler/graph/rewriter.h"
 #include "compiler/plan/program.h"
 
 namespace hone::plan {
@@ -27,6 +28,7 @@ class Preparer {
   Graph run() {
     for (Node &node : graph_.nodes) {
       if (node.op == Op::MatMul) spellOutTranspose(node);
+      if (node.op == Op::LoopEnd) copyStates(node);
       if ((node.op == Op::Elementwise || node.op == Op::Cast) && moveBeforeViews(node)) continue;
       push(node);
     }
@@ -69,6 +71,21 @@ class Preparer {
     node.inputs[1] = value;
     attributes.transposeB = false;
     node.attributes = attributes;
+  }
+
+  /// All states change at once: what another one held is kept before its memory changes. The condition's next value is
+  /// always written, so that every loop does something.
+  void copyStates(Node &end) {
+    const size_t states = end.inputs.size() / 2;
+    for (size_t k = 0; k < states; ++k) {
+      ValueId &next = end.inputs[states + k];
+      const int state = producer_[static_cast<size_t>(next)];
+      const auto from = end.inputs.begin() + static_cast<std::ptrdiff_t>(states);
+      if (state < 0 || std::find(end.inputs.begin(), from, next) == from || (next == end.inputs[k] && k != 0)) continue;
+      const ValueId kept = newValue(type(next), 1);
+      push({Op::Cast, {next}, kept, std::monostate(), end.name});
+      next = kept;
+    }
   }
 
   /// An op on single elements whose other operands are numbers: computed before the views that lie between it and
@@ -120,6 +137,9 @@ class Preparer {
 
 }  // namespace
 
-Graph prepare(const Graph &graph) { return Preparer(graph).run(); }
+Graph prepare(Graph graph) {
+  graph::removeDeadNodes(graph);
+  return Preparer(std::move(graph)).run();
+}
 
 }  // namespace hone::plan

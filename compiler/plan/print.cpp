@@ -45,14 +45,25 @@ std::string print(const Plan &plan) {
   for (size_t i = 0; i < plan.buffers.size(); ++i) {
     absl::StrAppend(&text, "b", i, " ", bufferText(plan.buffers[i]), "\n");
   }
-  for (const PlanKernel &kernel : plan.kernels) {
+  const auto appendConditions = [&](const std::vector<PlanCondition> &conditions) {
+    for (const PlanCondition &condition : conditions) {
+      absl::StrAppend(&text, condition.isTrue ? " if b" : " unless b", condition.buffer);
+    }
+  };
+  for (size_t k = 0; k < plan.kernels.size(); ++k) {
+    const PlanKernel &kernel = plan.kernels[k];
+    for (const PlanLoop &loop : plan.loops) {
+      if (loop.first != k) continue;
+      absl::StrAppend(&text, "\nloop over ", loop.count, loop.count == 1 ? " kernel" : " kernels", " while b",
+                      loop.condition);
+      appendConditions(loop.conditions);
+      text += "\n";
+    }
     absl::StrAppend(
         &text, "\n", kernel.kernel.name, "(",
         absl::StrJoin(kernel.arguments, ", ", [](std::string *out, int buffer) { absl::StrAppend(out, "b", buffer); }),
         ")");
-    for (const PlanCondition &condition : kernel.conditions) {
-      absl::StrAppend(&text, condition.isTrue ? " if b" : " unless b", condition.buffer);
-    }
+    appendConditions(kernel.conditions);
     if (!kernel.nodes.empty()) absl::StrAppend(&text, " computes ", absl::StrJoin(kernel.nodes, ", "));
     absl::StrAppend(&text, "\n", indented(tensor::print(kernel.kernel)));
   }

@@ -22,7 +22,19 @@ void collectLeaves(const Program &program, ValueId value, std::vector<ValueId> &
 
 }  // namespace
 
-bool isWrittenInPieces(Op op) { return op == Op::Concat || op == Op::Compute; }
+bool isWrittenInPieces(Op op) {
+  return op == Op::Concat || op == Op::Compute || op == Op::LoopState || op == Op::LoopCollect || op == Op::LoopEnd;
+}
+
+int runsIn(const Program &program, int position) {
+  const graph::Op op = program.graph.nodes[static_cast<size_t>(position)].op;
+  const int loop = program.loops.loopOf[static_cast<size_t>(position)];
+  if (op == Op::LoopState) return program.loops.loops[static_cast<size_t>(loop)].around;
+  if (op != Op::LoopEnd) return loop;
+  int own = 0;
+  while (program.loops.loops[static_cast<size_t>(own)].end != position) ++own;
+  return own;
+}
 
 bool isScalarConstant(const graph::Value &value) { return value.constant != nullptr && value.type.elements() == 1; }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compiler/graph/graph.h"
+#include "compiler/graph/loops.h"
 #include "compiler/plan/guards.h"
 #include "compiler/plan/plan.h"
 #include "compiler/plan/views.h"
@@ -46,7 +47,8 @@ struct Group {
   std::vector<int> epilogue;   ///< elementwise nodes behind the anchor, or all there are
   Domains domains;
   std::vector<StoredValue> stored;
-  Guard guard;  ///< when it has to run
+  Guard guard;    ///< when it has to run
+  int loop = -1;  ///< in whose iterations it runs; the end of a loop is the last group of its own
 };
 
 /// Operands of concatenations that are written where they end up by the kernels that compute them.
@@ -60,9 +62,10 @@ struct Program {
   graph::Graph graph;                   ///< prepared: see prepare()
   std::vector<int> producer;            ///< per value: node, or -1
   std::vector<std::vector<int>> users;  ///< per value: nodes, once per use
-  std::vector<Guard> guards;            ///< per node
-  std::vector<bool> isOutput;           ///< per value; conditions are, too: they are read from memory as they are
-  std::vector<int> groupOf;             ///< per value: the group that computes it; -1 for views, inputs, constants
+  graph::Loops loops;
+  std::vector<Guard> guards;   ///< per node
+  std::vector<bool> isOutput;  ///< per value; conditions are, too: they are read from memory as they are
+  std::vector<int> groupOf;    ///< per value: the group that computes it; -1 for views, inputs, constants
   std::vector<std::optional<Indices>> coords;  ///< per value of a group: its place over the group's output domain
   std::vector<bool> stored;                    ///< per value: it has memory of its own (inputs and constants too)
   std::vector<bool> isBlocked;                 ///< per value: its layout, once chosen, is not row-major
@@ -81,8 +84,11 @@ struct Program {
   }
 };
 
-/// Concat and Compute: their stages write the storage of their value themselves, each its part.
+/// Concat, Compute and what loops do: their stages write the storage of their value themselves, each its part.
 bool isWrittenInPieces(graph::Op op);
+/// The loop in whose iterations what node \p position stands for has to run: initial values are there before a loop,
+/// and states change at its end. -1 outside of loops.
+int runsIn(const Program &program, int position);
 /// A constant with one element: bodies hold its number.
 bool isScalarConstant(const graph::Value &value);
 /// An input of the graph, a constant, or a value that has been given storage, as seen by those who read it.
@@ -112,10 +118,12 @@ Domains anchorDomains(const graph::Graph &graph, const graph::Node &node);
 /// Of elementwise values and copies of \p shape.
 Domains mapDomains(const graph::Shape &shape);
 
-/// The graph rewritten where that lets more be fused; means the same.
-graph::Graph prepare(const graph::Graph &graph);
+/// The graph without what no output needs, rewritten where that lets more be fused; means the same.
+graph::Graph prepare(graph::Graph graph);
 /// Groups all nodes but views.
 Program fuse(graph::Graph graph);
+/// The groups in an order in which all that a group reads is there, and those of a loop follow one another.
+std::vector<int> orderOfGroups(const Program &program);
 /// Decides which operands of concatenations are written to their places; a part of chooseStorage().
 void placePieces(Program &program);
 /// Decides which values get storage, adds groups that copy views which readers or outputs need as data, and puts

@@ -31,7 +31,7 @@ class StorageChooser {
     for (size_t i = 0; i < nodes; ++i) copyWhatCannotBeRead(program_.graph.nodes[i]);
     copyConditions();
     assignOutputs();
-    orderGroups();
+    renumber(orderOfGroups(program_));
   }
 
  private:
@@ -110,6 +110,7 @@ class StorageChooser {
     group.copied = value;
     group.domains = mapDomains(program_.shape(value));
     group.guard = program_.guards[static_cast<size_t>(program_.producer[at(value)])];
+    group.loop = runsIn(program_, program_.producer[at(value)]);
     program_.groups.push_back(group);
     store(static_cast<int>(program_.groups.size()) - 1, {value, value, group.domains.output.coords, -1});
   }
@@ -148,6 +149,12 @@ class StorageChooser {
       case Op::Compute:
         readByKernel(reader);
         break;
+      case Op::LoopCollect:
+        if (!isLoadable(reader.inputs[2])) copy(reader.inputs[2]);
+        break;
+      case Op::LoopEnd:
+        keepFromChange(reader);
+        break;
       default:
         break;
     }
@@ -167,6 +174,19 @@ class StorageChooser {
         });
       });
       if (!isPlain(value) || (isLeft && !allowsOutside(value))) copy(value);
+    }
+  }
+
+  /// What comes next in one state may be another form of what is in one: it is read after that has changed.
+  void keepFromChange(const Node &end) {
+    const auto states = end.inputs.begin() + static_cast<std::ptrdiff_t>(end.inputs.size() / 2);
+    for (auto next = states; next != end.inputs.end(); ++next) {
+      if (program_.stored[at(*next)]) continue;
+      const std::vector<ValueId> leaves = leavesOf(program_, *next);
+      const bool changes = std::any_of(leaves.begin(), leaves.end(), [&](ValueId leaf) {
+        return std::find(end.inputs.begin(), states, leaf) != states;
+      });
+      if (changes) copy(*next);
     }
   }
 
@@ -220,6 +240,8 @@ class StorageChooser {
       if (producer == nullptr || producer->op != Op::Reshape) return -1;
       value = producer->inputs[0];
     }
+    const Node *producer = program_.producerOf(value);
+    if (producer != nullptr && producer->op == Op::LoopResult) return -1;  // its memory is a state's
     return program_.groupOf[at(value)] >= 0 ? value : -1;
   }
 
@@ -253,46 +275,6 @@ class StorageChooser {
   }
 
   // ------------------------------------------------------------------------------------------------- order
-
-  int firstNode(const Group &group) const {
-    if (group.anchor >= 0) return group.anchor;
-    if (!group.epilogue.empty()) return group.epilogue[0];
-    return program_.producer[at(group.copied)];
-  }
-
-  void orderGroups() {
-    const size_t count = program_.groups.size();
-    std::vector<std::set<int>> waits(count);
-    std::vector<std::vector<int>> feeds(count);
-    for (size_t g = 0; g < count; ++g) {
-      for (ValueId input : inputsOf(program_, static_cast<int>(g))) {
-        if (memberBehind(program_, static_cast<int>(g), input) >= 0) continue;
-        for (ValueId leaf : leavesOf(program_, input)) {
-          const int below = program_.groupOf[at(leaf)];
-          if (below < 0 || below == static_cast<int>(g)) continue;
-          if (waits[g].insert(below).second) feeds[static_cast<size_t>(below)].push_back(static_cast<int>(g));
-        }
-      }
-    }
-    // Of those that are ready, the first in the order of the graph.
-    std::set<std::pair<int, int>> ready;
-    const auto makeReady = [&](size_t g) { ready.insert({firstNode(program_.groups[g]), static_cast<int>(g)}); };
-    for (size_t g = 0; g < count; ++g) {
-      if (waits[g].empty()) makeReady(g);
-    }
-    std::vector<int> order;
-    while (!ready.empty()) {
-      const int next = ready.begin()->second;
-      ready.erase(ready.begin());
-      order.push_back(next);
-      for (int above : feeds[static_cast<size_t>(next)]) {
-        waits[static_cast<size_t>(above)].erase(next);
-        if (waits[static_cast<size_t>(above)].empty()) makeReady(static_cast<size_t>(above));
-      }
-    }
-    assert(order.size() == count && "groups wait for each other");
-    renumber(order);
-  }
 
   void renumber(const std::vector<int> &order) {
     std::vector<int> position(order.size());

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/graph/constants.h"
+#include "compiler/graph/rewriter.h"
 #include "compiler/plan/plan.h"
 #include "tests/plan/plan_runner.h"
 
@@ -56,7 +57,7 @@ std::string guardText(const Graph &graph, const Guard &guard) {
 
 /// "node: guard" for every node that has one, sorted.
 std::vector<std::string> guardsIn(const Graph &graph, double leastSteps = 0) {
-  const std::vector<Guard> guards = guardsOf(graph, leastSteps);
+  const std::vector<Guard> guards = guardsOf(graph, *graph::findLoops(graph), leastSteps);
   std::vector<std::string> texts;
   for (size_t i = 0; i < guards.size(); ++i) {
     if (!guards[i].empty()) texts.push_back(absl::StrCat(graph.nodes[i].name, ": ", guardText(graph, guards[i])));
@@ -145,6 +146,58 @@ TEST(Guards, AreNotOfMasks) {
   const ValueId mask = b.input("mask", DType::Bool, {kSize, kSize}), x = b.matrix("x");
   b.output(b.choose(mask, b.product(x, x, "product"), x, "y"));
   EXPECT_EQ(guardsIn(b.graph), Texts());
+}
+
+/// A loop of three iterations that goes on with `step` of its state. Its nodes are named after \p name.
+template <typename Step>
+ValueId loopOver(GraphBuilder &b, int64_t number, ValueId initial, const std::string &name, const Step &step) {
+  const auto integer = [&](int64_t n) {
+    return b.graph.addConstant("", graph::makeConstant({DType::I64, {}}, std::vector<int64_t>{n}));
+  };
+  const auto state = [&](ValueId from, int64_t place) {
+    return b.graph.add(Op::LoopState, {from}, graph::LoopAttributes{number, place}, name + "_begin",
+                       b.graph.values[static_cast<size_t>(from)].type);
+  };
+  const ValueId yes = b.graph.addConstant("", graph::makeConstant({DType::Bool, {}}, std::vector<int64_t>{1}));
+  const ValueId goesOn = state(yes, 0), i = state(integer(0), 1), value = state(initial, 2);
+  const ValueId following = b.op(ScalarOp::Add, {i, integer(1)}, name + "_count");
+  const ValueId less = b.op(ScalarOp::Less, {following, integer(3)}, name + "_less");
+  const ValueId isFirst = b.op(ScalarOp::Equal, {i, integer(0)}, name + "_is_first");
+  b.graph.values[static_cast<size_t>(isFirst)].name = name + "_is_first";
+  const ValueId next = step(value, isFirst);
+  const ValueId end = b.graph.add(Op::LoopEnd, {goesOn, i, value, less, following, next},
+                                  graph::LoopAttributes{number, -1}, name + "_end");
+  return b.graph.add(Op::LoopResult, {end, value}, {}, name + "_result");
+}
+
+TEST(Guards, OfABranchAreOnTheWholeLoopInIt) {
+  GraphBuilder b;
+  const ValueId c = b.condition("c"), x = b.matrix("x");
+  const ValueId looped =
+      loopOver(b, 0, x, "loop", [&](ValueId state, ValueId) { return b.op(ScalarOp::Tanh, {state}, "step"); });
+  b.output(b.choose(c, looped, b.op(ScalarOp::Neg, {x}, "neg"), "y"));
+  graph::removeDeadNodes(b.graph);
+  // However little its nodes do, nobody knows how often, and the other branch need not even let it end.
+  const Texts expected = {"loop_begin: +c", "loop_begin: +c", "loop_begin: +c",  "loop_count: +c",
+                          "loop_end: +c",   "loop_less: +c",  "loop_result: +c", "step: +c"};
+  EXPECT_EQ(guardsIn(b.graph, 1e9), expected);
+  checkAllWays(b, 4);
+  TargetDescription target;
+  const auto plan = makePlan(b.graph, target);
+  ASSERT_TRUE(plan.ok() && plan->loops.size() == 1);
+  EXPECT_EQ(plan->loops[0].conditions.size(), 1U);
+}
+
+TEST(Guards, WithinALoopAreNotOnWhatIsOutside) {
+  // The product of what is around is made once, before the loop knows whether it is asked for.
+  GraphBuilder b;
+  const ValueId x = b.matrix("x"), w = b.matrix("w");
+  b.output(loopOver(b, 0, x, "loop", [&](ValueId state, ValueId isFirst) {
+    const ValueId fixed = b.product(w, w, "fixed"), varying = b.product(state, fixed, "varying");
+    return b.op(ScalarOp::Tanh, {b.choose(isFirst, varying, state, "chosen")}, "step");
+  }));
+  EXPECT_EQ(guardsIn(b.graph), (Texts{"varying: +loop_is_first"}));
+  checkAllWays(b, 1);
 }
 
 TEST(Guards, EndAtADepth) {

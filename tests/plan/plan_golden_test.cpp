@@ -99,6 +99,36 @@ Graph preActivation(bool residualFirst) {
 
 TEST(PlanGolden, ConvWithResidualThatIsUsedAgain) { expectGolden("conv_residual", preActivation(false)); }
 
+/// Two states that change places, one of which grows and is collected; the weights are multiplied in front of the loop.
+TEST(PlanGolden, LoopOverTwoStates) {
+  Builder b;
+  const ValueId x = b.input("x", {2, 4}), w = b.input("w", {4, 4}), trips = b.input("trips", {}, DType::I64);
+  const auto integer = [&](int64_t n) {
+    return b.graph.addConstant("", graph::makeConstant({DType::I64, {}}, std::vector<int64_t>{n}));
+  };
+  std::vector<ValueId> operands;
+  const auto state = [&](ValueId initial, DType dtype, Shape shape, const std::string &name) {
+    const graph::LoopAttributes attributes{0, std::ssize(operands)};
+    operands.push_back(b.named(
+        b.graph.add(Op::LoopState, {initial}, attributes, name, graph::TensorType{dtype, std::move(shape)}), name));
+    return operands.back();
+  };
+  state(b.op(ScalarOp::Less, {integer(0), trips}, "any"), DType::Bool, {}, "goes_on");
+  const ValueId i = state(integer(0), DType::I64, {}, "i"), first = state(x, DType::F32, {2, 4}, "first");
+  const ValueId second = state(b.scalar(1), DType::F32, {2, 4}, "second");
+  const ValueId rows = state(b.scalar(0), DType::F32, {10, 2, 4}, "rows");
+  const ValueId product = b.matMul(first, b.matMul(w, w, "weights"), "product");
+  const ValueId grown = b.op(ScalarOp::Add, {product, second}, "grown");
+  const ValueId following = b.op(ScalarOp::Add, {i, integer(1)}, "following");
+  operands.push_back(b.op(ScalarOp::Less, {following, trips}, "is_below"));
+  operands.insert(operands.end(), {following, second, grown});
+  operands.push_back(b.named(b.graph.add(Op::LoopCollect, {rows, grown, i}, {}, "collected"), "collected"));
+  const ValueId end = b.graph.add(Op::LoopEnd, operands, graph::LoopAttributes{0, -1}, "end");
+  b.output(b.graph.add(Op::LoopResult, {end, first}, {}, "last"));
+  b.output(b.op(ScalarOp::Neg, {b.graph.add(Op::LoopResult, {end, rows}, {}, "all")}, "negated"));
+  expectGolden("loop", b.graph);
+}
+
 TEST(PlanGolden, DepthwiseBetweenPointwise) {
   Builder b;
   const ValueId x = b.input("x", {1, 3, 5, 5});

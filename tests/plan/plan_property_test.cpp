@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/graph.h"
+#include "compiler/graph/loops.h"
+#include "compiler/graph/pipeline.h"
 #include "compiler/plan/plan.h"
 #include "tests/plan/plan_runner.h"
 #include "tests/plan/random_graph.h"
@@ -69,9 +71,8 @@ std::string findOverlap(const Plan &plan) {
   return "";
 }
 
-void check(uint64_t seed, int nodes, int64_t lanes) {
-  SCOPED_TRACE("seed " + std::to_string(seed) + ", nodes " + std::to_string(nodes));
-  const graph::Graph graph = randomGraph(seed, nodes);
+void check(const graph::Graph &graph, uint64_t seed, int64_t lanes) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
   ASSERT_TRUE(graph::verify(graph).ok()) << graph::verify(graph);
   const absl::StatusOr<Plan> plan = makePlan(graph, targetWithLanes(lanes));
   ASSERT_TRUE(plan.ok()) << plan.status() << "\n" << graph::print(graph);
@@ -96,16 +97,29 @@ uint64_t seeds() {
 
 TEST(PlanProperty, SmallGraphsMeanTheSame) {
   for (uint64_t seed = 0; seed < seeds(); ++seed) {
-    check(seed, 1 + static_cast<int>(seed % 6), seed % 2 == 0 ? 4 : 8);
+    check(randomGraph(seed, 1 + static_cast<int>(seed % 6)), seed, seed % 2 == 0 ? 4 : 8);
     if (HasFatalFailure()) return;
   }
 }
 
 TEST(PlanProperty, LargerGraphsMeanTheSame) {
   for (uint64_t seed = 0; seed < seeds(); ++seed) {
-    check(1000000 + seed, 8 + static_cast<int>(seed % 25), seed % 2 == 0 ? 4 : 16);
+    check(randomGraph(1000000 + seed, 8 + static_cast<int>(seed % 25)), 1000000 + seed, seed % 2 == 0 ? 4 : 16);
     if (HasFatalFailure()) return;
   }
+}
+
+TEST(PlanProperty, LoopsMeanTheSame) {
+  size_t loops = 0;
+  for (uint64_t seed = 0; seed < seeds(); ++seed) {
+    graph::Graph graph = randomLoops(seed, 4 + static_cast<int>(seed % 25));
+    check(graph, seed, seed % 2 == 0 ? 4 : 16);
+    ASSERT_TRUE(graph::runPasses(graph).ok());
+    check(graph, seed, seed % 2 == 0 ? 16 : 4);
+    loops += graph::findLoops(graph)->loops.size();
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(loops, seeds() / 4);
 }
 
 /// The ops whose stages depend on the dtype: accumulators, divisions, what lies outside.

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
-#include "compiler/graph/evaluate.h"
+#include "compiler/graph/evaluate_graph.h"
 #include "compiler/tensor/interpreter.h"
 #include "compiler/tensor/rewrite.h"
 
@@ -33,12 +33,7 @@ class Runner {
 
   absl::StatusOr<std::vector<HostTensor>> run(const std::vector<HostTensor> &inputs) {
     for (size_t i = 0; i < inputs.size(); ++i) memory_[static_cast<size_t>(plan_.inputs[i])] = inputs[i].bytes;
-    for (const PlanKernel &kernel : plan_.kernels) {
-      const bool isNeeded = std::all_of(
-          kernel.conditions.begin(), kernel.conditions.end(),
-          [&](const PlanCondition &condition) { return (*bytesOf(condition.buffer) != 0) == condition.isTrue; });
-      if (isNeeded) HONE_RETURN_IF_ERROR(runKernel(kernel));
-    }
+    HONE_RETURN_IF_ERROR(runKernels(0, plan_.kernels.size(), 0));
     std::vector<HostTensor> outputs;
     for (int output : plan_.outputs) {
       const PlanBuffer &buffer = plan_.buffers[static_cast<size_t>(output)];
@@ -48,6 +43,30 @@ class Runner {
   }
 
  private:
+  bool hold(const std::vector<PlanCondition> &conditions) {
+    return std::all_of(conditions.begin(), conditions.end(), [&](const PlanCondition &condition) {
+      return (*bytesOf(condition.buffer) != 0) == condition.isTrue;
+    });
+  }
+
+  /// The loops from \p loop on are those that begin at \p first or behind it, and are not the one around.
+  absl::Status runKernels(size_t first, size_t end, size_t loop) {
+    for (size_t k = first; k < end;) {
+      while (loop < plan_.loops.size() && plan_.loops[loop].first < k) ++loop;
+      if (loop == plan_.loops.size() || plan_.loops[loop].first != k) {
+        if (hold(plan_.kernels[k].conditions)) HONE_RETURN_IF_ERROR(runKernel(plan_.kernels[k]));
+        ++k;
+        continue;
+      }
+      const PlanLoop &repeated = plan_.loops[loop];
+      for (bool runs = hold(repeated.conditions); runs && *bytesOf(repeated.condition) != 0;) {
+        HONE_RETURN_IF_ERROR(runKernels(k, k + repeated.count, loop + 1));
+      }
+      k += repeated.count;
+    }
+    return absl::OkStatus();
+  }
+
   static bool next(std::vector<int64_t> &index, const std::vector<int64_t> &shape) {
     for (size_t d = shape.size(); d-- > 0;) {
       if (++index[d] < shape[d]) return true;
@@ -83,33 +102,33 @@ class Runner {
     return b.place == Place::Arena ? arena_.data() + b.offset : memory_[static_cast<size_t>(buffer)].data();
   }
 
-  static bool loadsPlaces(const tensor::TensorOp &stage) {
+  /// Whether the kernel computes places that the stage writes to.
+  static bool computesPlaces(const tensor::Kernel &kernel, const tensor::TensorOp &stage) {
     bool result = false;
     for (const tensor::Access &write : stage.writes) {
       for (const tensor::Index &index : write.indices) {
-        tensor::visit(index, [&](const tensor::IndexNode &n) { result |= n.kind == tensor::IndexKind::Load; });
+        tensor::visit(index, [&](const tensor::IndexNode &n) {
+          result |= n.kind == tensor::IndexKind::Load &&
+                    kernel.buffers[static_cast<size_t>(n.buffer)].role == tensor::BufferRole::Temporary;
+        });
       }
     }
     return result;
   }
 
-  /// Per output buffer: NaN for the elements that no stage writes. Where places are data, all count as written.
-  static absl::StatusOr<std::vector<HostTensor>> writtenElements(const tensor::Kernel &kernel) {
+  /// Per output buffer: NaN for the elements that no stage writes. Where places are computed, all count as written.
+  static absl::StatusOr<std::vector<HostTensor>> writtenElements(const tensor::Kernel &kernel,
+                                                                 const std::vector<HostTensor> &arguments) {
     tensor::Kernel marks = kernel;
-    std::vector<HostTensor> arguments;
     for (tensor::Buffer &buffer : marks.buffers) {
-      const bool isOutput = buffer.role == tensor::BufferRole::Output;
-      if (isOutput) buffer.dtype = DType::F32;
-      if (!isOutput && buffer.role != tensor::BufferRole::Temporary) {
-        arguments.push_back(HostTensor::zeros(buffer.dtype, buffer.shape));
-      }
+      if (buffer.role == tensor::BufferRole::Output) buffer.dtype = DType::F32;
     }
     for (tensor::TensorOp &stage : marks.stages) {
       std::erase_if(stage.dims, [](const tensor::Dim &dim) { return dim.kind == tensor::DimKind::Reduction; });
       stage.reads.clear();
       stage.combiner = {};
       for (size_t i = 0; i < stage.body.size(); ++i) stage.body[i] = tensor::number(1, stage.body[i]->dtype);
-      if (!loadsPlaces(stage)) continue;
+      if (!computesPlaces(marks, stage)) continue;
       std::vector<HostTensor> all;
       for (const tensor::Buffer &buffer : marks.buffers) {
         if (buffer.role == tensor::BufferRole::Output) all.push_back(HostTensor::zeros(DType::F32, buffer.shape));
@@ -140,7 +159,7 @@ class Runner {
       }
     }
     HONE_ASSIGN_OR_RETURN(std::vector<HostTensor> results, run_(planned.kernel, arguments));
-    HONE_ASSIGN_OR_RETURN(std::vector<HostTensor> written, writtenElements(planned.kernel));
+    HONE_ASSIGN_OR_RETURN(std::vector<HostTensor> written, writtenElements(planned.kernel, arguments));
     for (size_t i = 0; i < results.size(); ++i) {
       char *to = bytesOf(outputs[i].second);
       // What this kernel leaves alone may be another one's part of the buffer.
@@ -173,21 +192,14 @@ absl::StatusOr<std::vector<HostTensor>> runPlan(const Plan &plan, const std::vec
 }
 
 absl::StatusOr<std::vector<HostTensor>> runGraph(const graph::Graph &graph, const std::vector<HostTensor> &inputs) {
-  std::vector<graph::Constant> values(graph.values.size());
-  for (size_t i = 0; i < values.size(); ++i) values[i] = graph.values[i].constant;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    graph::ConstantData data{{inputs[i].dtype, inputs[i].shape}, inputs[i].bytes};
-    values[static_cast<size_t>(graph.inputs[i].value)] = std::make_shared<const graph::ConstantData>(std::move(data));
+  std::vector<graph::Constant> operands;
+  for (const HostTensor &input : inputs) {
+    operands.push_back(
+        std::make_shared<const graph::ConstantData>(graph::ConstantData{{input.dtype, input.shape}, input.bytes}));
   }
-  for (const graph::Node &node : graph.nodes) {
-    std::vector<graph::Constant> operands;
-    for (graph::ValueId input : node.inputs) operands.push_back(values[static_cast<size_t>(input)]);
-    HONE_ASSIGN_OR_RETURN(values[static_cast<size_t>(node.output)],
-                          graph::evaluate(node, operands, graph.values[static_cast<size_t>(node.output)].type));
-  }
+  HONE_ASSIGN_OR_RETURN(const std::vector<graph::Constant> results, graph::evaluateOutputs(graph, operands));
   std::vector<HostTensor> outputs;
-  for (const graph::Port &port : graph.outputs) {
-    const graph::Constant &value = values[static_cast<size_t>(port.value)];
+  for (const graph::Constant &value : results) {
     outputs.push_back({value->type.dtype, value->type.shape, value->bytes.copy()});
   }
   return outputs;

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <numeric>
 #include <random>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/infer.h"
+#include "compiler/graph/rewriter.h"
 #include "compiler/tensor/tensor_op.h"
 #include "tests/plan/compute_kernels.h"
 
@@ -35,6 +37,13 @@ class Generator {
     for (int tries = 0; static_cast<int>(graph_.nodes.size()) < nodes && tries < 20 * nodes; ++tries) addNode();
     chooseOutputs();
     return std::move(graph_);
+  }
+
+  Graph runWithLoops(int nodes) {
+    mayLoop_ = true;
+    Graph graph = run(nodes);
+    graph::removeDeadNodes(graph);
+    return graph;
   }
 
  private:
@@ -87,6 +96,7 @@ class Generator {
   }
 
   void addNode() {
+    if (mayLoop_ && depth_ < 2 && chance(15)) return addLoop();
     const ValueId x = pick();
     switch (below(20)) {
       case 0:
@@ -372,6 +382,84 @@ class Generator {
     add(Op::Broadcast, {x}, {}, TensorType{DType::F32, result});
   }
 
+  ValueId element(ScalarOp op, std::vector<ValueId> inputs) {
+    const std::string name = absl::StrCat("node", graph_.nodes.size());
+    return graph_.add(Op::Elementwise, std::move(inputs), graph::ElementwiseAttributes{op}, name);
+  }
+
+  ValueId integer(int64_t value) {
+    return graph_.addConstant(absl::StrCat("c", constants_++),
+                              graph::makeConstant({DType::I64, {}}, std::vector<int64_t>{value}));
+  }
+
+  struct LoopParts {
+    int64_t number;
+    std::vector<ValueId> states, next;
+  };
+
+  ValueId addState(LoopParts &loop, ValueId initial, const TensorType &type) {
+    const graph::LoopAttributes attributes{loop.number, std::ssize(loop.states)};
+    loop.states.push_back(
+        graph_.add(Op::LoopState, {initial}, attributes, absl::StrCat("state", graph_.nodes.size()), type));
+    return loop.states.back();
+  }
+
+  /// What comes next in \p state: anything of its type that there is, kept small, or another state as it is.
+  ValueId nextOf(ValueId state) {
+    for (int tries = 0; tries < 30; ++tries) {
+      const ValueId value = pick();
+      if (shape(value) != shape(state)) continue;
+      return chance(30) ? value : element(ScalarOp::Tanh, {value});
+    }
+    return state;
+  }
+
+  /// 0 to 3 iterations of a few nodes, on one state or several; what is outside may be read in it.
+  void addLoop() {
+    ++depth_;
+    const size_t begin = graph_.nodes.size();
+    LoopParts loop{loops_++, {}, {}};
+    const std::vector<ValueId> outside = pool_;
+    const int64_t most = 4, trips = below(most);
+    const ValueId runs = graph_.addConstant(absl::StrCat("c", constants_++),
+                                            graph::makeConstant({DType::Bool, {}}, std::vector<int64_t>{trips > 0}));
+    addState(loop, runs, {DType::Bool, {}});
+    const ValueId i = addState(loop, integer(0), {DType::I64, {}});
+    const int states = 1 + below(3);
+    for (int k = 0; k < states; ++k) {
+      const ValueId initial = pick();
+      pool_.push_back(addState(loop, initial, {DType::F32, shape(initial)}));
+      // Two states of one type can change places.
+      if (chance(30)) pool_.push_back(addState(loop, constant(shape(initial)), {DType::F32, shape(initial)}));
+    }
+    const int nodes = below(5);
+    for (int k = 0; k < nodes; ++k) addNode();
+    const ValueId following = element(ScalarOp::Add, {i, integer(1)});
+    loop.next = {element(ScalarOp::Less, {following, integer(trips)}), following};
+    for (size_t k = 2; k < loop.states.size(); ++k) loop.next.push_back(nextOf(loop.states[k]));
+    const ValueId row = pick();
+    Shape rows = shape(row);
+    rows.insert(rows.begin(), most);
+    if (chance(50) && elements(rows) <= kMaxElements) {
+      const ValueId collected = addState(loop, constant({}), {DType::F32, rows});
+      loop.next.push_back(
+          graph_.add(Op::LoopCollect, {collected, row, i}, {}, absl::StrCat("collect", graph_.nodes.size())));
+    }
+    std::vector<ValueId> operands = loop.states;
+    operands.insert(operands.end(), loop.next.begin(), loop.next.end());
+    const ValueId end = graph_.add(Op::LoopEnd, operands, graph::LoopAttributes{loop.number, -1},
+                                   absl::StrCat("end", graph_.nodes.size()));
+    pool_ = outside;
+    // What is in a loop is not to be had outside.
+    for (size_t i = begin; i < graph_.nodes.size(); ++i) hidden_.insert(graph_.nodes[i].output);
+    for (size_t k = 2; k < loop.states.size(); ++k) {
+      if (chance(20)) continue;
+      pool_.push_back(
+          graph_.add(Op::LoopResult, {end, loop.states[k]}, {}, absl::StrCat("result", graph_.nodes.size())));
+    }
+    --depth_;
+  }
+
   void chooseOutputs() {
     std::vector<bool> used(graph_.values.size(), false);
     for (const graph::Node &node : graph_.nodes) {
@@ -381,6 +469,7 @@ class Generator {
       graph_.outputs.push_back({absl::StrCat("y", graph_.outputs.size()), value});
     };
     for (const graph::Node &node : graph_.nodes) {
+      if (hidden_.count(node.output) != 0) continue;
       // Near a tie rounding decides a comparison; what is selected by it does not jump.
       if (graph_.values[static_cast<size_t>(node.output)].type.dtype == DType::Bool) continue;
       if (!used[static_cast<size_t>(node.output)] || chance(10)) addOutput(node.output);
@@ -394,11 +483,17 @@ class Generator {
   std::vector<ValueId> pool_;  // F32
   ValueId indices_ = -1;
   int constants_ = 0;
+  bool mayLoop_ = false;
+  int depth_ = 0;
+  int64_t loops_ = 0;
+  std::set<ValueId> hidden_;  // what outputs cannot be
 };
 
 }  // namespace
 
 Graph randomGraph(uint64_t seed, int nodes) { return Generator(seed).run(nodes); }
+
+Graph randomLoops(uint64_t seed, int nodes) { return Generator(seed).runWithLoops(nodes); }
 
 std::vector<tensor::HostTensor> randomInputs(const Graph &graph, uint64_t seed) {
   std::mt19937_64 random(seed);
