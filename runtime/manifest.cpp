@@ -12,7 +12,7 @@
 namespace hone::runtime {
 namespace {
 
-constexpr int64_t kFormatVersion = 2;
+constexpr int64_t kFormatVersion = 3;
 constexpr size_t kMaxTextBytes = size_t{256} << 20;
 constexpr int kMaxRank = 64;
 /// Keeps sums and products of sizes far from overflow.
@@ -209,18 +209,21 @@ void readBuffers(Reader &reader, const JsonValue &root, Manifest &manifest) {
     if (outputUses[i] == 0) reader.fail("output '", manifest.outputs[i].name, "' has no buffer");
 }
 
-/// Calls without conditions need not say so.
-void readConditions(Reader &reader, const JsonValue &entry, const Manifest &manifest, Call &call) {
-  if (entry.find("conditions") == nullptr) return;
+/// What has no conditions need not say so. \p who has them.
+std::vector<CallCondition> readConditions(Reader &reader, const JsonValue &entry, const Manifest &manifest,
+                                          const std::string &who) {
+  std::vector<CallCondition> conditions;
+  if (entry.find("conditions") == nullptr) return conditions;
   for (const JsonValue &condition : reader.list(entry, "conditions")) {
     const int64_t buffer = reader.natural(condition, "buffer", INT32_MAX);
     if (static_cast<size_t>(buffer) >= manifest.buffers.size()) {
-      reader.fail("call '", call.name, "' depends on buffer ", buffer, " of ", manifest.buffers.size());
+      reader.fail(who, " depends on buffer ", buffer, " of ", manifest.buffers.size());
     } else if (manifest.buffers[static_cast<size_t>(buffer)].bytes == 0) {
-      reader.fail("call '", call.name, "' depends on buffer ", buffer, ", which has no bytes");
+      reader.fail(who, " depends on buffer ", buffer, ", which has no bytes");
     }
-    call.conditions.push_back({static_cast<int32_t>(buffer), reader.natural(condition, "value", 1) != 0});
+    conditions.push_back({static_cast<int32_t>(buffer), reader.natural(condition, "value", 1) != 0});
   }
+  return conditions;
 }
 
 void readCalls(Reader &reader, const JsonValue &root, Manifest &manifest) {
@@ -237,7 +240,7 @@ void readCalls(Reader &reader, const JsonValue &root, Manifest &manifest) {
         reader.fail("call '", call.name, "' takes buffer ", argument, " of ", manifest.buffers.size());
       call.arguments.push_back(static_cast<int32_t>(argument));
     }
-    readConditions(reader, entry, manifest, call);
+    call.conditions = readConditions(reader, entry, manifest, "call '" + call.name + "'");
     if (call.kernel >= manifest.kernelCount) {
       reader.fail("call '", call.name, "' is of kernel ", call.kernel, " of ", manifest.kernelCount);
     } else {
@@ -245,6 +248,46 @@ void readCalls(Reader &reader, const JsonValue &root, Manifest &manifest) {
     }
     manifest.calls.push_back(std::move(call));
   }
+}
+
+/// The byte that a loop goes by.
+void checkLoopCondition(Reader &reader, const JsonValue &entry, const Manifest &manifest, Loop &loop) {
+  const int64_t buffer = reader.natural(entry, "condition", INT32_MAX);
+  loop.condition = static_cast<int32_t>(buffer);
+  if (static_cast<size_t>(buffer) >= manifest.buffers.size()) {
+    reader.fail("a loop goes by buffer ", buffer, " of ", manifest.buffers.size());
+  } else if (const Buffer &byte = manifest.buffers[static_cast<size_t>(buffer)];
+             byte.kind != BufferKind::Arena || byte.bytes != 1) {
+    reader.fail("a loop goes by buffer ", buffer, ", which is not one byte of the arena");
+  }
+}
+
+/// Loops lie within each other or apart, and have calls.
+void readLoops(Reader &reader, const JsonValue &root, Manifest &manifest) {
+  if (root.find("loops") == nullptr) return;
+  const size_t calls = manifest.calls.size();
+  std::vector<size_t> around;  // positions of the loops that go on where the next one begins
+  for (const JsonValue &entry : reader.list(root, "loops")) {
+    Loop loop;
+    loop.first = static_cast<size_t>(reader.natural(entry, "first", INT32_MAX));
+    const auto count = static_cast<size_t>(reader.natural(entry, "count", INT32_MAX));
+    loop.end = loop.first + count;
+    if (count == 0 || loop.end > calls)
+      reader.fail("a loop has ", count, " calls from call ", loop.first, ", of ", calls);
+    if (!manifest.loops.empty() && loop.first < manifest.loops.back().first)
+      reader.fail("the loop from call ", loop.first, " comes behind one from call ", manifest.loops.back().first);
+    while (!around.empty() && loop.first >= manifest.loops[around.back()].end) {
+      manifest.loops[around.back()].next = manifest.loops.size();
+      around.pop_back();
+    }
+    if (!around.empty() && loop.end > manifest.loops[around.back()].end)
+      reader.fail("the loop from call ", loop.first, " ends behind the one around it");
+    checkLoopCondition(reader, entry, manifest, loop);
+    loop.conditions = readConditions(reader, entry, manifest, "a loop");
+    around.push_back(manifest.loops.size());
+    manifest.loops.push_back(std::move(loop));
+  }
+  for (size_t loop : around) manifest.loops[loop].next = manifest.loops.size();
 }
 
 Member readMember(Reader &reader, const JsonValue &members, const char *name) {
@@ -300,6 +343,7 @@ Result<Manifest> parseManifest(std::string_view text) {
   checkExtents(reader, manifest);
   readBuffers(reader, root, manifest);
   readCalls(reader, root, manifest);
+  readLoops(reader, root, manifest);
   if (!reader.status().ok()) return reader.status();
   return manifest;
 }

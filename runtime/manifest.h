@@ -48,6 +48,14 @@ struct Call {
   std::vector<CallCondition> conditions;  ///< the call is left out unless all hold, asked in this order
 };
 
+/// Calls that are repeated while the first byte of a buffer is not 0.
+struct Loop {
+  size_t first = 0, end = 0;              ///< positions in Manifest::calls
+  size_t next = 0;                        ///< the first loop in Manifest::loops that does not lie within this one
+  int32_t condition = 0;                  ///< position in Manifest::buffers, in the arena; asked before each iteration
+  std::vector<CallCondition> conditions;  ///< the loop is left out unless all hold, asked once, in this order
+};
+
 struct Member {
   size_t bytes = 0;
   uint64_t xxh3 = 0;
@@ -60,6 +68,7 @@ struct Manifest {
   size_t outputCount = 0;               ///< of the model
   std::vector<Buffer> buffers;
   std::vector<Call> calls;
+  std::vector<Loop> loops;  ///< by their first call; one around others before those
   size_t arenaBytes = 0;
   int32_t kernelCount = 0;
   Member module, parameters;

@@ -24,6 +24,13 @@ Status checkPort(const std::vector<Tensor> &tensors, const char *what, int32_t i
   return {};
 }
 
+/// Whether the bytes at \p addresses are as \p conditions want them.
+bool hold(const std::vector<CallCondition> &conditions, void *const *addresses) {
+  for (const CallCondition &condition : conditions)
+    if ((*static_cast<const char *>(*addresses++) != 0) != condition.isTrue) return false;
+  return true;
+}
+
 }  // namespace
 
 Session::Session(std::shared_ptr<ThreadPool> pool, std::shared_ptr<const Model> model)
@@ -50,8 +57,9 @@ Status Session::allocate() {
     return {};
   };
   HONE_RT_RETURN_IF_ERROR(make(manifest.arenaBytes, arena_));
-  const bool mayLeaveOut = std::any_of(manifest.calls.begin(), manifest.calls.end(),
-                                       [](const Call &call) { return !call.conditions.empty(); });
+  const bool mayLeaveOut =
+      !manifest.loops.empty() || std::any_of(manifest.calls.begin(), manifest.calls.end(),
+                                             [](const Call &call) { return !call.conditions.empty(); });
   // What a call that is left out would have written may be read under a mask that drops it. Where nothing was ever
   // written there is no page, and such a read takes a thousand times as long.
   if (mayLeaveOut) std::memset(arena_.data(), 0, manifest.arenaBytes);
@@ -63,11 +71,14 @@ Status Session::allocate() {
     firstArgument_.push_back(arguments_.size());
     arguments_.resize(arguments_.size() + call.arguments.size() + 1 + call.conditions.size());
     arguments_[firstArgument_[c] + call.arguments.size()] = sharedScratch_.data();
-    forEachBuffer(c, [&](const Buffer &buffer, void *&address) {
-      if (buffer.kind == BufferKind::Arena) address = arena_.data() + buffer.offset;
-      if (buffer.kind == BufferKind::Parameter) address = const_cast<char *>(model_->parameters()) + buffer.offset;
-    });
+    forEachBuffer(c, [&](const Buffer &buffer, void *&address) { placeOwn(buffer, address); });
   }
+  for (const Loop &loop : manifest.loops) {
+    LoopBytes &bytes = loops_.emplace_back();
+    bytes.condition = arena_.data() + manifest.buffers[static_cast<size_t>(loop.condition)].offset;
+    bytes.conditions.resize(loop.conditions.size());
+  }
+  forEachLoopCondition([&](const Buffer &buffer, void *&address) { placeOwn(buffer, address); });
   for (size_t i = 0; i < outputs_.size(); ++i) {
     HONE_RT_RETURN_IF_ERROR(useOwn(outputs_[i], manifest.outputs[i].bytes));
     place(BufferKind::Output, static_cast<int32_t>(i), outputs_[i].used);
@@ -96,12 +107,27 @@ void Session::forEachBuffer(size_t call, const Visit &visit) {
     visit(manifest.buffers[static_cast<size_t>(condition.buffer)], *next++);
 }
 
-void Session::place(BufferKind kind, int32_t index, char *address) {
-  for (size_t c = 0; c < firstArgument_.size(); ++c) {
-    forEachBuffer(c, [&](const Buffer &buffer, void *&place) {
-      if (buffer.kind == kind && buffer.index == static_cast<size_t>(index)) place = address;
-    });
+template <typename Visit>
+void Session::forEachLoopCondition(const Visit &visit) {
+  const Manifest &manifest = model_->manifest();
+  for (size_t l = 0; l < loops_.size(); ++l) {
+    const std::vector<CallCondition> &conditions = manifest.loops[l].conditions;
+    for (size_t i = 0; i < conditions.size(); ++i)
+      visit(manifest.buffers[static_cast<size_t>(conditions[i].buffer)], loops_[l].conditions[i]);
   }
+}
+
+void Session::placeOwn(const Buffer &buffer, void *&address) {
+  if (buffer.kind == BufferKind::Arena) address = arena_.data() + buffer.offset;
+  if (buffer.kind == BufferKind::Parameter) address = const_cast<char *>(model_->parameters()) + buffer.offset;
+}
+
+void Session::place(BufferKind kind, int32_t index, char *address) {
+  const auto placeOne = [&](const Buffer &buffer, void *&place) {
+    if (buffer.kind == kind && buffer.index == static_cast<size_t>(index)) place = address;
+  };
+  for (size_t c = 0; c < firstArgument_.size(); ++c) forEachBuffer(c, placeOne);
+  forEachLoopCondition(placeOne);
 }
 
 Status Session::setInput(int32_t index, const void *data, size_t bytes) {
@@ -179,21 +205,11 @@ Status Session::run() {
     if (!port.used) return failure(HONE_USAGE, "input '", manifest.inputs[i].name, "' is not set");
     if (port.bound) std::memcpy(port.used, port.bound, manifest.inputs[i].bytes);
   }
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point start = profiling_ ? Clock::now() : Clock::time_point();
-  for (size_t c = 0; c < manifest.calls.size(); ++c) {
-    const Call &call = manifest.calls[c];
-    void *const *arguments = arguments_.data() + firstArgument_[c];
-    if (!isNeeded(call, arguments)) {
-      profile_[c] = 0;
-      continue;
-    }
-    runCall(call, arguments);
-    if (!profiling_) continue;
-    const Clock::time_point end = Clock::now();
-    profile_[c] = std::chrono::duration_cast<std::chrono::nanoseconds>(end - start).count();
-    start = end;
+  if (profiling_) {
+    std::fill(profile_.begin(), profile_.end(), 0);
+    lastEnd_ = std::chrono::steady_clock::now();
   }
+  runCalls(0, manifest.calls.size(), 0);
   for (size_t i = 0; i < outputs_.size(); ++i)
     if (outputs_[i].bound) std::memcpy(outputs_[i].bound, outputs_[i].used, manifest.outputs[i].bytes);
   readShapes();
@@ -201,11 +217,40 @@ Status Session::run() {
   return {};
 }
 
+void Session::runCalls(size_t first, size_t end, size_t loop) {
+  const Manifest &manifest = model_->manifest();
+  const auto firstOf = [&](size_t l) { return l < manifest.loops.size() ? manifest.loops[l].first : SIZE_MAX; };
+  size_t nextLoop = firstOf(loop);
+  for (size_t c = first; c < end;) {
+    if (c == nextLoop) {
+      repeat(loop);
+      c = manifest.loops[loop].end;
+      loop = manifest.loops[loop].next;
+      nextLoop = firstOf(loop);
+      continue;
+    }
+    const Call &call = manifest.calls[c];
+    void *const *arguments = arguments_.data() + firstArgument_[c];
+    if (isNeeded(call, arguments)) {
+      runCall(call, arguments);
+      if (profiling_) {
+        const auto now = std::chrono::steady_clock::now();
+        profile_[c] += std::chrono::duration_cast<std::chrono::nanoseconds>(now - lastEnd_).count();
+        lastEnd_ = now;
+      }
+    }
+    ++c;
+  }
+}
+
+void Session::repeat(size_t loop) {
+  const Loop &repeated = model_->manifest().loops[loop];
+  if (!hold(repeated.conditions, loops_[loop].conditions.data())) return;
+  while (*loops_[loop].condition != 0) runCalls(repeated.first, repeated.end, loop + 1);
+}
+
 bool Session::isNeeded(const Call &call, void *const *arguments) {
-  void *const *next = arguments + call.arguments.size() + 1;
-  for (const CallCondition &condition : call.conditions)
-    if ((*static_cast<const char *>(*next++) != 0) != condition.isTrue) return false;
-  return true;
+  return hold(call.conditions, arguments + call.arguments.size() + 1);
 }
 
 void Session::runCall(const Call &call, void *const *arguments) {

@@ -1,6 +1,7 @@
 // Session: the memory of one computation and the running of it. Used by one thread at a time; shares model and threads.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -43,7 +44,16 @@ class Session {
   /// The buffers of which call \p call has addresses in arguments_, and where those begin.
   template <typename Visit>
   void forEachBuffer(size_t call, const Visit &visit);
+  /// The conditions of all loops.
+  template <typename Visit>
+  void forEachLoopCondition(const Visit &visit);
+  /// Sets \p address where \p buffer is the session's or the model's.
+  void placeOwn(const Buffer &buffer, void *&address);
   static bool isNeeded(const Call &call, void *const *arguments);
+  /// Runs calls [\p first, \p end); of the loops, those from \p loop on are not around them.
+  void runCalls(size_t first, size_t end, size_t loop);
+  /// Runs loop \p loop to its end.
+  void repeat(size_t loop);
   /// Reads the true shapes of the outputs from those that hold extents.
   void readShapes();
   void runCall(const Call &call, void *const *arguments);
@@ -58,8 +68,15 @@ class Session {
   /// Of all calls, one after the other, each followed by the shared scratch and the buffers of the call's conditions.
   std::vector<void *> arguments_;
   std::vector<size_t> firstArgument_;  ///< per call
+  /// Per loop the byte that it goes by, and those of its conditions.
+  struct LoopBytes {
+    const char *condition = nullptr;
+    std::vector<void *> conditions;
+  };
+  std::vector<LoopBytes> loops_;
   bool profiling_ = false, hasRun_ = false;
   std::vector<int64_t> profile_;
+  std::chrono::steady_clock::time_point lastEnd_;  ///< of a call, while profiling
 };
 
 }  // namespace hone::runtime

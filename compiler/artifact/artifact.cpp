@@ -76,6 +76,38 @@ absl::Status verifyPlace(const BufferDescription &buffer, int64_t areaBytes) {
   return absl::OkStatus();
 }
 
+absl::Status verifyConditions(const ArtifactDescription &description, const std::vector<CallCondition> &conditions,
+                              const std::string &who) {
+  const auto buffers = static_cast<int>(description.buffers.size());
+  for (const CallCondition &condition : conditions) {
+    if (condition.buffer < 0 || condition.buffer >= buffers || description.buffers[condition.buffer].bytes < 1)
+      return broken(concat(who, " depends on buffer ", condition.buffer, " of ", buffers));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status verifyLoops(const ArtifactDescription &description) {
+  const auto calls = static_cast<int64_t>(description.calls.size());
+  std::vector<const LoopDescription *> around;
+  int64_t last = 0;
+  for (const LoopDescription &loop : description.loops) {
+    const std::string who = concat("the loop over ", loop.count, " calls from call ", loop.first);
+    if (loop.first < last || loop.count < 1 || loop.first > calls || loop.count > calls - loop.first)
+      return broken(concat(who, " is not in place"));
+    last = loop.first;
+    while (!around.empty() && loop.first >= around.back()->first + around.back()->count) around.pop_back();
+    if (!around.empty() && loop.first + loop.count > around.back()->first + around.back()->count)
+      return broken(concat(who, " begins within another and ends outside"));
+    around.push_back(&loop);
+    HONE_RETURN_IF_ERROR(verifyConditions(description, loop.conditions, who));
+    HONE_RETURN_IF_ERROR(verifyConditions(description, {{loop.condition, true}}, who));
+    if (description.buffers[loop.condition].kind != BufferKind::Arena ||
+        description.buffers[loop.condition].dtype != DType::Bool || description.buffers[loop.condition].bytes != 1)
+      return broken(concat(who, " goes by buffer ", loop.condition, ", which is not one bool in the arena"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status verifyCalls(const ArtifactDescription &description) {
   const int64_t kernels = static_cast<int64_t>(description.kernels.size());
   const int64_t buffers = static_cast<int64_t>(description.buffers.size());
@@ -86,10 +118,7 @@ absl::Status verifyCalls(const ArtifactDescription &description) {
     for (int argument : call.arguments)
       if (argument < 0 || argument >= buffers)
         return broken(concat("call '", call.name, "' takes buffer ", argument, " of ", buffers));
-    for (const CallCondition &condition : call.conditions) {
-      if (condition.buffer < 0 || condition.buffer >= buffers || description.buffers[condition.buffer].bytes < 1)
-        return broken(concat("call '", call.name, "' depends on buffer ", condition.buffer, " of ", buffers));
-    }
+    HONE_RETURN_IF_ERROR(verifyConditions(description, call.conditions, concat("call '", call.name, "'")));
     const int64_t count = static_cast<int64_t>(call.arguments.size());
     if (int64_t &known = arity[call.kernel]; known < 0) known = count;
     if (arity[call.kernel] != count)
@@ -142,7 +171,8 @@ absl::Status verify(const ArtifactDescription &description, int64_t parameterByt
     if (buffer.kind == BufferKind::Arena) HONE_RETURN_IF_ERROR(verifyPlace(buffer, description.arenaBytes));
     if (buffer.kind == BufferKind::Parameter) HONE_RETURN_IF_ERROR(verifyPlace(buffer, parameterBytes));
   }
-  return verifyCalls(description);
+  HONE_RETURN_IF_ERROR(verifyCalls(description));
+  return verifyLoops(description);
 }
 
 absl::Status writeArtifact(const ArtifactDescription &description, std::string_view moduleBytes,

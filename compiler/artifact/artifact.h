@@ -18,9 +18,9 @@
 namespace hone::artifact {
 
 /// Raised when the meaning of mod.json changes; the runtime refuses what is newer than itself.
-inline constexpr int64_t kFormatVersion = 2;
-/// What is written where no size depends on data: older runtimes read that, too.
-inline constexpr int64_t kFormatOfFixedSizes = 1;
+inline constexpr int64_t kFormatVersion = 3;
+/// What is written where there are no loops, and where no size depends on data either: older runtimes read that, too.
+inline constexpr int64_t kFormatWithoutLoops = 2, kFormatOfFixedSizes = 1;
 
 /// An input or output of the model: dense, row-major.
 struct TensorDescription {
@@ -75,6 +75,15 @@ struct CallDescription {
   bool operator==(const CallDescription &) const = default;
 };
 
+/// Calls that are repeated while the first byte of a buffer in the arena is not 0.
+struct LoopDescription {
+  int64_t first = 0, count = 0;  ///< positions in calls
+  int condition = 0;             ///< position in buffers; asked in front of each iteration
+  /// The loop is left out unless all hold, asked in this order, once, in front of it.
+  std::vector<CallCondition> conditions = {};
+  bool operator==(const LoopDescription &) const = default;
+};
+
 struct ArtifactDescription {
   std::string name;             ///< of the model
   std::string compilerVersion;  ///< "0.1.0"
@@ -85,6 +94,8 @@ struct ArtifactDescription {
   int64_t arenaBytes = 0;
   std::vector<KernelDescription> kernels;
   std::vector<CallDescription> calls;  ///< in the order of execution
+  /// By their first call, one around others before those; two lie within each other or have no call in common.
+  std::vector<LoopDescription> loops;
   /// Where the artifact comes from: "model_sha256", "records", …; free keys, shown by inspect.
   std::map<std::string, std::string> provenance;
   bool operator==(const ArtifactDescription &) const = default;

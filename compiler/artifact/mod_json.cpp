@@ -182,6 +182,18 @@ TargetDescription readTarget(Reader &reader, const Json &root) {
   return target;
 }
 
+/// What has none need not say so.
+std::vector<CallCondition> readConditions(Reader &reader, const Json &entry) {
+  std::vector<CallCondition> conditions;
+  if (!entry.is_object() || !entry.contains("conditions")) return conditions;
+  for (const Json &condition : reader.list(entry, "conditions")) {
+    const int64_t buffer = reader.integer(condition, "buffer");
+    if (buffer > INT32_MAX) return reader.fail("'buffer' is too large", conditions);
+    conditions.push_back({static_cast<int>(buffer), reader.integer(condition, "value") != 0});
+  }
+  return conditions;
+}
+
 CallDescription readCall(Reader &reader, const Json &entry) {
   CallDescription call;
   const int64_t kernel = reader.integer(entry, "kernel");
@@ -194,13 +206,30 @@ CallDescription readCall(Reader &reader, const Json &entry) {
   }
   call.nodes = reader.texts(entry, "nodes");
   call.flops = reader.integer(entry, "flops");
-  if (!entry.is_object() || !entry.contains("conditions")) return call;
-  for (const Json &condition : reader.list(entry, "conditions")) {
-    const int64_t buffer = reader.integer(condition, "buffer");
-    if (buffer > INT32_MAX) return reader.fail("'buffer' is too large", call);
-    call.conditions.push_back({static_cast<int>(buffer), reader.integer(condition, "value") != 0});
-  }
+  call.conditions = readConditions(reader, entry);
   return call;
+}
+
+LoopDescription readLoop(Reader &reader, const Json &entry) {
+  LoopDescription loop;
+  loop.first = reader.integer(entry, "first");
+  loop.count = reader.integer(entry, "count");
+  const int64_t condition = reader.integer(entry, "condition");
+  if (condition > INT32_MAX) return reader.fail("'condition' is too large", loop);
+  loop.condition = static_cast<int>(condition);
+  loop.conditions = readConditions(reader, entry);
+  return loop;
+}
+
+void addConditions(const std::vector<CallCondition> &conditions, Json &json) {
+  for (const CallCondition &condition : conditions)
+    json["conditions"].push_back({{"buffer", condition.buffer}, {"value", condition.isTrue ? 1 : 0}});
+}
+
+Json loopJson(const LoopDescription &loop) {
+  Json json = {{"first", loop.first}, {"count", loop.count}, {"condition", loop.condition}};
+  addConditions(loop.conditions, json);
+  return json;
 }
 
 Json callJson(const CallDescription &call) {
@@ -209,8 +238,7 @@ Json callJson(const CallDescription &call) {
                {"arguments", call.arguments},
                {"nodes", call.nodes},
                {"flops", call.flops}};
-  for (const CallCondition &condition : call.conditions)
-    json["conditions"].push_back({{"buffer", condition.buffer}, {"value", condition.isTrue ? 1 : 0}});
+  addConditions(call.conditions, json);
   return json;
 }
 
@@ -235,6 +263,8 @@ ModJson readFields(Reader &reader, const Json &root) {
   description.arenaBytes = reader.integer(root, "arena_bytes");
   for (const Json &entry : reader.list(root, "buffers")) description.buffers.push_back(readBuffer(reader, entry));
   for (const Json &entry : reader.list(root, "calls")) description.calls.push_back(readCall(reader, entry));
+  if (root.is_object() && root.contains("loops"))
+    for (const Json &entry : reader.list(root, "loops")) description.loops.push_back(readLoop(reader, entry));
   for (const Json &entry : reader.list(root, "kernels"))
     description.kernels.push_back({reader.text(entry, "name"), reader.text(entry, "schedule")});
   const Json &provenance = reader.field(root, "provenance");
@@ -254,7 +284,8 @@ std::string printModJson(const ModJson &content) {
   root["xxh3"] = std::string(kZeroDigest);
   const bool isFixed = std::none_of(description.outputs.begin(), description.outputs.end(),
                                     [](const TensorDescription &output) { return output.isExtent; });
-  root["format"] = isFixed ? kFormatOfFixedSizes : kFormatVersion;
+  const int64_t withoutLoops = isFixed ? kFormatOfFixedSizes : kFormatWithoutLoops;
+  root["format"] = description.loops.empty() ? withoutLoops : kFormatVersion;
   root["abi"] = content.abiVersion;
   root["compiler"] = description.compilerVersion;
   root["name"] = description.name;
@@ -267,6 +298,7 @@ std::string printModJson(const ModJson &content) {
   for (const BufferDescription &buffer : description.buffers) buffers.push_back(bufferJson(buffer));
   Json &calls = root["calls"] = Json::array();
   for (const CallDescription &call : description.calls) calls.push_back(callJson(call));
+  for (const LoopDescription &loop : description.loops) root["loops"].push_back(loopJson(loop));
   Json &kernels = root["kernels"] = Json::array();
   for (const KernelDescription &kernel : description.kernels)
     kernels.push_back({{"name", kernel.name}, {"schedule", kernel.schedule}});

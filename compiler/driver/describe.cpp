@@ -61,17 +61,30 @@ class Describer {
       HONE_ASSIGN_OR_RETURN(int position, bufferFor(state.planned->arguments.at(argument++), buffer));
       call.arguments.push_back(position);
     }
-    for (const plan::PlanCondition &condition : state.planned->conditions) {
-      const plan::PlanBuffer &buffer = plan_.buffers.at(static_cast<size_t>(condition.buffer));
-      call.conditions.push_back({add({condition.buffer, ""}, describeBuffer(buffer)), condition.isTrue});
-    }
+    call.conditions = describeConditions(state.planned->conditions);
     out_.calls.push_back(std::move(call));
     return absl::OkStatus();
+  }
+
+  void addLoop(const plan::PlanLoop &loop) {
+    out_.loops.push_back({static_cast<int64_t>(loop.first), static_cast<int64_t>(loop.count), bufferOf(loop.condition),
+                          describeConditions(loop.conditions)});
   }
 
   ParameterFile takeParameters() { return std::move(parameters_); }
 
  private:
+  int bufferOf(int planned) {
+    return add({planned, ""}, describeBuffer(plan_.buffers.at(static_cast<size_t>(planned))));
+  }
+
+  std::vector<artifact::CallCondition> describeConditions(const std::vector<plan::PlanCondition> &conditions) {
+    std::vector<artifact::CallCondition> described;
+    for (const plan::PlanCondition &condition : conditions)
+      described.push_back({bufferOf(condition.buffer), condition.isTrue});
+    return described;
+  }
+
   void addPorts(const std::vector<graph::Port> &ports, const std::vector<int> &buffers,
                 std::vector<artifact::TensorDescription> &tensors) {
     for (size_t i = 0; i < buffers.size(); ++i) {
@@ -134,6 +147,7 @@ absl::StatusOr<PackedModel> describe(const graph::Graph &graph, const plan::Plan
   Describer describer(plan, description);
   describer.addInterface(graph);
   for (const KernelState &state : kernels) HONE_RETURN_IF_ERROR(describer.addCall(state));
+  for (const plan::PlanLoop &loop : plan.loops) describer.addLoop(loop);
   model.parameters = describer.takeParameters();
   return model;
 }

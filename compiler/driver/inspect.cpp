@@ -43,18 +43,30 @@ std::string targetText(const TargetDescription &target) {
                 bytesText(target.l3Bytes), "\n");
 }
 
+std::string bufferName(const artifact::ArtifactDescription &description, int buffer) {
+  return printable(description.buffers[static_cast<size_t>(buffer)].name);
+}
+
 std::string callsText(const artifact::ArtifactDescription &description) {
   std::string text = StrCat("calls     ", description.calls.size(), ", of ", description.kernels.size(), " kernels\n");
   size_t width = 0;
   for (const auto &call : description.calls) width = std::max(width, call.name.size());
-  for (const auto &call : description.calls) {
+  const auto appendConditions = [&](const std::vector<artifact::CallCondition> &conditions) {
+    for (const artifact::CallCondition &condition : conditions)
+      StrAppend(&text, condition.isTrue ? "  if " : "  unless ", bufferName(description, condition.buffer));
+    text += '\n';
+  };
+  for (size_t i = 0; i < description.calls.size(); ++i) {
+    const artifact::CallDescription &call = description.calls[i];
+    for (const artifact::LoopDescription &loop : description.loops) {
+      if (loop.first != static_cast<int64_t>(i)) continue;
+      StrAppend(&text, "  the next ", loop.count, loop.count == 1 ? " call" : " calls", " again while ",
+                bufferName(description, loop.condition));
+      appendConditions(loop.conditions);
+    }
     text += absl::StrFormat("  %-*s  kernel %3d  %9.3f MFLOP  %s", static_cast<int>(width), call.name, call.kernel,
                             static_cast<double>(call.flops) * 1e-6, namesText(call.nodes));
-    for (const artifact::CallCondition &condition : call.conditions) {
-      StrAppend(&text, condition.isTrue ? "  if " : "  unless ",
-                description.buffers[static_cast<size_t>(condition.buffer)].name);
-    }
-    text += '\n';
+    appendConditions(call.conditions);
   }
   return text;
 }

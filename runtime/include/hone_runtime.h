@@ -154,7 +154,7 @@ HONE_API hone_status hone_session_get_output_shape(hone_session *session, int32_
 /* Whether the following runs take the time of every call. */
 HONE_API void hone_session_set_profiling(hone_session *session, int32_t enabled);
 /* Nanoseconds of each call in the last profiled run; one per call of the model, 0 for those that were left out because
- * a condition in the data did not hold. */
+ * a condition in the data did not hold, and all iterations together for those in loops. */
 HONE_API hone_status hone_session_get_profile(const hone_session *session, const int64_t **nanoseconds, int32_t *count);
 
 #ifdef __cplusplus

@@ -72,6 +72,37 @@ TEST(Artifact, IsReadAsItWasWritten) {
   EXPECT_EQ(artifact->identity, sha256(artifact->json));
 }
 
+/// The sample with a byte of the arena that loops over its two calls go by.
+ArtifactDescription loopingDescription() {
+  ArtifactDescription description = sampleDescription();
+  BufferDescription byte;
+  byte.kind = BufferKind::Arena;
+  byte.offset = description.arenaBytes;
+  byte.bytes = 1;
+  byte.dtype = DType::Bool;
+  byte.layout = "[0]";
+  byte.name = "goes_on";
+  description.arenaBytes += 64;
+  description.buffers.push_back(byte);
+  const int condition = static_cast<int>(description.buffers.size()) - 1;
+  description.loops = {{0, 2, condition, {{1, false}}}, {1, 1, condition, {}}};
+  return description;
+}
+
+TEST(Artifact, KeepsItsLoops) {
+  const std::string tar = *write(loopingDescription(), test::moduleBytes("sample"));
+  const absl::StatusOr<Artifact> artifact = readArtifact(tar);
+  ASSERT_TRUE(artifact.ok()) << artifact.status();
+  EXPECT_TRUE(artifact->description == loopingDescription());
+  EXPECT_NE(artifact->json.find("\"format\": 3"), std::string::npos);
+  const std::string without = written();
+  EXPECT_NE(readArtifact(without)->json.find("\"format\": 1"), std::string::npos) << "older runtimes read it";
+  // The runtime's reader takes what this one writes; nothing sets the byte, so that the loops don't begin.
+  Session session(Context(2), Model::fromMemory(tar.data(), tar.size()));
+  session.setInput(0, std::vector<float>(test::kElements, 1.5f));
+  session.run();
+}
+
 TEST(Artifact, IsTheSameBytesForTheSameInput) {
   EXPECT_EQ(written(), written());
   ArtifactDescription other = sampleDescription();
@@ -233,6 +264,32 @@ TEST(Artifact, RefusesToWriteNonsense) {
   EXPECT_NE(complaint([](auto &d) {
               d.calls.push_back({0, "again", {0, 1}, {}, 0});
             }).find("called with 3 and with 2 arguments"),
+            std::string::npos);
+}
+
+TEST(Artifact, RefusesToWriteLoopsOutOfPlace) {
+  const auto complaint = [](auto change) {
+    ArtifactDescription description = loopingDescription();
+    change(description);
+    const absl::Status status = write(description, "so").status();
+    EXPECT_TRUE(absl::IsInternal(status)) << status;
+    return std::string(status.message());
+  };
+  const auto calls = static_cast<int64_t>(loopingDescription().calls.size());
+  EXPECT_NE(complaint([](auto &d) { d.loops[1].count = 0; }).find("over 0 calls from call 1 is not in place"),
+            std::string::npos);
+  EXPECT_NE(complaint([&](auto &d) { d.loops[1].count = calls; }).find("is not in place"), std::string::npos);
+  EXPECT_NE(complaint([](auto &d) {
+              d.loops[0].count = 1, d.loops[1].first = 0, d.loops[1].count = 2;
+            }).find("begins within another and ends outside"),
+            std::string::npos);
+  EXPECT_NE(complaint([](auto &d) { std::swap(d.loops[0], d.loops[1]); }).find("is not in place"), std::string::npos);
+  EXPECT_NE(
+      complaint([](auto &d) { d.loops[0].condition = 0; }).find("goes by buffer 0, which is not one bool in the arena"),
+      std::string::npos);
+  EXPECT_NE(complaint([](auto &d) { d.buffers.back().dtype = DType::U8; }).find("not one bool"), std::string::npos);
+  EXPECT_NE(complaint([](auto &d) { d.loops[1].condition = 99; }).find("depends on buffer 99"), std::string::npos);
+  EXPECT_NE(complaint([](auto &d) { d.loops[0].conditions[0].buffer = -1; }).find("depends on buffer -1"),
             std::string::npos);
 }
 

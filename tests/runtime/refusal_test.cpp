@@ -102,7 +102,7 @@ TEST_F(Refusal, HeadersThatLie) {
 
 TEST_F(Refusal, Versions) {
   expectRefusal("\"abi\": 1", "\"abi\": 2", "built for ABI version 2, but this runtime has 1; compile the model again");
-  expectRefusal("\"format\": 1", "\"format\": 99", "has format 99, but this runtime reads formats up to 2");
+  expectRefusal("\"format\": 1", "\"format\": 99", "has format 99, but this runtime reads formats up to 3");
   const std::string newer = test::moduleBytes("newer_abi");
   EXPECT_NE(refusal(test::tarOf({{"mod.so", newer},
                                  {"mod.json", test::seal(test::sampleJson(newer, parameters_))},
@@ -180,6 +180,38 @@ TEST_F(Refusal, ArgumentsOutOfRange) {
   expectRefusal("\"shape\": [1000, 16]},\n", "\"shape\": [1000, 16], \"extents\": [{\"dim\": 0, \"output\": 1}]},\n",
                 "is in output 1, which holds none");
   expectRefusal("\"name\": \"nested/total\"", "\"name\": \"scaled\"", "two of its outputs are named 'scaled'");
+}
+
+TEST_F(Refusal, LoopsOutOfPlace) {
+  // The sample has three calls; buffers 0 and 1 are an input and the parameters, buffer 5 is added here.
+  const auto looping = [&](const std::string &loops, const std::string &sentence) {
+    const std::string withByte = test::edited(plain_, "{\"kind\": \"output\", \"index\": 1, \"bytes\": 4}",
+                                              "{\"kind\": \"output\", \"index\": 1, \"bytes\": 4}, "
+                                              "{\"kind\": \"arena\", \"offset\": 64, \"bytes\": 1}");
+    const std::string json = test::edited(withByte, "\"format\": 1", "\"format\": 3, \"loops\": " + loops);
+    EXPECT_NE(refusal(test::sampleTar(json)).find(sentence), std::string::npos) << refusal(test::sampleTar(json));
+  };
+  const auto loop = [](const std::string &first, const std::string &count, const std::string &condition = "5") {
+    return "{\"first\": " + first + ", \"count\": " + count + ", \"condition\": " + condition + "}";
+  };
+  looping("1", "'loops' has a wrong type");
+  looping("[1]", "'first' is missing");
+  looping("[" + loop("0", "0") + "]", "a loop has 0 calls from call 0, of 3");
+  looping("[" + loop("3", "1") + "]", "a loop has 1 calls from call 3, of 3");
+  looping("[" + loop("1", "3") + "]", "a loop has 3 calls from call 1, of 3");
+  looping("[" + loop("2147483647", "2147483647") + "]", "of 3");
+  looping("[" + loop("-1", "2") + "]", "'first' is -1");
+  looping("[" + loop("0", "9223372036854775807") + "]", "'count' is 9223372036854775807");
+  looping("[" + loop("1", "1") + ", " + loop("0", "1") + "]", "the loop from call 0 comes behind one from call 1");
+  looping("[" + loop("0", "2") + ", " + loop("1", "2") + "]", "the loop from call 1 ends behind the one around it");
+  looping("[" + loop("0", "1") + ", " + loop("0", "2") + "]", "the loop from call 0 ends behind the one around it");
+  looping("[" + loop("0", "1", "6") + "]", "a loop goes by buffer 6 of 6");
+  looping("[" + loop("0", "1", "0") + "]", "a loop goes by buffer 0, which is not one byte of the arena");
+  looping("[" + loop("0", "1", "1") + "]", "a loop goes by buffer 1, which is not one byte of the arena");
+  looping("[" + loop("0", "1", "2") + "]", "a loop goes by buffer 2, which is not one byte of the arena");
+  looping("[{\"first\": 0, \"count\": 1}]", "'condition' is missing");
+  looping("[{\"first\": 0, \"count\": 1, \"condition\": 5, \"conditions\": [{\"buffer\": 9, \"value\": 1}]}]",
+          "a loop depends on buffer 9 of 6");
 }
 
 TEST_F(Refusal, HugeNumbers) {

@@ -1,6 +1,7 @@
 // The runtime on an undamaged artifact: right results in every way of giving and taking data, by any number of threads.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <hone/runtime.hpp>
@@ -212,6 +213,74 @@ TEST(Run, LeavesOutCallsWhoseConditionsDoNotHold) {
     EXPECT_GT(session.profile()[1], 0);
     EXPECT_EQ(session.profile()[2] > 0, holds);
   }
+}
+
+/// The sample with calls first, again (in place, in the arena), second and third, and \p loops. Buffer 5 is the first
+/// byte of the arena: that of an element that doubles in each iteration, so that it is 0 when that is infinite.
+std::string loopingJson(const std::string &loops) {
+  std::string json = test::sampleJson(test::moduleBytes("sample"), test::sampleParameters());
+  json = test::edited(json, "\"format\": 1", "\"format\": 3, \"loops\": " + loops);
+  json = test::edited(
+      json, "{\"kind\": \"output\", \"index\": 1, \"bytes\": 4}",
+      "{\"kind\": \"output\", \"index\": 1, \"bytes\": 4}, {\"kind\": \"arena\", \"offset\": 0, \"bytes\": 1}");
+  return test::edited(json, "{\"kernel\": 1, \"name\": \"second\"",
+                      "{\"kernel\": 0, \"name\": \"again\", \"arguments\": [2, 1, 2], \"nodes\": [], \"flops\": 0},\n"
+                      "  {\"kernel\": 1, \"name\": \"second\"");
+}
+
+/// Just above 1: its first byte is not 0, and that of its multiples by powers of 2 is not either.
+float aboveOne() {
+  const uint32_t bits = 0x3f800001;
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+TEST(Run, RepeatsCallsWhileAByteIsNotZero) {
+  const std::string tar = test::sampleTar(loopingJson("[{\"first\": 1, \"count\": 1, \"condition\": 5}]"));
+  for (const int threads : {1, 2}) {
+    Session session(Context(threads), Model::fromMemory(tar.data(), tar.size()));
+    session.setProfiling(true);
+    std::vector<float> input(test::kElements, 0);
+    input[test::kWidth] = std::ldexp(1.0F, -100);  // counts: 2 * 2^-100, and twice as much each time
+    for (const bool repeats : {true, false, true}) {
+      input[0] = repeats ? aboveOne() : 1;
+      session.setInput(0, input);
+      session.run();
+      // 2 and a bit is infinite after 127 doublings.
+      EXPECT_EQ(session.output<float>(0)[test::kWidth], std::ldexp(1.0F, repeats ? 28 : -99));
+      ASSERT_EQ(session.profile().size(), 4U);
+      EXPECT_EQ(session.profile()[1] > 0, repeats);
+      EXPECT_GT(session.profile()[3], 0);
+    }
+  }
+}
+
+TEST(Run, RepeatsLoopsWithinLoops) {
+  // The inner one ends by itself; then the outer one's byte is 0, too.
+  const std::string tar = test::sampleTar(
+      loopingJson("[{\"first\": 1, \"count\": 2, \"condition\": 5}, {\"first\": 1, \"count\": 1, \"condition\": 5}]"));
+  Session session(Context(1), Model::fromMemory(tar.data(), tar.size()));
+  std::vector<float> input(test::kElements, 0);
+  input[0] = aboveOne();
+  input[test::kWidth] = std::ldexp(1.0F, -100);
+  session.setInput(0, input);
+  session.run();
+  EXPECT_EQ(session.output<float>(0)[test::kWidth], std::ldexp(1.0F, 28));
+}
+
+TEST(Run, LeavesOutLoopsWhoseConditionsDoNotHold) {
+  // It would not end, if the first byte of the parameters, which is 0, were not asked.
+  const std::string tar = test::sampleTar(
+      loopingJson("[{\"first\": 2, \"count\": 1, \"condition\": 5, \"conditions\": [{\"buffer\": 1, \"value\": 1}]}]"));
+  Session session(Context(1), Model::fromMemory(tar.data(), tar.size()));
+  session.setProfiling(true);
+  std::vector<float> input(test::kElements, 0);
+  input[0] = aboveOne();
+  session.setInput(0, input);
+  session.run();
+  EXPECT_EQ(session.profile()[2], 0);
+  EXPECT_GT(session.profile()[3], 0);
 }
 
 TEST(Run, RefusesWrongUseWithASentence) {
