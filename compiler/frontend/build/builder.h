@@ -90,6 +90,16 @@ class Builder {
   /// compute() by who has seen to the operands' padding: the result has \p extents.
   Result computeBounded(tensor::Kernel kernel, const std::vector<Result> &operands, Extents extents);
 
+  // Loops whose length is known at run time only (see graph.h): states, whose initial values are spread to \p shape,
+  // then what depends on them, then the end, with the states in order, and what the states hold then. Nothing is known
+  // of a state's numbers, and states have no sizes that depend on data.
+  int64_t newLoop() { return loops_++; }
+  Result loopState(int64_t loop, int64_t state, Result initial, Shape shape);
+  /// The state \p rows with \p row in the place \p index.
+  Result loopCollect(Result rows, Result row, Result index);
+  Result loopEnd(int64_t loop, const std::vector<ValueId> &states, const std::vector<ValueId> &next);
+  Result loopResult(Result end, ValueId state);
+
   /// Empty where all sizes are the shape's.
   const Extents &extents(ValueId value) const { return bounds_.extents(value); }
   /// One for each dim.
@@ -107,6 +117,9 @@ class Builder {
   Result asBounds(Result data, const Shape &shape) { return data.ok() ? asBounds(*data, shape) : data; }
   /// \p value with \p fill, a scalar, beyond its extents along \p axes.
   Result withoutPadding(ValueId value, const std::vector<int64_t> &axes, const Result &fill);
+
+  /// How many nodes the graph has.
+  int64_t nodeCount() const { return static_cast<int64_t>(graph_.nodes.size()); }
 
   /// Whether a value of \p type is within the limits; the error says which one it breaks.
   absl::Status checkSize(const graph::TensorType &type) const;
@@ -149,6 +162,7 @@ class Builder {
   std::string provenance_;
   int64_t constantBytes_ = 0;
   double foldedSteps_ = 0;
+  int64_t loops_ = 0;
   std::map<ValueId, NarrowType> narrow_;  ///< the values that have a narrow type
 };
 

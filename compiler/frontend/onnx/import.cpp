@@ -205,6 +205,8 @@ class Importer {
       return outputs;
     }
 
+    void startAnew() override { nodesBefore_ = importer_.graph_.nodes.size(); }
+
    private:
     absl::Status begin() {
       nodesBefore_ = importer_.graph_.nodes.size();

@@ -42,6 +42,8 @@ class Subgraph {
   virtual size_t outputCount() const = 0;
   /// Its outputs, when its inputs are \p arguments; INVALID_ARGUMENT unless there is one for each.
   virtual absl::StatusOr<Operands> import(const Operands &arguments) = 0;
+  /// What was imported so far leads nowhere: it does not count as written out.
+  virtual void startAnew() = 0;
 };
 
 }  // namespace hone::frontend

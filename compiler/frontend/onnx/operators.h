@@ -203,7 +203,7 @@ absl::StatusOr<Operands> importIf(NodeContext &node);
 absl::StatusOr<Operand> choose(Builder &build, ValueId condition, const Operand &whenTrue, const Operand &whenFalse,
                                const std::string &what);
 
-// loops.cpp: graphs that are repeated as often as is known
+// loops.cpp, scans.cpp: graphs that are repeated
 absl::StatusOr<Operands> importLoop(NodeContext &node);
 absl::StatusOr<Operands> importScan(NodeContext &node);
 absl::StatusOr<Operands> importSequenceMap(NodeContext &node);
