@@ -79,6 +79,8 @@ void declareCompileFlags(CommandLine &line, CompileFlags &flags) {
   line.option("--stop-after", flags.stopAfter,
               "print what is there after this phase and write nothing: import, graph, plan, schedule, loops, codegen");
   line.flag("--print-pass-times", flags.printPassTimes, "print the time of each phase and graph pass");
+  line.flag("--check-indices", flags.checkIndices,
+            "make an artifact that `hone run --check-indices` asks for indices outside of their axes");
   line.option("--module-name", flags.moduleName, "name that the artifact carries").showsDefault();
   line.option("--threads", flags.threads, "threads of code generation (default: one per CPU)").between(0, 1024);
   line.flag("--no-cache", flags.noCache, "compile again, even if the server has the artifact of the same request")
@@ -133,6 +135,7 @@ absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags) {
   message.set_stop_after(flags.stopAfter);
   message.set_threads(flags.threads);
   message.set_module_name(flags.moduleName);
+  message.set_check_indices(flags.checkIndices);
   return message;
 }
 

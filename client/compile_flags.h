@@ -33,6 +33,7 @@ struct CompileFlags {
   int threads = 0;
   int verbosity = 0;
   bool printPassTimes = false;
+  bool checkIndices = false;
   std::string key;  ///< of the devices to compile for; empty: target is looked at
   bool noCache = false;
   ServerFlags server;

@@ -70,6 +70,7 @@ v1::Run runMessage(const runtime::RunOptions &options) {
   run.set_threads(options.threads);
   run.set_pin(options.pin);
   run.set_json(options.json);
+  run.set_check_indices(options.checkIndices);
   return run;
 }
 

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "runtime/tools/index_checks.h"
 
 namespace hone::client {
 
@@ -98,6 +99,8 @@ absl::StatusOr<std::vector<TestedOutput>> runAndCompare(const fs::path &artifact
   Session session(context, model);
   if (absl::Status status = setInputs(model, set, bound, session); !status.ok()) return status;
   session.run();
+  if (const std::string outside = runtime::indicesOutside(model, session); !outside.empty())
+    return absl::AbortedError(absl::StrCat(set.name, ": ", outside));
   std::vector<TestedOutput> outputs;
   for (int32_t i = 0; i < model.outputCount(); ++i) {
     const TensorInfo info = model.output(i);

@@ -32,7 +32,7 @@ struct TestedOutput {
 };
 
 /// Runs \p artifact on \p set, whose inputs in \p bound the artifact does not have. DATA_LOSS when inputs or outputs
-/// are not those of the artifact, or the artifact is refused.
+/// are not those of the artifact, or the artifact is refused; ABORTED when it checks indices and one is outside.
 absl::StatusOr<std::vector<TestedOutput>> runTestSet(const std::filesystem::path &artifact, const TestSet &set,
                                                      const std::set<std::string> &bound, int threads,
                                                      const runtime::Tolerance &tolerance);

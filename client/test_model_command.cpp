@@ -32,7 +32,8 @@ constexpr char kExamples[] =
     "  hone test-model ./my_model                        compiles, runs, compares\n"
     "  hone test-model ./my_model --bind axes            the input 'axes' of each set is a constant\n"
     "  hone test-model ./my_model --output-format json   for programs\n"
-    "\nexit codes: 0 all outputs agree, 3 the model or the data are refused, 4 an output differs\n";
+    "\nexit codes: 0 all outputs agree, 3 the model or the data are refused, 4 an output differs, or an index "
+    "is outside with --check-indices\n";
 
 struct TestModelFlags {
   std::string folder, format;
@@ -53,6 +54,8 @@ void declareFlags(CommandLine &line, TestModelFlags &flags) {
               "shapes of inputs whose data have no names: \"name:[1,3,224,224] name2:[1,10]\"");
   line.option("--target", flags.compile.target, "as for hone compile; it has to run here").showsDefault();
   line.option("-O,--opt-level", flags.compile.optLevel, "as for hone compile").showsDefault().between(0, 3);
+  line.flag("--check-indices", flags.compile.checkIndices,
+            "an index in the data that is outside of its axis ends the test with code 4");
   line.option("--threads", flags.threads, "threads of the run (default: what this machine allows)").between(0, 1024);
   declareFormat(line, flags.format);
   declareServerFlags(line, flags.compile.server);

@@ -191,6 +191,11 @@ hone_status hone_model_find_output(const hone_model *model, const char *name, in
   return findTensor(outputsOf(model->model->manifest()), "output", name, index);
 }
 
+int32_t hone_model_index_check_count(const hone_model *model) {
+  const auto &manifest = model->model->manifest();
+  return manifest.checksIndices ? static_cast<int32_t>(manifest.indexChecks.size()) : -1;
+}
+
 size_t hone_model_arena_bytes(const hone_model *model) { return model->model->manifest().arenaBytes; }
 size_t hone_model_parameter_bytes(const hone_model *model) { return model->model->manifest().parameters.bytes; }
 
@@ -236,6 +241,25 @@ hone_status hone_session_get_output_shape(hone_session *session, int32_t index, 
     const std::vector<int64_t> &found = session->session->outputShape(index);
     *shape = found.data();
     if (rank) *rank = static_cast<int32_t>(found.size());
+    return {};
+  });
+}
+
+hone_status hone_session_get_index_check(const hone_session *session, int32_t index, hone_index_check *check) {
+  return guarded([&]() -> Status {
+    const Session &run = *session->session;
+    const auto &checks = run.model().manifest().indexChecks;
+    if (index < 0 || static_cast<size_t>(index) >= checks.size())
+      return hone::runtime::failure(HONE_USAGE, "there is no index check ", index, "; the model has ", checks.size());
+    const auto &found = checks[static_cast<size_t>(index)];
+    if (!run.output(static_cast<int32_t>(found.count)))
+      return hone::runtime::failure(HONE_USAGE, "no index was checked before the first run");
+    *check = {found.node.c_str(),
+              found.op.c_str(),
+              found.axis,
+              run.hiddenNumber(found.count),
+              run.hiddenNumber(found.example),
+              run.hiddenNumber(found.extent)};
     return {};
   });
 }

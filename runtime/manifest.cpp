@@ -128,6 +128,27 @@ void checkExtents(Reader &reader, Manifest &manifest) {
   }
 }
 
+void readIndexChecks(Reader &reader, const JsonValue &root, Manifest &manifest) {
+  manifest.checksIndices = root.find("index_checks") != nullptr;
+  if (!manifest.checksIndices) return;
+  for (const JsonValue &entry : reader.list(root, "index_checks")) {
+    IndexCheck check;
+    check.node = reader.text(entry, "node");
+    check.op = reader.text(entry, "operator");
+    check.axis = reader.natural(entry, "axis", INT32_MAX);
+    const auto read = [&](const char *key) {
+      const auto output = static_cast<size_t>(reader.natural(entry, key, INT32_MAX));
+      if (output < manifest.outputCount || output >= manifest.outputs.size())
+        reader.fail("the index check of '", check.node, "' is in output ", output, ", which holds none");
+      return output;
+    };
+    check.count = read("count");
+    check.example = read("example");
+    check.extent = read("extent");
+    manifest.indexChecks.push_back(std::move(check));
+  }
+}
+
 std::vector<Tensor> readTensors(Reader &reader, const JsonValue &root, const char *key) {
   std::vector<Tensor> tensors;
   for (const JsonValue &entry : reader.list(root, key)) {
@@ -341,6 +362,7 @@ Result<Manifest> parseManifest(std::string_view text) {
   manifest.inputs = readTensors(reader, root, "inputs");
   manifest.outputs = readTensors(reader, root, "outputs");
   checkExtents(reader, manifest);
+  readIndexChecks(reader, root, manifest);
   readBuffers(reader, root, manifest);
   readCalls(reader, root, manifest);
   readLoops(reader, root, manifest);

@@ -22,7 +22,15 @@ struct Tensor {
     size_t dim = 0, output = 0;
   };
   std::vector<Extent> extents;
-  bool isExtent = false;  ///< holds an extent of others: none of the model's outputs
+  bool isExtent = false;  ///< holds an extent of others, or what a check counts: none of the model's outputs
+};
+
+/// The indices that an operator of the model read, along one axis: which outputs hold, after a run, how many of them
+/// were outside, the largest of those, and the extent of the axis.
+struct IndexCheck {
+  std::string node, op;
+  int64_t axis = 0;
+  size_t count = 0, example = 0, extent = 0;
 };
 
 enum class BufferKind : uint8_t { Input, Output, Arena, Parameter };
@@ -66,6 +74,8 @@ struct Manifest {
   std::vector<std::string> requiredFeatures;
   std::vector<Tensor> inputs, outputs;  ///< outputs: the model's first
   size_t outputCount = 0;               ///< of the model
+  bool checksIndices = false;
+  std::vector<IndexCheck> indexChecks;
   std::vector<Buffer> buffers;
   std::vector<Call> calls;
   std::vector<Loop> loops;  ///< by their first call; one around others before those

@@ -186,14 +186,18 @@ size_t Session::outputBytes(int32_t index) const {
   return bytes;
 }
 
+int64_t Session::hiddenNumber(size_t output) const {
+  int64_t number = 0;
+  std::memcpy(&number, outputs_[output].used, sizeof(number));
+  return number;
+}
+
 void Session::readShapes() {
   const std::vector<Tensor> &outputs = model_->manifest().outputs;
   for (size_t i = 0; i < outputs.size(); ++i) {
     for (const Tensor::Extent &extent : outputs[i].extents) {
-      int64_t size = 0;
-      std::memcpy(&size, outputs_[extent.output].used, sizeof(size));
       // Generated code is trusted to compute it; nothing is read beyond the buffer all the same.
-      shapes_[i][extent.dim] = std::clamp<int64_t>(size, 0, outputs[i].shape[extent.dim]);
+      shapes_[i][extent.dim] = std::clamp<int64_t>(hiddenNumber(extent.output), 0, outputs[i].shape[extent.dim]);
     }
   }
 }

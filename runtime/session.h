@@ -23,6 +23,8 @@ class Session {
   /// Of the last run.
   const std::vector<int64_t> &outputShape(int32_t index) const { return shapes_[static_cast<size_t>(index)]; }
   size_t outputBytes(int32_t index) const;
+  /// A number that the last run left in an output that the model does not have.
+  int64_t hiddenNumber(size_t output) const;
 
   void setProfiling(bool enabled) { profiling_ = enabled; }
   const std::vector<int64_t> &profile() const { return profile_; }

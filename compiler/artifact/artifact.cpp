@@ -66,6 +66,18 @@ absl::Status verifyExtents(const std::vector<TensorDescription> &outputs) {
   return absl::OkStatus();
 }
 
+/// What checks count is in outputs that the model does not have.
+absl::Status verifyIndexChecks(const ArtifactDescription &description) {
+  if (!description.indexChecks) return absl::OkStatus();
+  const int outputs = static_cast<int>(description.outputs.size());
+  for (const IndexCheckDescription &check : *description.indexChecks) {
+    for (const int position : {check.count, check.example, check.extent})
+      if (position < 0 || position >= outputs || !description.outputs[position].isExtent)
+        return broken(concat("the check of node '", check.node, "' is in output ", position, ", which holds none"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status verifyPlace(const BufferDescription &buffer, int64_t areaBytes) {
   if (buffer.offset < 0 || buffer.offset % HONE_ALIGNMENT != 0)
     return broken(concat("buffer '", buffer.name, "' starts at ", buffer.offset, ", which is not a multiple of ",
@@ -166,6 +178,7 @@ absl::Status verify(const ArtifactDescription &description, int64_t parameterByt
   HONE_RETURN_IF_ERROR(verifyPorts(description, BufferKind::Input, description.inputs, "input"));
   HONE_RETURN_IF_ERROR(verifyPorts(description, BufferKind::Output, description.outputs, "output"));
   HONE_RETURN_IF_ERROR(verifyExtents(description.outputs));
+  HONE_RETURN_IF_ERROR(verifyIndexChecks(description));
   if (description.arenaBytes < 0) return broken(concat("an arena of ", description.arenaBytes, " bytes"));
   for (const BufferDescription &buffer : description.buffers) {
     if (buffer.kind == BufferKind::Arena) HONE_RETURN_IF_ERROR(verifyPlace(buffer, description.arenaBytes));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,9 @@ struct TensorDescription {
   /// Outputs whose sizes depend on data: per dim the position in outputs of the int64 that is its extent after a run,
   /// -1 where that is the shape's. Empty: the shape is the true one.
   std::vector<int> extents = {};
-  bool isExtent = false;  ///< holds an extent of other outputs: the model does not have it. Such outputs come last
+  /// Holds an extent of other outputs, or what an IndexCheck counts: the model does not have it. Such outputs come
+  /// last.
+  bool isExtent = false;
   bool operator==(const TensorDescription &) const = default;
 };
 
@@ -84,12 +87,23 @@ struct LoopDescription {
   bool operator==(const LoopDescription &) const = default;
 };
 
+/// How many of the indices that an operator read from data were outside of their axis.
+struct IndexCheckDescription {
+  std::string node, op;  ///< of the model
+  int64_t axis = 0;      ///< of the operand that is indexed
+  /// Outputs that hold, after a run, how many, the largest of them (where there is one), and the extent of the axis.
+  int count = 0, example = 0, extent = 0;
+  bool operator==(const IndexCheckDescription &) const = default;
+};
+
 struct ArtifactDescription {
   std::string name;             ///< of the model
   std::string compilerVersion;  ///< "0.1.0"
   TargetDescription target;
   std::vector<std::string> requiredFeatures;  ///< sorted; see requiredFeatures()
   std::vector<TensorDescription> inputs, outputs;
+  /// Nothing where indices are not checked.
+  std::optional<std::vector<IndexCheckDescription>> indexChecks = std::nullopt;
   std::vector<BufferDescription> buffers;
   int64_t arenaBytes = 0;
   std::vector<KernelDescription> kernels;

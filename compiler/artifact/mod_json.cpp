@@ -247,6 +247,21 @@ MemberDigest readMember(Reader &reader, const Json &root, const char *member) {
   return {reader.integer(entry, "bytes"), reader.text(entry, "sha256"), reader.text(entry, "xxh3")};
 }
 
+Json indexCheckJson(const IndexCheckDescription &check) {
+  return {{"node", check.node},   {"operator", check.op},     {"axis", check.axis},
+          {"count", check.count}, {"example", check.example}, {"extent", check.extent}};
+}
+
+IndexCheckDescription readIndexCheck(Reader &reader, const Json &entry) {
+  const auto position = [&](const char *key) -> int {
+    const int64_t output = reader.integer(entry, key);
+    return output <= INT32_MAX ? static_cast<int>(output) : reader.fail(concat("'", key, "' is too large"), 0);
+  };
+  return {reader.text(entry, "node"),    reader.text(entry, "operator"),
+          reader.integer(entry, "axis"), position("count"),
+          position("example"),           position("extent")};
+}
+
 ModJson readFields(Reader &reader, const Json &root) {
   ModJson content;
   ArtifactDescription &description = content.description;
@@ -260,6 +275,11 @@ ModJson readFields(Reader &reader, const Json &root) {
   description.requiredFeatures = reader.texts(root, "required_features");
   description.inputs = readTensors(reader, root, "inputs");
   description.outputs = readTensors(reader, root, "outputs");
+  if (root.contains("index_checks")) {
+    description.indexChecks.emplace();
+    for (const Json &entry : reader.list(root, "index_checks"))
+      description.indexChecks->push_back(readIndexCheck(reader, entry));
+  }
   description.arenaBytes = reader.integer(root, "arena_bytes");
   for (const Json &entry : reader.list(root, "buffers")) description.buffers.push_back(readBuffer(reader, entry));
   for (const Json &entry : reader.list(root, "calls")) description.calls.push_back(readCall(reader, entry));
@@ -293,6 +313,10 @@ std::string printModJson(const ModJson &content) {
   root["required_features"] = description.requiredFeatures;
   root["inputs"] = tensorsJson(description.inputs);
   root["outputs"] = tensorsJson(description.outputs);
+  if (description.indexChecks) {
+    Json &checks = root["index_checks"] = Json::array();
+    for (const IndexCheckDescription &check : *description.indexChecks) checks.push_back(indexCheckJson(check));
+  }
   root["arena_bytes"] = description.arenaBytes;
   Json &buffers = root["buffers"] = Json::array();
   for (const BufferDescription &buffer : description.buffers) buffers.push_back(bufferJson(buffer));

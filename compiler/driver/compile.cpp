@@ -101,6 +101,7 @@ class Compilation {
     options.inputShapes = options_.inputShapes;
     options.boundInputs = options_.boundInputs;
     options.dataFiles = options_.dataFiles;
+    options.checkIndices = options_.checkIndices;
     HONE_ASSIGN_OR_RETURN(graph_, frontend::importModel(model_, options));
     return absl::OkStatus();
   }

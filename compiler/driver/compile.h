@@ -44,8 +44,9 @@ struct CompileOptions {
   std::map<std::string, std::vector<int64_t>> inputShapes;  ///< bind symbolic dimensions
   std::map<std::string, frontend::BoundValue> boundInputs;  ///< inputs that become constants
   frontend::DataFiles dataFiles;                            ///< in which tensors of the model keep their data
-  std::string schedules;  ///< text of a schedules file (docs/schedules.md); empty: all default
-  int optLevel = 3;       ///< 0 to 3
+  bool checkIndices = false;  ///< count indices outside of their axes, for whoever asks after a run
+  std::string schedules;      ///< text of a schedules file (docs/schedules.md); empty: all default
+  int optLevel = 3;           ///< 0 to 3
   std::vector<std::string> disabledPasses;
   std::vector<std::string> printAfter;  ///< passes; "all" for every one
   std::optional<Phase> stopAfter;       ///< then CompileResult::printed holds what is there, and there is no artifact

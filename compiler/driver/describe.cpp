@@ -47,6 +47,10 @@ class Describer {
   void addInterface(const graph::Graph &graph) {
     addPorts(graph.inputs, plan_.inputs, out_.inputs);
     addPorts(graph.outputs, plan_.outputs, out_.outputs);
+    if (!graph.indexChecks) return;
+    out_.indexChecks.emplace();
+    for (const graph::IndexCheck &check : *graph.indexChecks)
+      out_.indexChecks->push_back({check.node, check.op, check.axis, check.count, check.example, check.extent});
   }
 
   absl::Status addCall(const KernelState &state) {

@@ -161,7 +161,15 @@ struct Port {
   /// or -1 where that is the shape's. The true elements come first, in row-major order of the true shape. Empty: the
   /// shape is the true one.
   std::vector<int> extents = {};
-  bool isExtent = false;  ///< the model does not have this output: others name it
+  bool isExtent = false;  ///< the model does not have this output: others, or an IndexCheck, name it
+};
+
+/// How many of the indices that an operator read from data were outside of their axis. The numbers are scalars (i64).
+struct IndexCheck {
+  std::string node, op;  ///< of the model
+  int64_t axis = 0;      ///< of the operand that is indexed
+  /// Positions in `outputs`: how many, the largest of them (where there is one), and the extent of the axis.
+  int count = -1, example = -1, extent = -1;
 };
 
 struct Graph {
@@ -169,7 +177,9 @@ struct Graph {
   std::vector<Value> values;  ///< indexed by ValueId; unused ones may remain until dead code is removed
   std::vector<Node> nodes;    ///< topological order
   std::vector<Port> inputs;
-  std::vector<Port> outputs;  ///< the model's, then those that hold extents
+  std::vector<Port> outputs;  ///< the model's, then those that hold extents and what checks count
+  /// Nothing where indices are not checked.
+  std::optional<std::vector<IndexCheck>> indexChecks = std::nullopt;
 
   ValueId addValue(std::string name, TensorType type);
   ValueId addConstant(std::string name, Constant constant);

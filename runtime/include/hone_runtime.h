@@ -83,6 +83,17 @@ typedef struct hone_call_info {
   int64_t flops; /* floating-point operations; 0 when not known */
 } hone_call_info;
 
+/* The indices that one operator of the model read from data, along one axis of what it indexed. The pointers live as
+ * long as the model. */
+typedef struct hone_index_check {
+  const char *node; /* the operator's node in the model */
+  const char *op;   /* the operator */
+  int64_t axis;
+  int64_t count;   /* of the indices outside of the axis, in the last run */
+  int64_t example; /* the largest of them, if there is any */
+  int64_t extent;  /* of the axis: those from -extent to extent - 1 are inside */
+} hone_index_check;
+
 typedef struct hone_context_options {
   size_t struct_size; /* sizeof(hone_context_options), so that later versions may add fields */
   int32_t threads;    /* 0: as many as CPU affinity and cgroup quota allow */
@@ -128,6 +139,8 @@ HONE_API hone_status hone_model_call(const hone_model *model, int32_t index, hon
 /* The error names the inputs (outputs) that there are. */
 HONE_API hone_status hone_model_find_input(const hone_model *model, const char *name, int32_t *index);
 HONE_API hone_status hone_model_find_output(const hone_model *model, const char *name, int32_t *index);
+/* The checks of indices that a session can be asked for; negative where the model was compiled without them. */
+HONE_API int32_t hone_model_index_check_count(const hone_model *model);
 /* Bytes of the arena that each session has, and of the parameters that sessions share. */
 HONE_API size_t hone_model_arena_bytes(const hone_model *model);
 HONE_API size_t hone_model_parameter_bytes(const hone_model *model);
@@ -151,6 +164,8 @@ HONE_API hone_status hone_session_get_output(hone_session *session, int32_t inde
  * hone_model_output unless sizes depend on data. */
 HONE_API hone_status hone_session_get_output_shape(hone_session *session, int32_t index, const int64_t **shape,
                                                    int32_t *rank);
+/* What the model's check of that index found in the last run. */
+HONE_API hone_status hone_session_get_index_check(const hone_session *session, int32_t index, hone_index_check *check);
 /* Whether the following runs take the time of every call. */
 HONE_API void hone_session_set_profiling(hone_session *session, int32_t enabled);
 /* Nanoseconds of each call in the last profiled run; one per call of the model, 0 for those that were left out because

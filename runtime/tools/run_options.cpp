@@ -110,6 +110,10 @@ std::vector<Option> allOptions() {
       {"pin", '\0', "", "binds each thread to one CPU", flag(&RunOptions::pin)},
       {"copy-parameters", '\0', "", "copies the parameters to memory (huge pages) instead of mapping the file",
        flag(&RunOptions::copyParameters)},
+      {"check-indices", '\0', "",
+       "ends with code 4 when an index in the data is outside of its axis; the artifact is one of hone compile "
+       "--check-indices",
+       flag(&RunOptions::checkIndices)},
       {"output-format", '\0', "text|json", "form of what is printed (default: text)", applyFormat},
       {"help", 'h', "", "prints this", flag(&RunOptions::help), kTvmcs},
       {"verbose", 'v', "", "accepted for compatibility", [](RunOptions &, const std::string &) { return Status(); },

@@ -25,6 +25,7 @@ struct RunOptions {
   int64_t threads = 0;
   bool pin = false;
   bool copyParameters = false;
+  bool checkIndices = false;
   bool json = false;
   bool help = false;
 };

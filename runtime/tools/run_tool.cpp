@@ -8,6 +8,7 @@
 #include <chrono>
 #include <hone/runtime.hpp>
 
+#include "runtime/tools/index_checks.h"
 #include "runtime/tools/output_path.h"
 #include "runtime/tools/peak.h"
 #include "runtime/tools/report.h"
@@ -93,6 +94,9 @@ class Run {
         session_(context_, model_) {}
 
   Status execute() {
+    if (options_.checkIndices && model_.indexCheckCount() < 0)
+      return failure(HONE_REFUSED, "'", options_.path,
+                     "' was compiled without index checks; compile it with hone compile --check-indices");
     std::vector<std::string> filled;
     Result<std::vector<std::string>> inputs = makeInputs(model_, options_, filled);
     if (!inputs.ok()) return inputs.status();
@@ -107,6 +111,9 @@ class Run {
       session_.run();
     }
     if (guard_.interrupted()) return {static_cast<hone_status>(kInterrupted), "interrupted"};
+    if (options_.checkIndices) {
+      if (const std::string found = indicesOutside(model_, session_); !found.empty()) return {HONE_FAILED, found};
+    }
     return finish();
   }
 

@@ -94,6 +94,7 @@ std::string canonicalText(const v1::CompileJob &compile) {
   field(text, "opt_level", options.opt_level());
   for (const std::string &pass : sorted(options.disabled_passes())) field(text, "disabled_pass", pass);
   field(text, "module_name", options.module_name());
+  if (options.check_indices()) field(text, "check_indices", 1);
   appendTarget(text, options.target_description());
   return text;
 }

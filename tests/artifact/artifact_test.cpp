@@ -234,6 +234,19 @@ TEST(Artifact, StopsWhereItIsNotTaken) {
   EXPECT_NE(status.message().find("'mod.params' would have 8589934592 bytes"), std::string::npos) << status;
 }
 
+TEST(Artifact, KeepsWhichOutputsCountIndices) {
+  ArtifactDescription description = sampleDescription();
+  EXPECT_EQ(readArtifact(*write(description, "so"))->description.indexChecks, std::nullopt);
+  description.indexChecks.emplace();
+  EXPECT_EQ(readArtifact(*write(description, "so"))->description, description);
+  for (int64_t i = 0; i < 3; ++i) {
+    description.outputs.push_back({std::to_string(i), DType::I64, {}, {}, true});
+    description.buffers.push_back({BufferKind::Output, 2 + i, 0, 8, DType::I64, {}, "", "count"});
+  }
+  description.indexChecks->push_back({"reads", "Gather", 1, 2, 3, 4});
+  EXPECT_EQ(readArtifact(*write(description, "so"))->description, description);
+}
+
 TEST(Artifact, RefusesToWriteNonsense) {
   const auto complaint = [](auto change) {
     ArtifactDescription description = sampleDescription();
@@ -260,6 +273,10 @@ TEST(Artifact, RefusesToWriteNonsense) {
   EXPECT_NE(complaint([](auto &d) { d.outputs[0].extents = {-1, 1}; }).find("in output 1, which holds none"),
             std::string::npos);
   EXPECT_NE(complaint([](auto &d) { d.outputs[1].isExtent = true; }).find("'total' is not the extent"),
+            std::string::npos);
+  EXPECT_NE(complaint([](auto &d) {
+              d.indexChecks.emplace().push_back({"reads", "Gather", 0, 1, 1, 1});
+            }).find("the check of node 'reads' is in output 1, which holds none"),
             std::string::npos);
   EXPECT_NE(complaint([](auto &d) {
               d.calls.push_back({0, "again", {0, 1}, {}, 0});

@@ -62,6 +62,16 @@ ModelBuilder chosen() {
   return model;
 }
 
+// Rows of a table, by indices in the data.
+ModelBuilder lookup() {
+  ModelBuilder model(13);
+  model.input("table", DType::F32, {5});
+  model.input("rows", DType::I64, {3});
+  model.node("Gather", {"table", "rows"}, {"values"}).set_name("lookup");
+  model.output("values");
+  return model;
+}
+
 // A shape that whoever runs the model feeds: it has to be bound.
 ModelBuilder reshaped() {
   ModelBuilder model(13);
@@ -211,6 +221,7 @@ int main(int argc, char **argv) {
   }
   write(argv[1], "classifier.onnx", classifier());
   write(argv[1], "unbound.onnx", unbound());
+  write(argv[1], "lookup.onnx", lookup());
   write(argv[1], "reshaped.onnx", reshaped());
   write(argv[1], "choice.onnx", choice());
   write(argv[1], "chosen.onnx", chosen());

@@ -116,6 +116,25 @@ class Artifacts(CliTest):
             for name, entry in report["members"].items():
                 self.assertEqual(archive.getmember(name).size, entry["bytes"])
 
+    def test_indices_outside_of_their_axis_are_reported_when_asked_for(self):
+        table = ("<f4", (5,), (0.0, 1.0, 2.0, 3.0, 4.0))
+        write_npz(self.path("good.npz"), {"table": table, "rows": ("<i8", (3,), (-5, 4, 0))})
+        write_npz(self.path("bad.npz"), {"table": table, "rows": ("<i8", (3,), (1, 5, 0))})
+        self.compile("lookup.onnx", "plain.tar")
+        _, error = self.hone("run", "plain.tar", "--inputs", "bad.npz", "--check-indices", code=3)
+        self.assertIn("hone compile --check-indices", error)
+        self.compile("lookup.onnx", "checked.tar", "--check-indices")
+        self.hone("run", "checked.tar", "--inputs", "bad.npz", "--outputs", "bad-out.npz")
+        self.assertEqual(read_npz(self.path("bad-out.npz"))["values"][2], (1.0, 4.0, 0.0))
+        self.hone("run", "checked.tar", "--inputs", "good.npz", "--check-indices")
+        _, error = self.hone("run", "checked.tar", "--inputs", "bad.npz", "--outputs", "never.npz", "--check-indices",
+                             code=4)
+        self.assertIn("error: node 'lookup' (Gather): 1 index lies outside of axis 0 with 5 elements: 5\n", error)
+        self.assertFalse(os.path.exists(self.path("never.npz")))
+        # Who does not check it sees the model's outputs alone.
+        text, _ = self.hone("inspect", "checked.tar")
+        self.assertNotIn("extent", text.split("memory")[0])
+
     def test_only_the_branch_that_is_taken_runs(self):
         self.compile("choice.onnx", "choice.tar")
         weights, data = pattern(128 * 128), pattern(17 * 128)

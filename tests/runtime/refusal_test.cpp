@@ -179,6 +179,13 @@ TEST_F(Refusal, ArgumentsOutOfRange) {
   expectRefusal("\"kind\": \"arena\"", "\"kind\": \"heap\"", "unknown kind 'heap'");
   expectRefusal("\"shape\": [1000, 16]},\n", "\"shape\": [1000, 16], \"extents\": [{\"dim\": 0, \"output\": 1}]},\n",
                 "is in output 1, which holds none");
+  const auto checked = [&](const std::string &checks) { return "\"index_checks\": " + checks + ", \"arena_bytes\""; };
+  expectRefusal("\"arena_bytes\"",
+                checked("[{\"node\": \"g\", \"operator\": \"Gather\", \"axis\": 0, \"count\": 0, "
+                        "\"example\": 0, \"extent\": 0}]"),
+                "the index check of 'g' is in output 0, which holds none");
+  expectRefusal("\"arena_bytes\"", checked("[{\"node\": \"g\"}]"), "'operator' is missing");
+  expectRefusal("\"arena_bytes\"", checked("7"), "'index_checks' has a wrong type");
   expectRefusal("\"name\": \"nested/total\"", "\"name\": \"scaled\"", "two of its outputs are named 'scaled'");
 }
 

@@ -116,6 +116,7 @@ absl::StatusOr<driver::CompileOptions> optionsOf(const v1::Compile &request) {
                                                                          : resolveTarget(request.target()));
   HONE_RETURN_IF_ERROR(bindInputs(request, options));
   HONE_ASSIGN_OR_RETURN(options.dataFiles, mapDataFiles(request));
+  options.checkIndices = request.check_indices();
   options.schedules = request.schedules();
   options.optLevel = request.opt_level();
   options.disabledPasses = {request.disabled_passes().begin(), request.disabled_passes().end()};

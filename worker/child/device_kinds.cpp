@@ -57,6 +57,7 @@ absl::StatusOr<runtime::RunOptions> optionsOf(const v1::Run &request) {
   options.threads = request.threads();
   options.pin = request.pin();
   options.json = request.json();
+  options.checkIndices = request.check_indices();
   return options;
 }
 

@@ -45,6 +45,11 @@ class Builder {
   /// Nodes made from here on come from the model's node \p name.
   void setProvenance(std::string name) { provenance_ = std::move(name); }
 
+  /// What is made until leaveBranch() is needed only where the bool \p condition is \p isTrue.
+  void enterBranch(ValueId condition, bool isTrue) { branches_.emplace_back(condition, isTrue); }
+  void leaveBranch() { branches_.pop_back(); }
+  const std::vector<std::pair<ValueId, bool>> &branches() const { return branches_; }
+
   const graph::TensorType &type(ValueId value) const { return graph_.values.at(static_cast<size_t>(value)).type; }
   const Shape &shape(ValueId value) const { return type(value).shape; }
   DType dtype(ValueId value) const { return type(value).dtype; }
@@ -160,6 +165,7 @@ class Builder {
   const ImportLimits &limits_;
   BoundedDims bounds_;
   std::string provenance_;
+  std::vector<std::pair<ValueId, bool>> branches_;
   int64_t constantBytes_ = 0;
   double foldedSteps_ = 0;
   int64_t loops_ = 0;

@@ -10,6 +10,7 @@
 #include "compiler/frontend/build/builder.h"
 #include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/bound_inputs.h"
+#include "compiler/frontend/onnx/index_checks.h"
 #include "compiler/frontend/onnx/model.h"
 #include "compiler/frontend/onnx/node.h"
 #include "compiler/frontend/onnx/operators.h"
@@ -130,6 +131,7 @@ class Importer {
       values.push_back(tensor);
     }
     for (size_t i = 0; i < values.size(); ++i) addExtents(values[i], i);
+    if (options_.checkIndices) addIndexChecks();
     return std::move(graph_);
   }
 
@@ -137,23 +139,34 @@ class Importer {
   /// Appends outputs that hold the true extents of \p value, and names them at the output \p port.
   void addExtents(ValueId value, size_t port) {
     std::vector<int> positions;
-    for (ValueId extent : builder_.extents(value)) {
-      int position = extent < 0 ? -1 : static_cast<int>(graph_.outputs.size());
-      for (size_t i = 0; extent >= 0 && i < graph_.outputs.size(); ++i) {
-        if (graph_.outputs[i].isExtent && graph_.outputs[i].value == extent) position = static_cast<int>(i);
-      }
-      if (position == static_cast<int>(graph_.outputs.size())) {
-        graph::Port &added = graph_.outputs.emplace_back();
-        added.name = nameOfExtent();
-        added.value = extent;
-        added.isExtent = true;
-      }
-      positions.push_back(position);
-    }
+    for (ValueId extent : builder_.extents(value)) positions.push_back(extent < 0 ? -1 : hiddenOutput(extent));
     graph_.outputs[port].extents = std::move(positions);
   }
 
-  std::string nameOfExtent() const {
+  void addIndexChecks() {
+    std::vector<graph::IndexCheck> &checks = graph_.indexChecks.emplace();
+    for (const CountedIndices &counted : counted_) {
+      graph::IndexCheck check{counted.node, counted.op, counted.axis};
+      check.count = hiddenOutput(counted.count);
+      check.example = hiddenOutput(counted.example);
+      check.extent = hiddenOutput(counted.extent);
+      checks.push_back(std::move(check));
+    }
+  }
+
+  /// The position among the outputs of one that the model does not have, and that is \p scalar.
+  int hiddenOutput(ValueId scalar) {
+    const auto found = std::find_if(graph_.outputs.begin(), graph_.outputs.end(), [&](const graph::Port &port) {
+      return port.isExtent && port.value == scalar;
+    });
+    const auto position = static_cast<int>(found - graph_.outputs.begin());
+    if (found != graph_.outputs.end()) return position;
+    std::string name = nameOfHidden();
+    graph_.outputs.push_back({std::move(name), scalar, {}, true});
+    return position;
+  }
+
+  std::string nameOfHidden() const {
     const auto isTaken = [&](const std::string &name) {
       return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
                          [&](const graph::Port &port) { return port.name == name; });
@@ -180,6 +193,7 @@ class Importer {
           parts_(splitByInputs(index_)),
           proto_(proto),
           owner_(pathOf(owner, around)),
+          isRepeated_(owner.op_type() == "Loop" || owner.op_type() == "Scan"),
           fixed_(index_, around.opsets, &around) {
       fixed_.prefix = owner_ + "/";
       fixed_.depth = around.depth + 1;
@@ -192,6 +206,7 @@ class Importer {
       if (arguments.size() != inputCount()) {
         return invalid("its graph '", proto_.name(), "' has ", inputCount(), " inputs, but gets ", arguments.size());
       }
+      importer_.repeating_ += isRepeated_ ? 1 : 0;
       HONE_RETURN_IF_ERROR(repeats_ == 0 ? begin() : checkRepeats());
       ++repeats_;
       Scope inner(index_, fixed_.opsets, &fixed_);
@@ -199,6 +214,7 @@ class Importer {
       inner.depth = fixed_.depth;
       for (size_t i = 0; i < arguments.size(); ++i) inner.values.emplace(index_.inputs[i]->name(), arguments[i]);
       HONE_RETURN_IF_ERROR(importer_.importNodes(parts_.varying, inner));
+      importer_.repeating_ -= isRepeated_ ? 1 : 0;
       Operands outputs;
       for (const onnx::ValueInfoProto &output : proto_.output()) outputs.push_back(*inner.find(output.name()));
       importer_.builder_.setProvenance(owner_);
@@ -231,6 +247,7 @@ class Importer {
     const BodyParts parts_;
     const onnx::GraphProto &proto_;
     const std::string owner_;
+    const bool isRepeated_;  ///< the body of a loop
     Scope fixed_;
     size_t nodesBefore_ = 0;
     int64_t repeats_ = 0;
@@ -311,6 +328,10 @@ class Importer {
     NodeContext node(proto, version, std::move(operands), std::move(usedOutputs), builder_, options_,
                      [&](const onnx::GraphProto &graph) { return readSubgraph(graph, proto, scope); });
     HONE_ASSIGN_OR_RETURN(Operands outputs, row.import(node));
+    // How often a loop's body is needed is not known here.
+    if (options_.checkIndices && repeating_ == 0) {
+      HONE_RETURN_IF_ERROR(countIndices(node, domain, proto.op_type(), pathOf(proto, scope), counted_));
+    }
     return defineOutputs(proto, outputs, scope);
   }
 
@@ -408,6 +429,8 @@ class Importer {
   Scope model_;
   int64_t importedNodes_ = 0;
   int64_t listed_ = 0;  ///< tensors in all sequences that were made
+  int repeating_ = 0;   ///< loops whose bodies are being imported
+  std::vector<CountedIndices> counted_;
 };
 
 }  // namespace

@@ -39,6 +39,7 @@ struct ImportOptions {
   /// What the model's external data are taken from: nothing else is looked for.
   DataFiles dataFiles;
   ImportLimits limits;
+  bool checkIndices = false;  ///< Graph::indexChecks count the indices outside of their axes
 };
 
 /// The graph of \p bytes, a serialised ONNX ModelProto. All shapes are static and all shape arithmetic is folded.

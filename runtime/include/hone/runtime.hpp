@@ -90,6 +90,8 @@ class Model {
   std::string json() const { return hone_model_json(handle_.get()); }
   int32_t inputCount() const { return hone_model_input_count(handle_.get()); }
   int32_t outputCount() const { return hone_model_output_count(handle_.get()); }
+  /// Negative where the model was compiled without checks of indices.
+  int32_t indexCheckCount() const { return hone_model_index_check_count(handle_.get()); }
   TensorInfo input(int32_t index) const { return info(hone_model_input, index); }
   TensorInfo output(int32_t index) const { return info(hone_model_output, index); }
 
@@ -161,6 +163,13 @@ class Session {
     int32_t rank = 0;
     detail::check(hone_session_get_output_shape(handle_.get(), index, &shape, &rank));
     return std::vector<int64_t>(shape, shape + rank);
+  }
+
+  /// What check \p index of the model found in the last run.
+  hone_index_check indexCheck(int32_t index) const {
+    hone_index_check check;
+    detail::check(hone_session_get_index_check(handle_.get(), index, &check));
+    return check;
   }
 
   void setProfiling(bool enabled) { hone_session_set_profiling(handle_.get(), enabled); }

@@ -188,6 +188,7 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
       option([](auto &o) { o.mutable_input_shapes(0)->set_dims(0, 1), o.mutable_input_shapes(0)->add_dims(2); }));
   EXPECT_TRUE(option([](auto &o) { o.add_input_shapes()->set_name("z"); }));
   EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(0)->set_name("l"); }));
+  EXPECT_TRUE(option([](auto &o) { o.set_check_indices(true); }));
   EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(0)->set_numbers("1,2"); }));
   EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(1)->mutable_tensor()->set_dtype("uint8"); }));
   EXPECT_TRUE(option([](auto &o) { o.mutable_bound_inputs(1)->mutable_tensor()->add_shape(1); }));

@@ -1,0 +1,197 @@
+// What a model that checks indices counts beside its outputs, against lists of indices counted by hand.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "compiler/frontend/onnx/import.h"
+#include "compiler/graph/passes.h"
+#include "tests/frontend/evaluate_graph.h"
+#include "tests/frontend/node_model.h"
+
+namespace hone::test {
+namespace {
+
+struct Found {
+  std::string node, op;
+  int64_t axis = 0, count = 0, example = 0, extent = 0;
+};
+
+using Inputs = std::map<std::string, Array>;
+
+/// What the checks of \p model find in a run with \p inputs. Those that find nothing are left out.
+std::vector<Found> findings(const ModelBuilder &model, const Inputs &inputs, size_t checks) {
+  frontend::ImportOptions options;
+  options.checkIndices = true;
+  const auto graph = frontend::importModel(model.bytes(), options);
+  EXPECT_TRUE(graph.ok()) << graph.status();
+  if (!graph.ok() || !graph->indexChecks) return {};
+  EXPECT_TRUE(graph::verify(*graph).ok()) << graph::verify(*graph);
+  EXPECT_EQ(graph->indexChecks->size(), checks);
+  std::map<std::string, graph::Constant> constants;
+  for (const auto &[name, array] : inputs) constants[name] = array.constant();
+  // The evaluator gives what the model has as outputs, and refuses to read outside: it sees the checks alone.
+  graph::Graph shown = *graph;
+  std::erase_if(shown.outputs, [](const graph::Port &port) { return !port.isExtent; });
+  for (graph::Port &port : shown.outputs) port.isExtent = false;
+  EXPECT_TRUE(graph::removeDeadCode(shown).ok());
+  const auto outputs = evaluateGraph(shown, constants);
+  EXPECT_TRUE(outputs.ok()) << outputs.status();
+  if (!outputs.ok()) return {};
+  std::vector<Found> found;
+  for (const graph::IndexCheck &check : *graph->indexChecks) {
+    const auto number = [&](int output) {
+      EXPECT_TRUE(graph->outputs[static_cast<size_t>(output)].isExtent);
+      return graph::elementAsInteger(*outputs->at(graph->outputs[static_cast<size_t>(output)].name), 0);
+    };
+    if (number(check.count) == 0) continue;
+    found.push_back(
+        {check.node, check.op, check.axis, number(check.count), number(check.example), number(check.extent)});
+  }
+  return found;
+}
+
+void expectFound(const std::vector<Found> &found, const std::vector<Found> &expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].node, expected[i].node);
+    EXPECT_EQ(found[i].op, expected[i].op);
+    EXPECT_EQ(found[i].axis, expected[i].axis);
+    EXPECT_EQ(found[i].count, expected[i].count);
+    EXPECT_EQ(found[i].example, expected[i].example);
+    EXPECT_EQ(found[i].extent, expected[i].extent);
+  }
+}
+
+Array integers(std::vector<double> values) {
+  const auto count = static_cast<int64_t>(values.size());
+  return Array({count}, std::move(values), DType::I64);
+}
+
+/// \p op of data x and indices i, in this order.
+ModelBuilder reader(const std::string &op, const Array &x, const Array &i, const Array *updates = nullptr) {
+  ModelBuilder model(18);
+  model.input("x", x.dtype, x.shape);
+  model.input("i", i.dtype, i.shape);
+  std::vector<std::string> operands = {"x", "i"};
+  if (updates != nullptr) {
+    model.input("u", updates->dtype, updates->shape);
+    operands.emplace_back("u");
+  }
+  model.node(op, operands, {"y"}).set_name("reads");
+  model.output("y");
+  return model;
+}
+
+TEST(IndexChecks, NothingIsCountedUnlessAsked) {
+  const Array x({5}), i = integers({7});
+  const auto graph = frontend::importModel(reader("Gather", x, i).bytes(), {});
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_FALSE(graph->indexChecks);
+  EXPECT_EQ(graph->outputs.size(), 1);
+}
+
+TEST(IndexChecks, CountsThoseBehindAndBeforeTheAxis) {
+  const Array x({5});
+  const auto check = [&](std::vector<double> indices, const std::vector<Found> &expected) {
+    const Array i = integers(std::move(indices));
+    expectFound(findings(reader("Gather", x, i), {{"x", x}, {"i", i}}, 1), expected);
+  };
+  check({0, 4, -1, -5}, {});
+  check({0, 5, -6, 9, 2}, {{"reads", "Gather", 0, 3, 9, 5}});
+  check({-7, -6}, {{"reads", "Gather", 0, 2, -6, 5}});
+}
+
+TEST(IndexChecks, OneIndexAndNone) {
+  const Array x({2, 3}), one({}, {3}, DType::I32), none({0}, DType::I64);
+  ModelBuilder model = reader("Gather", x, one);
+  setAttribute(*model.model.mutable_graph()->mutable_node(0), "axis", -1);
+  expectFound(findings(model, {{"x", x}, {"i", one}}, 1), {{"reads", "Gather", 1, 1, 3, 3}});
+  frontend::ImportOptions options;
+  options.checkIndices = true;
+  options.inputShapes["i"] = {0};
+  const auto graph = frontend::importModel(reader("Gather", x, none).bytes(), options);
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  ASSERT_TRUE(graph->indexChecks);
+  EXPECT_TRUE(graph->indexChecks->empty());
+}
+
+TEST(IndexChecks, KnownIndicesThatAreInsideNeedNoCheck) {
+  ModelBuilder model(18);
+  model.input("x", DType::F32, {4});
+  model.integers("i", {0, -4, 3});
+  model.node("Gather", {"x", "i"}, {"y"});
+  model.output("y");
+  expectFound(findings(model, {{"x", Array({4})}}, 0), {});
+}
+
+TEST(IndexChecks, EachAxisOfTuples) {
+  const Array x({3, 4, 2}), i({2, 2}, {2, 4, -4, 5}, DType::I64), u({2, 2});
+  expectFound(findings(reader("GatherND", x, i), {{"x", x}, {"i", i}}, 2),
+              {{"reads", "GatherND", 0, 1, -4, 3}, {"reads", "GatherND", 1, 2, 5, 4}});
+  expectFound(findings(reader("ScatterND", x, i, &u), {{"x", x}, {"i", i}, {"u", u}}, 2),
+              {{"reads", "ScatterND", 0, 1, -4, 3}, {"reads", "ScatterND", 1, 2, 5, 4}});
+  ModelBuilder model = reader("GatherND", x, Array({3, 1}, {4, 3, -4}, DType::I64));
+  setAttribute(*model.model.mutable_graph()->mutable_node(0), "batch_dims", 1);
+  expectFound(findings(model, {{"x", x}, {"i", Array({3, 1}, {4, 3, -4}, DType::I64)}}, 1),
+              {{"reads", "GatherND", 1, 1, 4, 4}});
+}
+
+TEST(IndexChecks, WritesAlongAnAxis) {
+  const Array x({2, 3}), i({1, 2}, {2, 3}, DType::I64), u({1, 2});
+  ModelBuilder model = reader("ScatterElements", x, i, &u);
+  setAttribute(*model.model.mutable_graph()->mutable_node(0), "axis", 1);
+  expectFound(findings(model, {{"x", x}, {"i", i}, {"u", u}}, 1), {{"reads", "ScatterElements", 1, 1, 3, 3}});
+}
+
+/// Indices that Compress keeps of i, along what it keeps of x.
+TEST(IndexChecks, OnlyTrueElementsCountAndTrueExtentsHold) {
+  ModelBuilder model(18);
+  model.input("x", DType::F32, {5});
+  model.input("i", DType::I64, {4});
+  model.input("kept", DType::Bool, {5});
+  model.input("asked", DType::Bool, {4});
+  model.node("Compress", {"x", "kept"}, {"rows"});
+  model.node("Compress", {"i", "asked"}, {"places"});
+  model.node("Gather", {"rows", "places"}, {"y"}).set_name("reads");
+  model.output("y");
+  const Array x({5}), kept({5}, {1, 0, 1, 0, 1}, DType::Bool);
+  const auto run = [&](std::vector<double> i, std::vector<double> asked) {
+    return findings(
+        model, {{"x", x}, {"i", integers(std::move(i))}, {"kept", kept}, {"asked", Array({4}, asked, DType::Bool)}}, 1);
+  };
+  expectFound(run({2, 3, 77, -3}, {1, 0, 0, 1}), {});
+  expectFound(run({2, 3, 77, -3}, {1, 1, 0, 1}), {{"reads", "Gather", 0, 1, 3, 3}});
+  expectFound(run({2, 3, 77, -3}, {0, 0, 0, 0}), {});
+}
+
+TEST(IndexChecks, ABranchThatIsNotTakenFindsNothing) {
+  const auto branch = [](const std::string &op, const std::string &name) {
+    ModelBuilder inner(18);
+    inner.node(op, op == "Gather" ? std::vector<std::string>{"x", "i"} : std::vector<std::string>{"z"}, {name})
+        .set_name("reads");
+    inner.output(name);
+    return inner.model.graph();
+  };
+  ModelBuilder model(18);
+  model.input("x", DType::F32, {5});
+  model.input("z", DType::F32, {1});
+  model.input("i", DType::I64, {1});
+  model.input("isReading", DType::Bool, {1});
+  onnx::NodeProto &node = model.node("If", {"isReading"}, {"y"});
+  setAttribute(node, "then_branch", branch("Gather", "t"));
+  setAttribute(node, "else_branch", branch("Neg", "e"));
+  model.output("y");
+  for (const double isReading : {0.0, 1.0}) {
+    const std::vector<Found> found = findings(model,
+                                              {{"x", Array({5})},
+                                               {"z", Array({1})},
+                                               {"i", integers({5})},
+                                               {"isReading", Array({1}, {isReading}, DType::Bool)}},
+                                              1);
+    ASSERT_EQ(found.size(), isReading == 0 ? 0 : 1);
+    for (const Found &reading : found) EXPECT_TRUE(reading.node.ends_with("/reads")) << reading.node;
+  }
+}
+
+}  // namespace
+}  // namespace hone::test
