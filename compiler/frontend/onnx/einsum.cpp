@@ -77,6 +77,7 @@ class Contraction {
 
   Result run() {
     HONE_RETURN_IF_ERROR(readTerms());
+    HONE_RETURN_IF_ERROR(takeBounds());
     for (Term &term : terms_) HONE_RETURN_IF_ERROR(takeDiagonals(term));
     HONE_RETURN_IF_ERROR(checkExtents());
     for (Term &term : terms_) HONE_RETURN_IF_ERROR(dropRepeated(term));
@@ -146,6 +147,35 @@ class Contraction {
     for (Label label : output_) {
       if (!extents_.contains(label)) return invalid("the equation's result names a dim that no operand has");
       if (!seen.insert(label).second) return invalid("the equation's result names a dim twice");
+    }
+    return absl::OkStatus();
+  }
+
+  /// Dims whose sizes depend on data: zeros behind the true elements add nothing to any sum, so that the bounds, which
+  /// are cut to the least of each label, can be taken for sizes. The result gets the extents of its labels.
+  absl::Status takeBounds() {
+    std::map<Label, int64_t> least;
+    for (const Term &term : terms_) {
+      for (size_t d = 0; d < term.labels.size(); ++d) {
+        if (!build_.isBounded(term.value, static_cast<int64_t>(d))) continue;
+        sizes_[term.labels[d]] = build_.extents(term.value)[d];
+        const int64_t bound = build_.shape(term.value)[d];
+        int64_t &known = least.try_emplace(term.labels[d], bound).first->second;
+        known = std::min(known, bound);
+      }
+    }
+    for (Term &term : terms_) {
+      std::vector<int64_t> axes(term.labels.size());
+      std::iota(axes.begin(), axes.end(), 0);
+      HONE_ASSIGN_OR_RETURN(term.value,
+                            build_.withoutPadding(term.value, axes, build_.number(build_.dtype(term.value), 0)));
+      Shape kept = build_.shape(term.value);
+      HONE_ASSIGN_OR_RETURN(term.value, build_.asBounds(term.value, kept));
+      for (size_t d = 0; d < kept.size(); ++d) {
+        if (const auto bound = least.find(term.labels[d]); bound != least.end())
+          kept[d] = std::min(kept[d], bound->second);
+      }
+      HONE_ASSIGN_OR_RETURN(term.value, build_.slice(term.value, Shape(kept.size(), 0), Shape(kept.size(), 1), kept));
     }
     return absl::OkStatus();
   }
@@ -289,7 +319,12 @@ class Contraction {
 
   Result finish(Term &term) {
     HONE_RETURN_IF_ERROR(moveTo(term, output_));
-    return term.value;
+    Extents extents;
+    for (Label label : output_) {
+      const auto size = sizes_.find(label);
+      extents.push_back(size == sizes_.end() ? -1 : size->second);
+    }
+    return build_.bounded(term.value, std::move(extents));
   }
 
   NodeContext &node_;
@@ -297,6 +332,7 @@ class Contraction {
   std::vector<Term> terms_;
   Labels output_;
   std::map<Label, int64_t> extents_;
+  std::map<Label, ValueId> sizes_;  ///< of the dims whose sizes depend on data
 };
 
 }  // namespace

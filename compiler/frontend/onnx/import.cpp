@@ -156,9 +156,8 @@ class Importer {
 
   /// The position among the outputs of one that the model does not have, and that is \p scalar.
   int hiddenOutput(ValueId scalar) {
-    const auto found = std::find_if(graph_.outputs.begin(), graph_.outputs.end(), [&](const graph::Port &port) {
-      return port.isExtent && port.value == scalar;
-    });
+    const auto found = std::find_if(graph_.outputs.begin(), graph_.outputs.end(),
+                                    [&](const graph::Port &port) { return port.isExtent && port.value == scalar; });
     const auto position = static_cast<int>(found - graph_.outputs.begin());
     if (found != graph_.outputs.end()) return position;
     std::string name = nameOfHidden();
@@ -327,7 +326,10 @@ class Importer {
     builder_.setProvenance(pathOf(proto, scope));
     NodeContext node(proto, version, std::move(operands), std::move(usedOutputs), builder_, options_,
                      [&](const onnx::GraphProto &graph) { return readSubgraph(graph, proto, scope); });
-    HONE_ASSIGN_OR_RETURN(Operands outputs, row.import(node));
+    const bool isByRows = domain.empty() && takesBoundedRows(row.name) &&
+                          std::any_of(node.inputs().begin(), node.inputs().end(),
+                                      [&](ValueId input) { return input >= 0 && builder_.isBounded(input); });
+    HONE_ASSIGN_OR_RETURN(Operands outputs, isByRows ? importByRows(row, node) : row.import(node));
     // How often a loop's body is needed is not known here.
     if (options_.checkIndices && repeating_ == 0) {
       HONE_RETURN_IF_ERROR(countIndices(node, domain, proto.op_type(), pathOf(proto, scope), counted_));
@@ -393,7 +395,10 @@ class Importer {
   absl::Status checkSizes(const Operands &operands, const std::string &domain, const std::string &name) const {
     for (size_t i = 0; i < operands.size(); ++i) {
       const ValueId value = tensorOf(operands[i]);
-      if (value < 0 || !builder_.isBounded(value) || (domain.empty() && takesBoundedSizes(name))) continue;
+      if (value < 0 || !builder_.isBounded(value) ||
+          (domain.empty() && (takesBoundedSizes(name) || takesBoundedRows(name)))) {
+        continue;
+      }
       return unsupported("operand ", i, " has sizes that depend on data, which this operator does not take; make them ",
                          "fixed in front of it, for example by TopK with a constant k");
     }

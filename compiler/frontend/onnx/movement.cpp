@@ -132,6 +132,63 @@ Result sliceAtRunTime(NodeContext &node) {
   return data;
 }
 
+/// The extents of Split's parts as scalars: those that are given, or equal ones of which the last may be shorter.
+absl::StatusOr<std::vector<ValueId>> partSizes(NodeContext &node, int64_t axis) {
+  Builder &build = node.build;
+  const bool isOperand = node.version() >= 13 && node.has(1);
+  HONE_ASSIGN_OR_RETURN(std::optional<std::vector<int64_t>> given,
+                        isOperand ? std::nullopt : node.listFrom("split", node.inputCount()));
+  if (isOperand) return elementsOf(build, node.input(1));
+  std::vector<ValueId> sizes;
+  for (int64_t size : given.value_or(std::vector<int64_t>())) {
+    HONE_ASSIGN_OR_RETURN(sizes.emplace_back(), build.integer(DType::I64, size));
+  }
+  if (given) return sizes;
+  const int64_t parts = node.outputCount();
+  HONE_ASSIGN_OR_RETURN(int64_t wanted, node.integer("num_outputs", parts));
+  if (wanted != parts) return invalid("attribute 'num_outputs' is ", wanted, ", but there are ", parts, " outputs");
+  const Result raised =
+      build.apply(ScalarOp::Add, {sizeOf(build, node.input(0), axis), build.integer(DType::I64, parts - 1)});
+  HONE_ASSIGN_OR_RETURN(ValueId size, build.apply(ScalarOp::Div, {raised, build.integer(DType::I64, parts)}));
+  return std::vector<ValueId>(static_cast<size_t>(parts), size);
+}
+
+/// Split where its parts, or what they are of, are known at run time only.
+Result splitAtRunTime(NodeContext &node, int64_t axis) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(std::vector<ValueId> sizes, partSizes(node, axis));
+  if (sizes.size() != static_cast<size_t>(node.outputCount())) {
+    return invalid(sizes.size(), " parts for ", node.outputCount(), " outputs");
+  }
+  HONE_ASSIGN_OR_RETURN(ValueId start, build.integer(DType::I64, 0));
+  std::vector<ValueId> parts;
+  for (ValueId size : sizes) {
+    HONE_ASSIGN_OR_RETURN(ValueId end, build.apply(ScalarOp::Add, {start, size}));
+    HONE_ASSIGN_OR_RETURN(parts.emplace_back(), sliceTo(build, node.input(0), axis, start, end, 1));
+    start = end;
+  }
+  for (size_t i = 1; i < parts.size(); ++i) node.addOutput(parts[i]);
+  return parts[0];
+}
+
+/// \p data repeated along \p axis, where its size there or how often is known at run time only.
+Result tileAxis(Builder &build, ValueId data, int64_t axis, ValueId times) {
+  const std::optional<int64_t> most = highest(build, times);
+  if (!most) return unsupported("nothing bounds how often axis ", axis, " is repeated");
+  int64_t bound = 0;
+  if (*most < 0 || __builtin_mul_overflow(build.shape(data)[static_cast<size_t>(axis)], *most, &bound)) {
+    return invalid("axis ", axis, " is repeated ", *most, " times");
+  }
+  Shape wide = build.shape(data);
+  wide[static_cast<size_t>(axis)] = bound;
+  HONE_RETURN_IF_ERROR(build.checkSize({build.dtype(data), wide}));
+  const Result size = sizeOf(build, data, axis);
+  const Result from = build.apply(ScalarOp::FloorMod, {count(build, bound), size});
+  Extents extents = build.allExtents(data);
+  HONE_ASSIGN_OR_RETURN(extents[static_cast<size_t>(axis)], build.apply(ScalarOp::Mul, {size, times}));
+  return build.bounded(build.gather(build.asBounds(data, build.shape(data)), from, axis), std::move(extents));
+}
+
 }  // namespace
 
 Result sliceAxis(Builder &build, ValueId data, int64_t axis, int64_t start, int64_t extent) {
@@ -203,6 +260,8 @@ Result importSlice(NodeContext &node) {
 Result importSplit(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", 0));
   HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  const bool isKnown = node.version() < 13 || !node.has(1) || node.build.constant(node.input(1)) != nullptr;
+  if (!isKnown || node.build.isBounded(node.input(0), axis)) return splitAtRunTime(node, axis);
   HONE_ASSIGN_OR_RETURN(std::vector<int64_t> extents, splitExtents(node, node.shape(0)[static_cast<size_t>(axis)]));
   int64_t start = extents[0];
   HONE_ASSIGN_OR_RETURN(ValueId first, sliceAxis(node.build, node.input(0), axis, 0, extents[0]));
@@ -216,6 +275,19 @@ Result importSplit(NodeContext &node) {
 
 // Every repeated dim becomes two, of which the outer one is broadcast.
 Result importTile(NodeContext &node) {
+  if (node.version() >= 6 && (node.build.isBounded(node.input(0)) || node.build.numbers(node.input(1)) != nullptr)) {
+    HONE_ASSIGN_OR_RETURN(std::vector<ValueId> times, elementsOf(node.build, node.input(1)));
+    if (static_cast<int64_t>(times.size()) != node.rank(0)) {
+      return invalid(times.size(), " repeats for ", node.rank(0), " dims");
+    }
+    Result tiled = node.input(0);
+    for (size_t axis = 0; axis < times.size(); ++axis) {
+      const graph::ConstantData *known = node.build.constant(times[axis]);
+      if (!tiled.ok() || (known != nullptr && graph::elementAsInteger(*known, 0) == 1)) continue;
+      tiled = tileAxis(node.build, *tiled, static_cast<int64_t>(axis), times[axis]);
+    }
+    return tiled;
+  }
   const Shape &from = node.shape(0);
   std::vector<int64_t> repeats(from.size(), 1);
   if (node.version() < 6) {
@@ -308,6 +380,10 @@ Result importPad(NodeContext &node) {
   }
   Result cropped = cropNegative(node.build, node.input(0), pads);
   attributes.pads = pads;
+  if (cropped.ok() && node.build.isBounded(*cropped)) {
+    const Result fill = integer ? node.build.integer(dtype, *integer) : node.build.number(dtype, attributes.value);
+    return padAtRunTime(node.build, *cropped, std::move(attributes), fill);
+  }
   constexpr double kExact = 0x1p53;  // every integer below is a double
   if (integer && std::abs(attributes.value) >= kExact) {
     return padWithInteger(node.build, cropped, attributes, *integer);

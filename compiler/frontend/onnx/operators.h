@@ -71,6 +71,11 @@ inline constexpr std::string_view kText =
     "it works on text; do this step in the program that runs the network, and feed its result";
 /// Whether ONNX's operator \p name takes operands whose sizes depend on data.
 bool takesBoundedSizes(std::string_view name);
+/// Whether the operator of the default domain called \p name treats rows one by one, so that how many there are may
+/// depend on data.
+bool takesBoundedRows(std::string_view name);
+/// What such an operator gives: it is imported as if the padding of its operands were rows, too.
+absl::StatusOr<Operands> importByRows(const Operator &row, NodeContext &node);
 /// Why the operator \p name of \p domain cannot be one of them, and what to do; empty when nothing but work is missing.
 std::string_view exclusionOf(std::string_view domain, std::string_view name);
 
@@ -199,9 +204,12 @@ Result importSoftmaxCrossEntropyLoss(NodeContext &node);
 
 // control_flow.cpp
 absl::StatusOr<Operands> importIf(NodeContext &node);
+/// Whether what is chosen from has to have one shape; of any sizes, the result has the larger bounds, and its sizes
+/// depend on data.
+enum class Sizes : uint8_t { Equal, Any };
 /// \p whenTrue or \p whenFalse, as \p condition (one bool) says at run time; \p what names them in the error.
 absl::StatusOr<Operand> choose(Builder &build, ValueId condition, const Operand &whenTrue, const Operand &whenFalse,
-                               const std::string &what);
+                               const std::string &what, Sizes sizes = Sizes::Equal);
 
 // loops.cpp, scans.cpp: graphs that are repeated
 absl::StatusOr<Operands> importLoop(NodeContext &node);
@@ -309,6 +317,10 @@ absl::StatusOr<Operands> importIdentity(NodeContext &node);
 Result importReshape(NodeContext &node);
 Result importSqueeze(NodeContext &node);
 Result importUnsqueeze(NodeContext &node);
+
+// bounded_padding.cpp
+/// Pad where the sizes of \p data depend on data; \p fill is what constant pads have.
+Result padAtRunTime(Builder &build, ValueId data, graph::PadAttributes attributes, const Result &fill);
 
 // movement.cpp: elements in other places
 Result importCenterCropPad(NodeContext &node);

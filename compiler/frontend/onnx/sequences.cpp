@@ -121,7 +121,7 @@ absl::StatusOr<Operands> importSequenceAt(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(ValueId position, tensorInput(node, 1));
   Builder &build = node.build;
   const bool isUniform = !sequence.empty() && std::all_of(sequence.begin(), sequence.end(), [&](ValueId element) {
-    return build.type(element) == build.type(sequence[0]);
+    return build.type(element) == build.type(sequence[0]) && build.extents(element) == build.extents(sequence[0]);
   });
   // Tensors of one shape are rows of one tensor, of which one is taken at run time.
   if (build.constant(position) == nullptr && isUniform && build.type(position).elements() == 1) {

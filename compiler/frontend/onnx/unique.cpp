@@ -67,6 +67,11 @@ Result groupsOf(Builder &build, ValueId isFirst) {
   return build.apply(ScalarOp::Sub, {cumulativeSum(build, counted, 0), one(build)});
 }
 
+Result largest(Builder &build, DType dtype) {
+  const Scalar last = tensor::identity(tensor::CombinerKind::Min, dtype);
+  return isFloat(dtype) ? build.number(dtype, last->number) : build.integer(dtype, last->integer);
+}
+
 /// Which of the sorted rows differ from the one in front of them: bool [n].
 Result startsOf(Builder &build, ValueId sorted) {
   const int64_t n = build.shape(sorted)[0], m = build.shape(sorted)[1];
@@ -98,12 +103,22 @@ Result importUnique(NodeContext &node) {
   std::rotate(forth.begin(), forth.begin() + axis, forth.begin() + axis + 1);
   const int64_t n = build.shape(data)[static_cast<size_t>(axis)], all = build.type(data).elements();
   if (all == 0) return unsupported("a tensor without elements");
-  HONE_ASSIGN_OR_RETURN(ValueId rows, build.reshape(build.transpose(data, forth), {n, all / n}));
+  for (int64_t other = 0; other < build.rank(data); ++other) {
+    if (other == axis || !build.isBounded(data, other)) continue;
+    return unsupported("unique along axis ", axis, " of rows whose size depends on data");
+  }
+  // What is there, in front of padding that comes last in every order.
+  const Extents among = {build.allExtents(data)[static_cast<size_t>(axis)]};
+  const Result size = sizeOf(build, data, axis);
+  HONE_ASSIGN_OR_RETURN(ValueId filled, build.withoutPadding(data, {axis}, largest(build, build.dtype(data))));
+  HONE_ASSIGN_OR_RETURN(filled, build.asBounds(filled, build.shape(data)));
+  HONE_ASSIGN_OR_RETURN(ValueId rows, build.reshape(build.transpose(filled, forth), {n, all / n}));
   const Result sorting =
       all == n ? sortedPositions(build, build.reshape(rows, {1, n}), false) : orderOfRows(build, rows);
   HONE_ASSIGN_OR_RETURN(ValueId order, build.reshape(build.cast(sorting, DType::I64), {n}));
   HONE_ASSIGN_OR_RETURN(ValueId sorted, build.gather(rows, order, 0));
-  HONE_ASSIGN_OR_RETURN(ValueId isStart, startsOf(build, sorted));
+  const Result isThere = build.apply(ScalarOp::Less, {count(build, n), size});
+  HONE_ASSIGN_OR_RETURN(ValueId isStart, build.apply(ScalarOp::And, {startsOf(build, sorted), isThere}));
   HONE_ASSIGN_OR_RETURN(ValueId starts, chosenPlaces(build, isStart));
   HONE_ASSIGN_OR_RETURN(ValueId groups, groupsOf(build, isStart));
   HONE_ASSIGN_OR_RETURN(ValueId inverse, putBack(build, groups, order));
@@ -113,7 +128,7 @@ Result importUnique(NodeContext &node) {
   const Result nextStart = build.gather(build.asBounds(starts, {n}),
                                         build.apply(ScalarOp::Min, {next, build.integer(DType::I64, n - 1)}), 0);
   const Result isLast = build.apply(ScalarOp::LessEqual, {sizeOf(build, starts, 0), next});
-  const Result ends = build.apply(ScalarOp::Select, {isLast, build.integer(DType::I64, n), nextStart});
+  const Result ends = build.apply(ScalarOp::Select, {isLast, size, nextStart});
   HONE_ASSIGN_OR_RETURN(ValueId counts,
                         build.apply(ScalarOp::Sub, {build.bounded(ends, build.allExtents(starts)), starts}));
   if (isSorted == 0) {
@@ -127,8 +142,9 @@ Result importUnique(NodeContext &node) {
     HONE_ASSIGN_OR_RETURN(inverse, build.gather(seen, firstOfAll, 0));
     HONE_ASSIGN_OR_RETURN(first, build.bounded(build.asBounds(places, {n}), build.allExtents(starts)));
   }
+  HONE_ASSIGN_OR_RETURN(inverse, build.bounded(inverse, among));
   for (ValueId output : {first, inverse, counts}) node.addOutput(output);
-  return build.gather(data, first, axis);
+  return build.gather(build.asBounds(data, build.shape(data)), first, axis);
 }
 
 }  // namespace hone::frontend
