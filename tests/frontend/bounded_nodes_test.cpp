@@ -216,15 +216,16 @@ TEST_F(Bounded, RefusesWhatLooksAtTheShape) {
       << result.status();
 }
 
-/// Boxes [y1, x1, y2, x2] that are taken of one class, by the definition.
-std::vector<int64_t> taken(const Array &boxes, const Array &scores, int64_t most, double overlap, double least) {
+/// Boxes [y1, x1, y2, x2] that are taken of class \p c, by the definition.
+std::vector<int64_t> taken(const Array &boxes, const Array &scores, int64_t most, double overlap, double least,
+                           int64_t c = 0) {
   const int64_t count = boxes.shape[1];
   std::vector<int64_t> order, kept;
   for (int64_t i = 0; i < count; ++i) {
-    if (scores.at({0, 0, i}) > least) order.push_back(i);
+    if (scores.at({0, c, i}) > least) order.push_back(i);
   }
   std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return scores.at({0, 0, a}) > scores.at({0, 0, b}); });
+                   [&](int64_t a, int64_t b) { return scores.at({0, c, a}) > scores.at({0, c, b}); });
   const auto share = [&](int64_t a, int64_t b) {
     double both = 1, areaA = 1, areaB = 1;
     for (int64_t d : {0, 1}) {
@@ -262,6 +263,35 @@ TEST_F(Bounded, NonMaxSuppression) {
       expected.at({static_cast<int64_t>(i), 2}) = static_cast<double>(kept[i]);
     }
     node.gives({expected});
+  }
+}
+
+/// So many boxes that there is a way of its own where few of them have a score that counts.
+TEST_F(Bounded, NonMaxSuppressionOfManyBoxes) {
+  constexpr int64_t kBoxes = 1100, kClasses = 2;
+  Array boxes({1, kBoxes, 4}), scores({1, kClasses, kBoxes});
+  for (int64_t i = 0; i < kBoxes; ++i) {
+    for (int64_t d : {0, 1}) {
+      boxes.at({0, i, d}) = static_cast<double>(random_.between(0, 200));
+      boxes.at({0, i, d + 2}) = boxes.at({0, i, d}) + static_cast<double>(random_.between(5, 40));
+    }
+    for (int64_t c = 0; c < kClasses; ++c) scores.at({0, c, i}) = static_cast<double>(random_.between(0, 255)) / 256;
+  }
+  // Of 2200 scores 0, some 100, 1100 and all but a few count.
+  for (const float least : {2.0F, 0.95F, 0.5F, 0.01F}) {
+    for (const int64_t most : {int64_t{7}, kBoxes}) {
+      SCOPED_TRACE(std::to_string(least) + ", " + std::to_string(most));
+      CompiledNode node(11, "NonMaxSuppression", {boxes, scores});
+      node.constant("most", Integers{most}).scalar("overlap", 0.3F).scalar("least", least);
+      std::vector<double> rows;
+      for (int64_t c = 0; c < kClasses; ++c) {
+        for (int64_t box : taken(boxes, scores, most, 0.3F, least, c)) {
+          for (int64_t value : {int64_t{0}, c, box}) rows.push_back(static_cast<double>(value));
+        }
+      }
+      const auto count = static_cast<int64_t>(rows.size()) / 3;
+      node.gives({Array({count, 3}, std::move(rows), DType::I64)});
+    }
   }
 }
 

@@ -2,7 +2,12 @@
 //
 // Step by step the best box that is left is taken, for all classes of all pictures at once, and those that overlap it
 // go. There are as many steps as there may be boxes of one class; what was taken is put together afterwards.
+//
+// Detectors give many boxes for each class, and hardly any of them a score that counts. Those that have one are put
+// into a list, sorted by class and score, and where the list is short, each is compared with each: a run whose list is
+// longer takes the steps. Only one of the ways runs.
 #include <algorithm>
+#include <iterator>
 #include <limits>
 
 #include "compiler/base/status.h"
@@ -19,6 +24,11 @@ using tensor::KernelBuilder;
 using tensor::Scalar;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Up to how many candidates there are ways of their own, longest first. Comparing each with each takes the square.
+constexpr int64_t kListLengths[] = {4096, 1024, 256};
+// So few steps are fast whatever there is.
+constexpr int64_t kFewSteps = 4;
 
 struct Suppression {
   int64_t pictures, classes, boxes, steps;
@@ -107,6 +117,132 @@ tensor::Kernel suppress(const Suppression &spec) {
   return b.finish();
 }
 
+/// i32 [length]: positions of candidates by segment (the classes of all pictures), score and position.
+tensor::Kernel orderCandidates(int64_t length) {
+  KernelBuilder b("order_candidates");
+  const int segments = b.input("segments", {length}, DType::I32), scores = b.input("scores", {length});
+  const int rank = b.temporary("rank", {length}, DType::I32), order = b.output("order", {length}, DType::I32);
+  const Index i = tensor::dim(0), j = tensor::dim(1);
+  b.begin("rank", {tensor::parallel("i", length), tensor::reduce("j", length)});
+  b.fold(tensor::CombinerKind::Sum);
+  const Scalar own = b.get(segments, {i}), other = b.get(segments, {j});
+  const Scalar ownScore = b.get(scores, {i}), otherScore = b.get(scores, {j});
+  const Scalar isEarlier =
+      tensor::less(tensor::cast(DType::I32, tensor::indexValue(j)), tensor::cast(DType::I32, tensor::indexValue(i)));
+  const Scalar isBetter =
+      tensor::either(tensor::less(ownScore, otherScore), tensor::both(tensor::equal(ownScore, otherScore), isEarlier));
+  const Scalar isBefore = tensor::either(tensor::less(other, own), tensor::both(tensor::equal(other, own), isBetter));
+  b.put(tensor::cast(DType::I32, isBefore), rank, {i});
+  b.begin("place", {tensor::parallel("i", length)});
+  b.put(tensor::cast(DType::I32, tensor::indexValue(i)), order, {tensor::load(rank, {i})});
+  return b.finish();
+}
+
+/// bool [length]: which candidates, in order, are taken: those that overlap none of their segment that was, as long as
+/// fewer than are wanted were.
+tensor::Kernel takeCandidates(const Suppression &spec, int64_t length) {
+  KernelBuilder b("take_candidates");
+  const int boxes = b.input("boxes", {length, 4}), segments = b.input("segments", {length}, DType::I32);
+  const int wanted = b.input("wanted", {1}, DType::I64), overlap = b.input("overlap", {1});
+  const int hits = b.temporary("hits", {length, length}, DType::Bool);
+  const int isHit = b.temporary("is_hit", {1}, DType::I32), before = b.temporary("before", {1}, DType::I32);
+  const int taken = b.output("taken", {length}, DType::Bool);
+  const Index only = tensor::constant(0);
+  b.begin("start", {tensor::parallel("i", length)});
+  b.put(tensor::number(0, DType::Bool), taken, {tensor::dim(0)});
+  b.begin("compare", {tensor::parallel("i", length), tensor::parallel("j", length)});
+  b.put(overlaps(b, spec, boxes, {tensor::dim(1)}, {tensor::dim(0)}, b.get(overlap, {only})), hits,
+        {tensor::dim(0), tensor::dim(1)});
+  const tensor::Dim step = tensor::scan("i", length);
+  const Index i = tensor::dim(0), j = tensor::dim(1);
+  b.begin("count", {step, tensor::reduce("j", length)});
+  b.fold({tensor::maximum(tensor::accumulator(0, DType::I32), tensor::element(0, DType::I32)),
+          tensor::accumulator(1, DType::I32) + tensor::element(1, DType::I32)},
+         {tensor::number(0, DType::I32), tensor::number(0, DType::I32)});
+  const Scalar isOfSegment = tensor::both(b.get(taken, {j}), tensor::equal(b.get(segments, {i}), b.get(segments, {j})));
+  b.put(tensor::cast(DType::I32, tensor::both(isOfSegment, b.get(hits, {i, j}))), isHit, {only});
+  b.put(tensor::cast(DType::I32, isOfSegment), before, {only});
+  b.begin("take", {step});
+  const Scalar isFree = tensor::less(b.get(isHit, {only}), tensor::number(1, DType::I32));
+  const Scalar isWanted = tensor::less(tensor::cast(DType::I64, b.get(before, {only})), b.get(wanted, {only}));
+  b.put(tensor::both(isFree, isWanted), taken, {i});
+  return b.finish();
+}
+
+/// The operands of a suppression, without padding and as their bounds.
+struct Given {
+  Result boxes, scores, wanted, overlap, least;
+};
+
+/// i64 [rows, 3]: \p segments as pictures and classes, and \p boxes.
+Result asRows(Builder &build, const Suppression &spec, const Result &segments, const Result &boxes) {
+  const Result classes = build.integer(DType::I64, spec.classes);
+  std::vector<Result> parts;
+  for (const Result &column :
+       {build.apply(ScalarOp::Div, {segments, classes}), build.apply(ScalarOp::FloorMod, {segments, classes}), boxes}) {
+    if (!column.ok()) return column;
+    parts.push_back(build.reshape(column, {build.shape(*column)[0], 1}));
+  }
+  return build.concat(parts, 1);
+}
+
+Result byStep(Builder &build, const Suppression &spec, const Given &given) {
+  const Result zero = build.integer(DType::I64, 0), steps = build.integer(DType::I64, spec.steps);
+  HONE_ASSIGN_OR_RETURN(ValueId taken, build.compute(suppress(spec), {given.boxes, given.scores, given.wanted,
+                                                                      given.overlap, given.least}));
+  HONE_ASSIGN_OR_RETURN(ValueId flat, build.reshape(taken, {spec.pictures * spec.classes * spec.steps}));
+  HONE_ASSIGN_OR_RETURN(ValueId isTaken, build.apply(ScalarOp::LessEqual, {zero, flat}));
+  HONE_ASSIGN_OR_RETURN(ValueId places, chosenPlaces(build, isTaken));
+  return asRows(build, spec, build.apply(ScalarOp::Div, {places, steps}), build.gather(flat, places, 0));
+}
+
+/// Of the first \p length of the \p candidates, which are places in the scores: right when there are no more.
+Result byList(Builder &build, const Suppression &spec, const Given &given, ValueId candidates, int64_t length) {
+  const auto integer = [&](int64_t value) { return build.integer(DType::I64, value); };
+  const int64_t all = spec.pictures * spec.classes * spec.boxes, segmentCount = spec.pictures * spec.classes;
+  const Result first = build.slice(build.asBounds(candidates, {all}), {0}, {1}, {length});
+  const Result isThere = build.apply(ScalarOp::Less, {count(build, length), sizeOf(build, candidates, 0)});
+  const Result segment = build.apply(
+      ScalarOp::Select, {isThere, build.apply(ScalarOp::Div, {first, integer(spec.boxes)}), integer(segmentCount)});
+  const Result score = build.gather(build.reshape(given.scores, {all}), first, 0);
+  HONE_ASSIGN_OR_RETURN(ValueId order,
+                        build.compute(orderCandidates(length), {build.cast(segment, DType::I32), score}));
+  const Result sorted = build.gather(first, order, 0), segments = build.gather(segment, order, 0);
+  const Result box = build.apply(ScalarOp::FloorMod, {sorted, integer(spec.boxes)});
+  const Result picture = build.apply(ScalarOp::Div, {sorted, integer(spec.classes * spec.boxes)});
+  const Result row = build.apply(ScalarOp::Add, {build.apply(ScalarOp::Mul, {picture, integer(spec.boxes)}), box});
+  const Result sides = build.gather(build.reshape(given.boxes, {spec.pictures * spec.boxes, 4}), row, 0);
+  const Result taken = build.compute(takeCandidates(spec, length),
+                                     {sides, build.cast(segments, DType::I32), given.wanted, given.overlap});
+  HONE_ASSIGN_OR_RETURN(
+      ValueId isTaken,
+      build.apply(ScalarOp::And, {taken, build.apply(ScalarOp::Less, {segments, integer(segmentCount)})}));
+  HONE_ASSIGN_OR_RETURN(ValueId places, chosenPlaces(build, isTaken));
+  HONE_ASSIGN_OR_RETURN(ValueId rows,
+                        asRows(build, spec, build.gather(segments, places, 0), build.gather(box, places, 0)));
+  const int64_t most = std::min(length, segmentCount * spec.steps);
+  return build.slice(rows, {0, 0}, {1, 1}, {most, 3});
+}
+
+/// The shortest way that the number of candidates allows.
+Result byCandidates(Builder &build, const Suppression &spec, const Given &given) {
+  const int64_t all = spec.pictures * spec.classes * spec.boxes;
+  HONE_ASSIGN_OR_RETURN(
+      ValueId isCandidate,
+      build.reshape(build.apply(ScalarOp::Less, {build.reshape(given.least, {}), given.scores}), {all}));
+  HONE_ASSIGN_OR_RETURN(ValueId candidates, chosenPlaces(build, isCandidate));
+  HONE_ASSIGN_OR_RETURN(ValueId result, byStep(build, spec, given));
+  for (const int64_t length : kListLengths) {
+    if (length >= all) continue;
+    HONE_ASSIGN_OR_RETURN(ValueId isShort, build.apply(ScalarOp::LessEqual, {sizeOf(build, candidates, 0),
+                                                                             build.integer(DType::I64, length)}));
+    HONE_ASSIGN_OR_RETURN(ValueId rows, byList(build, spec, given, candidates, length));
+    HONE_ASSIGN_OR_RETURN(Operand chosen, choose(build, isShort, rows, result, "the boxes", Sizes::Any));
+    result = tensorOf(chosen);
+  }
+  return result;
+}
+
 /// Operand \p position as a list of one; \p otherwise where it is left out.
 Result option(NodeContext &node, int position, DType dtype, double otherwise) {
   Builder &build = node.build;
@@ -138,20 +274,9 @@ Result importNonMaxSuppression(NodeContext &node) {
   // Boxes that are not there have no score.
   HONE_ASSIGN_OR_RETURN(ValueId known,
                         build.withoutPadding(node.input(1), {0, 1, 2}, build.number(DType::F32, -kInfinity)));
-  HONE_ASSIGN_OR_RETURN(
-      ValueId taken, build.compute(suppress(spec), {build.asBounds(node.input(0), boxes), build.asBounds(known, scores),
-                                                    wanted, overlap, least}));
-  const auto integer = [&](int64_t value) { return build.integer(DType::I64, value); };
-  HONE_ASSIGN_OR_RETURN(ValueId flat, build.reshape(taken, {spec.pictures * spec.classes * steps}));
-  HONE_ASSIGN_OR_RETURN(ValueId isTaken, build.apply(ScalarOp::LessEqual, {integer(0), flat}));
-  HONE_ASSIGN_OR_RETURN(ValueId places, chosenPlaces(build, isTaken));
-  const Result row = build.apply(ScalarOp::Div, {places, integer(steps)});
-  const Result columns[] = {build.apply(ScalarOp::Div, {row, integer(spec.classes)}),
-                            build.apply(ScalarOp::FloorMod, {row, integer(spec.classes)}),
-                            build.gather(flat, places, 0)};
-  std::vector<Result> parts;
-  for (const Result &column : columns) parts.push_back(build.reshape(column, {build.shape(places)[0], 1}));
-  return build.concat(parts, 1);
+  const Given given{build.asBounds(node.input(0), boxes), build.asBounds(known, scores), wanted, overlap, least};
+  const bool isLong = spec.pictures * spec.classes * spec.boxes > *std::rbegin(kListLengths) && steps > kFewSteps;
+  return isLong ? byCandidates(build, spec, given) : byStep(build, spec, given);
 }
 
 }  // namespace hone::frontend
