@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs test_peer.py, or for "ocr", "quantised" and "exporters" the test of that name, in a Python environment with ONNX Runtime:
+# Runs test_peer.py, or for "ocr", "quantised", "exporters" and "bounded" the test of that name, in a Python environment with ONNX Runtime:
 # run_peer_test.sh BUILD_FOLDER MODEL.
 set -euo pipefail
 build=$(cd "${1:?usage: run_peer_test.sh BUILD_FOLDER MODEL}" && pwd)
@@ -28,6 +28,9 @@ fi
 if [ "$model" = exporters ]; then
   export PYTHONPATH=$PYTHONPATH:$root/examples/exporters
   exec "$python" "$here/test_exporters.py" --hone "$build/bin/hone" --models "$here/exporters"
+fi
+if [ "$model" = bounded ]; then
+  exec "$python" "$here/test_bounded.py" --hone "$build/bin/hone"
 fi
 if [ "$model" = quantised ]; then
   exec "$python" "$here/test_quantised.py" --hone "$build/bin/hone"
