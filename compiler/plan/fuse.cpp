@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <set>
 
+#include "compiler/graph/rewriter.h"
 #include "compiler/plan/program.h"
 
 namespace hone::plan {
@@ -24,6 +25,18 @@ constexpr double kLeastGuardedSteps = 1 << 18;
 size_t at(ValueId id) { return static_cast<size_t>(id); }
 
 bool isPointwise(Op op) { return op == Op::Elementwise || op == Op::Cast; }
+
+/// Whether a difference in the last bit of a value may become a whole step: such values are computed as the model says,
+/// one rounding for each of its operations.
+std::vector<bool> valuesBeforeSteps(const graph::Graph &graph) {
+  std::vector<bool> leads(graph.values.size(), false);
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    const bool isStep = graph::isElementwise(*node, ScalarOp::Round);
+    if (!isStep && !leads[at(node->output)]) continue;
+    for (ValueId input : node->inputs) leads[at(input)] = true;
+  }
+  return leads;
+}
 
 class Fuser {
  public:
@@ -46,6 +59,7 @@ class Fuser {
     for (const graph::Port &port : g.outputs) program_.isOutput[at(port.value)] = true;
     program_.loops = *graph::findLoops(g);  // a verified graph's loops are well-formed
     program_.guards = guardsOf(g, program_.loops, kLeastGuardedSteps);
+    program_.leadsToSteps = valuesBeforeSteps(g);
     for (const Guard &guard : program_.guards) {
       for (const Condition &condition : guard) program_.isOutput[at(condition.value)] = true;
     }

@@ -35,6 +35,14 @@ Scalar constantScalar(const graph::ConstantData &constant) {
   return std::make_shared<const tensor::ScalarNode>(std::move(node));
 }
 
+/// \p product apart from the sum that it goes into: a multiply-add would round only once.
+Scalar rounded(Scalar product) {
+  const bool isProduct = product->kind == tensor::ScalarKind::Apply && product->op == ScalarOp::Mul;
+  if (!isProduct || (product->dtype != DType::F32 && product->dtype != DType::F64)) return product;
+  const DType dtype = product->dtype;
+  return tensor::bits(dtype, tensor::bits(dtype == DType::F32 ? DType::I32 : DType::I64, product));
+}
+
 }  // namespace
 
 DType accumulatorOf(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 ? DType::F32 : dtype; }
@@ -285,6 +293,9 @@ Scalar GroupEmitter::define(Stage &stage, ValueId value, const Indices &indices)
     args.push_back(this->value(stage, input, broadcastIndices(shape(input), shape(value), indices)));
   }
   if (node.op == Op::Cast) return tensor::cast(dtype(value), args[0]);
+  if (program_.leadsToSteps[at(value)]) {
+    for (Scalar &arg : args) arg = rounded(arg);
+  }
   return tensor::apply(std::get<graph::ElementwiseAttributes>(node.attributes).op, std::move(args));
 }
 

@@ -63,9 +63,10 @@ struct Program {
   std::vector<int> producer;            ///< per value: node, or -1
   std::vector<std::vector<int>> users;  ///< per value: nodes, once per use
   graph::Loops loops;
-  std::vector<Guard> guards;   ///< per node
-  std::vector<bool> isOutput;  ///< per value; conditions are, too: they are read from memory as they are
-  std::vector<int> groupOf;    ///< per value: the group that computes it; -1 for views, inputs, constants
+  std::vector<Guard> guards;       ///< per node
+  std::vector<bool> isOutput;      ///< per value; conditions are, too: they are read from memory as they are
+  std::vector<int> groupOf;        ///< per value: the group that computes it; -1 for views, inputs, constants
+  std::vector<bool> leadsToSteps;  ///< per value: roundings to whole numbers depend on it
   std::vector<std::optional<Indices>> coords;  ///< per value of a group: its place over the group's output domain
   std::vector<bool> stored;                    ///< per value: it has memory of its own (inputs and constants too)
   std::vector<bool> isBlocked;                 ///< per value: its layout, once chosen, is not row-major

@@ -64,5 +64,37 @@ TEST(CompiledPlans, AgreeWithInterpreterForEveryCoreOp) {
   EXPECT_EQ(ops.size(), kCoreOps);
 }
 
+// (1 + 2^-12)^2 is 1 + 2^-11 as a float and a bit more in a fused multiply-add: 0.5 is left, or the next number.
+TEST(CompiledPlans, RoundEachOperationBeforeAStep) {
+  absl::StatusOr<TargetDescription> target = codegen::parseTarget("llvm");
+  ASSERT_TRUE(target.ok()) << target.status();
+  for (const ScalarOp op : {ScalarOp::Add, ScalarOp::Sub}) {
+    graph::Graph graph;
+    const auto apply = [&](ScalarOp scalar, std::vector<graph::ValueId> inputs) {
+      return graph.add(graph::Op::Elementwise, std::move(inputs), graph::ElementwiseAttributes{scalar}, "");
+    };
+    std::vector<graph::ValueId> inputs;
+    for (const char *name : {"a", "b"}) {
+      inputs.push_back(graph.addValue(name, {DType::F32, {40}}));
+      graph.inputs.push_back({name, inputs.back()});
+    }
+    const graph::ValueId sum = apply(op, {apply(ScalarOp::Mul, {inputs[0], inputs[0]}), inputs[1]});
+    graph.outputs.push_back({"y", apply(ScalarOp::Round, {apply(ScalarOp::Abs, {sum})})});
+    absl::StatusOr<Plan> plan = makePlan(graph, *target);
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    ASSERT_EQ(plan->kernels.size(), 1);
+    const tensor::Kernel &kernel = plan->kernels[0].kernel;
+    tensor::HostTensor a = tensor::HostTensor::zeros(DType::F32, {40}), b = a;
+    const double other = -(1 + 0x1p-11) + 0.5;
+    for (int64_t i = 0; i < 40; ++i) {
+      a.setReal(i, 1 + 0x1p-12);
+      b.setReal(i, op == ScalarOp::Add ? other : -other);
+    }
+    auto outputs = testing::execute(kernel, schedule::defaultSchedule(kernel, *target), *target, {a, b}, 1);
+    ASSERT_TRUE(outputs.ok()) << outputs.status();
+    for (int64_t i = 0; i < 40; ++i) EXPECT_EQ((*outputs)[0].real(i), 0) << i;
+  }
+}
+
 }  // namespace
 }  // namespace hone::plan
