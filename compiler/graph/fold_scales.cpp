@@ -1,5 +1,6 @@
 // Scales and shifts by constants move into the weights and biases of the convolution or matrix product beside them.
 // Weights are constants of up to hundreds of megabytes: they are multiplied in plain loops, each fold one pass.
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -57,6 +58,20 @@ Constant scaled(const ConstantData &weight, int64_t outer, int64_t middle, int64
   return result;
 }
 
+/// Whether these are integers in float32, whose products with integers are exact as long as no scale is in them. All
+/// other weights show by the first few of them that they are not.
+bool areWhole(const ConstantData &weight) {
+  if (weight.type.dtype != DType::F32) return false;
+  const int64_t count = weight.type.elements();
+  double element = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    readElements(weight, i, 1, 1, &element);
+    if (element != std::trunc(element)) return false;
+  }
+  weight.bytes.letGo();
+  return true;
+}
+
 // ------------------------------------------------------------------------------------- after a convolution
 
 /// Convolution with constant weights whose result only \p node reads.
@@ -99,6 +114,7 @@ Result foldScaleAfterConv(Rewriter &rewriter, const Node &node) {
   std::optional<Factors> factors = elementsAlong(rewriter, node.inputs[1], rewriter.type(node.output), 1);
   if (!factors) return std::nullopt;
   const ConstantData &weight = *rewriter.constant(found->inputs[1]);
+  if (areWhole(weight)) return std::nullopt;
   auto outputs = static_cast<int64_t>(factors->size());
   Constant product = scaled(weight, 1, outputs, weight.type.elements() / outputs,
                             [&](int64_t, int64_t channel) { return (*factors)[static_cast<size_t>(channel)]; });
@@ -211,7 +227,7 @@ Result foldScaleAfterMatMul(Rewriter &rewriter, const Node &node) {
   const Node *matmul = matmulBefore(rewriter, node.inputs[0]);
   if (matmul == nullptr) return std::nullopt;
   std::optional<Factors> factors = elementsOfColumns(rewriter, node.inputs[1], node);
-  if (!factors) return std::nullopt;
+  if (!factors || areWhole(*rewriter.constant(matmul->inputs[1]))) return std::nullopt;
   return addScaledMatMul(rewriter, *matmul, matmul->inputs[0], *factors, true, {matmul});
 }
 
@@ -224,6 +240,7 @@ Result foldScaleAfterBias(Rewriter &rewriter, const Node &node) {
   if (matmul == nullptr || rewriter.type(sum->inputs[0]) != rewriter.type(sum->output)) return std::nullopt;
   std::optional<Factors> factors = elementsOfColumns(rewriter, node.inputs[1], node);
   if (!factors || !elementsOfColumns(rewriter, sum->inputs[1], *sum)) return std::nullopt;
+  if (areWhole(*rewriter.constant(matmul->inputs[1]))) return std::nullopt;
   ValueId bias = rewriter.combine(ScalarOp::Mul, {sum->inputs[1], node.inputs[1]});
   return rewriter.add(ScalarOp::Add,
                       {addScaledMatMul(rewriter, *matmul, matmul->inputs[0], *factors, true, {matmul, sum}), bias});

@@ -26,10 +26,11 @@ CompiledNode &CompiledNode::fixed(int position) {
   return *this;
 }
 
-absl::StatusOr<std::vector<Array>> CompiledNode::run() const {
+absl::StatusOr<std::vector<Array>> runCompiled(const std::string &model, const frontend::ImportOptions &options,
+                                               const std::vector<Array> &arguments) {
   std::vector<tensor::HostTensor> inputs;
-  for (const Array &input : inputs_) inputs.push_back({input.dtype, input.shape, input.constant()->bytes.copy()});
-  HONE_ASSIGN_OR_RETURN(graph::Graph graph, frontend::importModel(model.bytes(), options_));
+  for (const Array &input : arguments) inputs.push_back({input.dtype, input.shape, input.constant()->bytes.copy()});
+  HONE_ASSIGN_OR_RETURN(graph::Graph graph, frontend::importModel(model, options));
   HONE_RETURN_IF_ERROR(graph::runPasses(graph, {}).status());
   HONE_ASSIGN_OR_RETURN(const TargetDescription target, codegen::parseTarget("llvm"));
   HONE_ASSIGN_OR_RETURN(const plan::Plan plan, plan::makePlan(graph, target));
@@ -51,6 +52,8 @@ absl::StatusOr<std::vector<Array>> CompiledNode::run() const {
   }
   return arrays;
 }
+
+absl::StatusOr<std::vector<Array>> CompiledNode::run() const { return runCompiled(model.bytes(), options_, inputs_); }
 
 void CompiledNode::gives(const std::vector<Array> &expected, double tolerance) const {
   const absl::StatusOr<std::vector<Array>> outputs = run();

@@ -12,6 +12,11 @@
 
 namespace hone::test {
 
+/// The outputs, with their true shapes, of a model of any number of nodes for its inputs, in order. An access outside
+/// of buffers is an error, too.
+absl::StatusOr<std::vector<Array>> runCompiled(const std::string &model, const frontend::ImportOptions &options,
+                                               const std::vector<Array> &arguments);
+
 class CompiledNode : public NodeModel<CompiledNode> {
  public:
   CompiledNode(int64_t opset, const std::string &op, const std::vector<Array> &inputs, int outputs = 1)
@@ -23,7 +28,7 @@ class CompiledNode : public NodeModel<CompiledNode> {
   /// Compares all outputs; \p tolerance is relative to 1 + |expected| and more for the short float types.
   void gives(const std::vector<Array> &expected, double tolerance = 2e-5) const;
 
-  /// The outputs, with their true shapes. An access outside of buffers is an error, too.
+  /// As runCompiled().
   absl::StatusOr<std::vector<Array>> run() const;
 };
 

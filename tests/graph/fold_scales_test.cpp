@@ -39,6 +39,11 @@ std::string convLine(const std::string &operands, int pad, int groups = 1) {
 std::string twoLines(const std::string &first, const std::string &second) {
   return "%1 = " + first + "\n%2 = " + second + "\noutput \"out\" = %2\n";
 }
+/// Weights that are integers: their products with integers are exact.
+ValueId whole(B &b, const Shape &shape) {
+  const auto count = static_cast<size_t>(TensorType{DType::F32, shape}.elements());
+  return b.constant("whole", shape, std::vector<double>(count, 3));
+}
 const std::string kConv = "{strides [1,1], pads [0,0,0,0], groups 1} : f32[1,2,3,3]";
 const std::string kPaddedConv = "{strides [1,1], pads [1,1,1,1], groups 1} : f32[1,2,5,5]";
 
@@ -62,6 +67,9 @@ const Case kConvolution[] = {
      convLine("%0, const@w, const@b", 0, 2)},
     {"NumberAfterConv", [](B &b) { return b.add(b.conv(image(b), b.weights("w", {2, 4, 3, 3})), b.number(3)); },
      convLine("%0, const@w, const@#1", 0)},
+    {"ScaleOfWholeNumbersStays",
+     [](B &b) { return b.mul(b.conv(image(b), whole(b, {2, 4, 3, 3})), b.weights("s", {2, 1, 1})); },
+     twoLines("conv(%0, const@whole) " + kConv, "mul(%1, const@s) : f32[1,2,3,3]")},
     {"ScalePerPixelStays",
      [](B &b) { return b.mul(b.conv(image(b), b.weights("w", {2, 4, 3, 3})), b.weights("s", {3})); },
      twoLines("conv(%0, const@w) " + kConv, "mul(%1, const@s) : f32[1,2,3,3]")},
@@ -117,6 +125,12 @@ const Case kMatMul[] = {
        return b.mul(sum, b.weights("s", {5}));
      },
      "%1 = matmul(%0, const@w) : f32[2,3,5]\n%2 = add(%1, const@b) : f32[2,3,5]\noutput \"out\" = %2\n"},
+    {"ScaleOfWholeRowsStays", [](B &b) { return b.mul(b.matmul(rows(b), whole(b, {4, 5})), b.weights("s", {5})); },
+     twoLines("matmul(%0, const@whole) : f32[2,3,5]", "mul(%1, const@s) : f32[2,3,5]")},
+    {"ScaleAfterBiasOfWholeRowsStays",
+     [](B &b) { return b.mul(b.add(b.matmul(rows(b), whole(b, {4, 5})), b.weights("b", {5})), b.weights("s", {5})); },
+     "%1 = matmul(%0, const@whole) : f32[2,3,5]\n%2 = add(%1, const@b) : f32[2,3,5]\n" +
+         std::string("%3 = mul(%2, const@s) : f32[2,3,5]\noutput \"out\" = %3\n")},
     {"ScalePerRowStays", [](B &b) { return b.mul(b.matmul(rows(b), b.weights("w", {4, 5})), b.weights("s", {3, 1})); },
      twoLines("matmul(%0, const@w) : f32[2,3,5]", "mul(%1, const@s) : f32[2,3,5]")},
     {"ScaleBeforeMatMul", [](B &b) { return b.matmul(b.mul(rows(b), b.weights("s", {4})), b.weights("w", {4, 5})); },

@@ -146,6 +146,11 @@ void Builder::setElementType(ValueId value, ElementType type) {
   if (type.narrow) narrow_[value] = *type.narrow;
 }
 
+const ScaledIntegers *Builder::scaledIntegers(ValueId value) const {
+  const auto found = scaled_.find(value);
+  return found == scaled_.end() ? nullptr : &found->second;
+}
+
 Result Builder::relabelled(Result data, ElementType type) {
   if (!data.ok() || elementType(*data) == type) return data;
   Result same = graph_.values.at(static_cast<size_t>(*data)).constant

@@ -29,6 +29,7 @@
 #include "compiler/frontend/build/limits.h"
 #include "compiler/frontend/build/narrow_type.h"
 #include "compiler/frontend/build/refusal.h"
+#include "compiler/frontend/build/scaled_integers.h"
 #include "compiler/graph/graph.h"
 #include "compiler/tensor/tensor_op.h"
 
@@ -71,6 +72,10 @@ class Builder {
   void setElementType(ValueId value, ElementType type);
   /// Another value with the same elements, which are taken for those of \p type, held in the same dtype.
   Result relabelled(Result data, ElementType type);
+  /// Says what \p value was computed from; the sum or product of such values may be computed from that, too.
+  void setScaledIntegers(ValueId value, const ScaledIntegers &parts) { scaled_.insert_or_assign(value, parts); }
+  /// Null where nothing was said.
+  const ScaledIntegers *scaledIntegers(ValueId value) const;
   /// A one-dimensional int64 constant.
   Result integers(const std::vector<int64_t> &values);
 
@@ -169,7 +174,8 @@ class Builder {
   int64_t constantBytes_ = 0;
   double foldedSteps_ = 0;
   int64_t loops_ = 0;
-  std::map<ValueId, NarrowType> narrow_;  ///< the values that have a narrow type
+  std::map<ValueId, NarrowType> narrow_;      ///< the values that have a narrow type
+  std::map<ValueId, ScaledIntegers> scaled_;  ///< the values of which that is known
 };
 
 }  // namespace hone::frontend

@@ -1,5 +1,6 @@
 // Convolutions.
 #include "compiler/base/status.h"
+#include "compiler/frontend/onnx/integer_products.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/window.h"
 #include "compiler/graph/print.h"
@@ -16,7 +17,11 @@ Result importConv(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(int64_t groups, node.integer("group", 1));
   std::vector<Result> bias;
   if (node.has(2)) bias.emplace_back(node.input(2));
-  return node.build.conv(node.input(0), node.input(1), bias, {window.strides, window.dilations, window.pads, groups});
+  const graph::ConvAttributes attributes = {window.strides, window.dilations, window.pads, groups};
+  HONE_ASSIGN_OR_RETURN(std::optional<ValueId> ofIntegers,
+                        convOfIntegers(node.build, node.input(0), node.input(1), bias, attributes));
+  if (ofIntegers) return *ofIntegers;
+  return node.build.conv(node.input(0), node.input(1), bias, attributes);
 }
 
 }  // namespace hone::frontend

@@ -1,5 +1,6 @@
 // Products of matrices.
 #include "compiler/base/status.h"
+#include "compiler/frontend/onnx/integer_products.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/graph/infer.h"
 #include "compiler/graph/print.h"
@@ -16,6 +17,13 @@ Result importGemm(NodeContext &node) {
   if (node.rank(0) != 2 || node.rank(1) != 2) {
     return invalid("takes matrices, not shapes ", graph::shapeText(node.shape(0)), " and ",
                    graph::shapeText(node.shape(1)));
+  }
+  if (alpha == 1 && (beta == 1 || !node.has(2))) {
+    std::vector<Result> bias;
+    if (node.has(2)) bias.emplace_back(node.input(2));
+    HONE_ASSIGN_OR_RETURN(std::optional<ValueId> ofIntegers, matMulOfIntegers(build, node.input(0), node.input(1), bias,
+                                                                              {transposeA != 0, transposeB != 0}));
+    if (ofIntegers) return *ofIntegers;
   }
   HONE_ASSIGN_OR_RETURN(ValueId result, build.matMul(node.input(0), node.input(1), transposeA != 0, transposeB != 0));
   if (alpha != 1) {
@@ -44,6 +52,13 @@ Result matMulOfAnyRank(Builder &build, Result a, Result b) {
   return build.reshape(product, shape);
 }
 
-Result importMatMul(NodeContext &node) { return matMulOfAnyRank(node.build, node.input(0), node.input(1)); }
+Result importMatMul(NodeContext &node) {
+  if (node.rank(0) >= 2 && node.rank(1) >= 2) {
+    HONE_ASSIGN_OR_RETURN(std::optional<ValueId> ofIntegers,
+                          matMulOfIntegers(node.build, node.input(0), node.input(1), {}, {}));
+    if (ofIntegers) return *ofIntegers;
+  }
+  return matMulOfAnyRank(node.build, node.input(0), node.input(1));
+}
 
 }  // namespace hone::frontend

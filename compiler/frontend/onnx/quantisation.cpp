@@ -6,6 +6,7 @@
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/conversion.h"
+#include "compiler/frontend/onnx/integer_products.h"
 #include "compiler/frontend/onnx/microsoft_operators.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/wide_unary.h"
@@ -197,9 +198,9 @@ Result importQuantizeLinear(NodeContext &node) {
   if (precision.narrow || !isFloat(precision.dtype)) precision = DType::F32;
   HONE_ASSIGN_OR_RETURN(int64_t saturates, node.integer("saturate", 1));
   HONE_ASSIGN_OR_RETURN(Spread spread, readSpread(node));
-  Result scale = spreadOver(node, 1, spread);
-  Result quotient =
-      build.apply(Op::Div, {build.cast(node.input(0), precision.dtype), converted(build, scale, precision.dtype)});
+  HONE_ASSIGN_OR_RETURN(ValueId scale, converted(build, spreadOver(node, 1, spread), precision.dtype));
+  HONE_ASSIGN_OR_RETURN(std::optional<ValueId> ofSum, quotientOfSum(build, node.input(0), scale));
+  Result quotient = ofSum ? Result(*ofSum) : build.apply(Op::Div, {build.cast(node.input(0), precision.dtype), scale});
   std::optional<Result> zero;
   if (node.has(2)) zero = spreadOver(node, 2, spread);
   Narrowing narrowing;
@@ -230,7 +231,12 @@ Result importDequantizeLinear(NodeContext &node) {
     const DType exact = isFloat(type) ? wide : sizeOf(type.dtype) <= 2 ? DType::I32 : DType::I64;
     data = build.apply(Op::Sub, {build.cast(data, exact), build.cast(zero, exact)});
   }
-  return build.cast(build.apply(Op::Mul, {build.cast(data, wide), scale}), result.dtype);
+  HONE_ASSIGN_OR_RETURN(ValueId integers, build.cast(data, wide));
+  HONE_ASSIGN_OR_RETURN(ValueId value, build.cast(build.apply(Op::Mul, {integers, scale}), result.dtype));
+  if (!isFloat(type) && result == ElementType(DType::F32) && build.constant(*scale) != nullptr) {
+    build.setScaledIntegers(value, {integers, *scale});
+  }
+  return value;
 }
 
 // The scale maps the range of the data, which always includes 0, onto 0 to 255. Data that is 0 throughout has scale 1.
