@@ -151,6 +151,11 @@ const ScaledIntegers *Builder::scaledIntegers(ValueId value) const {
   return found == scaled_.end() ? nullptr : &found->second;
 }
 
+const Summands *Builder::summands(ValueId value) const {
+  const auto found = summands_.find(value);
+  return found == summands_.end() ? nullptr : &found->second;
+}
+
 Result Builder::relabelled(Result data, ElementType type) {
   if (!data.ok() || elementType(*data) == type) return data;
   Result same = graph_.values.at(static_cast<size_t>(*data)).constant

@@ -76,6 +76,9 @@ class Builder {
   void setScaledIntegers(ValueId value, const ScaledIntegers &parts) { scaled_.insert_or_assign(value, parts); }
   /// Null where nothing was said.
   const ScaledIntegers *scaledIntegers(ValueId value) const;
+  /// The same for \p value, the sum of two dequantised values.
+  void setSummands(ValueId value, Summands summands) { summands_.insert_or_assign(value, summands); }
+  const Summands *summands(ValueId value) const;
   /// A one-dimensional int64 constant.
   Result integers(const std::vector<int64_t> &values);
 
@@ -176,6 +179,7 @@ class Builder {
   int64_t loops_ = 0;
   std::map<ValueId, NarrowType> narrow_;      ///< the values that have a narrow type
   std::map<ValueId, ScaledIntegers> scaled_;  ///< the values of which that is known
+  std::map<ValueId, Summands> summands_;      ///< the same
 };
 
 }  // namespace hone::frontend

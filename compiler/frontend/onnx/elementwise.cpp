@@ -41,6 +41,14 @@ Result importBinary(NodeContext &node, ScalarOp op, bool swapped) {
   return swapped ? node.build.apply(op, {second, node.input(0)}) : node.build.apply(op, {node.input(0), second});
 }
 
+Result importAdd(NodeContext &node) {
+  HONE_ASSIGN_OR_RETURN(ValueId sum, importBinary(node, ScalarOp::Add, false));
+  const ValueId left = node.input(0), right = node.input(1);
+  const bool areScaled = node.build.scaledIntegers(left) != nullptr && node.build.scaledIntegers(right) != nullptr;
+  if (areScaled) node.build.setSummands(sum, {left, right});
+  return sum;
+}
+
 Result importVariadic(NodeContext &node, ScalarOp op) {
   Result result = node.input(0);
   for (int i = 1; i < node.inputCount(); ++i) {

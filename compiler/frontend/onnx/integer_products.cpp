@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/onnx/quantisation.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/infer.h"
 
@@ -56,6 +57,20 @@ std::optional<ValueId> integersOfBias(Builder &build, ValueId bias, ValueId scal
   const ScaledIntegers *parts = dequantised(build, bias);
   if (parts == nullptr || !agree(build.constant(parts->scale), build.constant(scale))) return std::nullopt;
   return parts->integers;
+}
+
+/// The constants \p above / \p below, a single number.
+OptionalValue ratioOfScales(Builder &build, ValueId above, ValueId below) {
+  if (build.dtype(below) != DType::F32 || !isSingle(build, below)) return std::nullopt;
+  if (build.constant(below) == nullptr || build.constant(above) == nullptr) return std::nullopt;
+  HONE_ASSIGN_OR_RETURN(ValueId ratio, build.apply(Op::Div, {above, build.reshape(below, {})}));
+  if (build.constant(ratio) == nullptr) return std::nullopt;
+  // An infinite ratio makes a NaN of a sum that is 0, and a denormal one is none while kernels run.
+  const Numbers numbers = numbersOf(*build.constant(ratio));
+  const bool areUsual = std::all_of(numbers.begin(), numbers.end(), [](double number) {
+    return std::isfinite(number) && std::fabs(number) >= 0x1p-126;
+  });
+  return areUsual ? std::optional<ValueId>(ratio) : std::nullopt;
 }
 
 }  // namespace
@@ -108,21 +123,35 @@ OptionalValue matMulOfIntegers(Builder &build, ValueId a, ValueId b, const std::
   return std::optional<ValueId>(value);
 }
 
+OptionalValue sumOfBytes(Builder &build, ValueId value, ValueId scale, ValueId zero) {
+  const Summands *sum = build.summands(value);
+  if (sum == nullptr || build.elementType(zero) != ElementType(DType::U8) || !isSingle(build, zero)) {
+    return std::nullopt;
+  }
+  const auto part = [&](ValueId operand) -> absl::StatusOr<std::optional<QuantisedSummand>> {
+    const ScaledIntegers *parts = dequantised(build, operand);
+    if (parts == nullptr || build.elementType(parts->stored) != ElementType(DType::U8)) return std::nullopt;
+    if (!isSingle(build, parts->scale) || (parts->zero >= 0 && !isSingle(build, parts->zero))) return std::nullopt;
+    HONE_ASSIGN_OR_RETURN(std::optional<ValueId> ratio, ratioOfScales(build, parts->scale, scale));
+    if (!ratio) return std::nullopt;
+    QuantisedSummand summand = {parts->stored, *ratio, build.number(DType::F32, 0)};
+    if (parts->zero >= 0) summand.zero = build.cast(build.reshape(parts->zero, {}), DType::F32);
+    return std::optional(std::move(summand));
+  };
+  HONE_ASSIGN_OR_RETURN(std::optional<QuantisedSummand> left, part(sum->left));
+  HONE_ASSIGN_OR_RETURN(std::optional<QuantisedSummand> right, part(sum->right));
+  if (!left || !right) return std::nullopt;
+  HONE_ASSIGN_OR_RETURN(ValueId result,
+                        quantisedSum(build, *left, *right, build.cast(build.reshape(zero, {}), DType::F32), DType::U8));
+  return std::optional<ValueId>(result);
+}
+
 OptionalValue quotientOfSum(Builder &build, ValueId value, ValueId scale) {
   const ScaledIntegers *parts = build.scaledIntegers(value);
-  if (parts == nullptr || !parts->isSum || build.dtype(scale) != DType::F32 || !isSingle(build, scale)) {
-    return std::nullopt;
-  }
-  if (build.constant(scale) == nullptr || build.constant(parts->scale) == nullptr) return std::nullopt;
-  HONE_ASSIGN_OR_RETURN(ValueId ratio, build.apply(Op::Div, {parts->scale, scale}));
-  if (build.constant(ratio) == nullptr) return std::nullopt;
-  // An infinite ratio makes a NaN of a sum that is 0, and a denormal one is none while kernels run.
-  const Numbers numbers = numbersOf(*build.constant(ratio));
-  if (!std::all_of(numbers.begin(), numbers.end(),
-                   [](double number) { return std::isfinite(number) && std::fabs(number) >= 0x1p-126; })) {
-    return std::nullopt;
-  }
-  HONE_ASSIGN_OR_RETURN(ValueId quotient, build.apply(Op::Mul, {parts->integers, ratio}));
+  if (parts == nullptr || !parts->isSum) return std::nullopt;
+  HONE_ASSIGN_OR_RETURN(std::optional<ValueId> ratio, ratioOfScales(build, parts->scale, scale));
+  if (!ratio) return std::nullopt;
+  HONE_ASSIGN_OR_RETURN(ValueId quotient, build.apply(Op::Mul, {parts->integers, *ratio}));
   return std::optional<ValueId>(quotient);
 }
 

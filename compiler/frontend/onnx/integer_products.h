@@ -1,4 +1,4 @@
-// Convolutions and matrix products of dequantised operands, computed from the integers that these have been. Pure
+// Convolutions, matrix products and sums of dequantised operands, computed from the integers that these have been. Pure
 // functions on a builder.
 #pragma once
 
@@ -23,5 +23,8 @@ OptionalValue matMulOfIntegers(Builder &build, ValueId a, ValueId b, const std::
 /// \p value / \p scale, where \p value is such a product and \p scale a constant number: the integers times one ratio
 /// of scales.
 OptionalValue quotientOfSum(Builder &build, ValueId value, ValueId scale);
+
+/// \p value, the sum of two values that were uint8, as uint8 again, with the constants \p scale and \p zero.
+OptionalValue sumOfBytes(Builder &build, ValueId value, ValueId scale, ValueId zero);
 
 }  // namespace hone::frontend

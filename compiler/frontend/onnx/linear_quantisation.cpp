@@ -123,8 +123,21 @@ Result onReals(NodeContext &node, int64_t version, Result (*import)(NodeContext 
 
 }  // namespace
 
-// (A, scale, zero, B, scale, zero, scale and zero of the result). All zero points are in one number, to which the
-// products with A and B are added in this order; if all elements of a row of A meet one element of B, that comes first.
+// All zero points are in one number, to which the products with A and B are added in this order; if all elements of a
+// row of A meet one element of B, that comes first.
+Result quantisedSum(Builder &build, const QuantisedSummand &a, const QuantisedSummand &b, Result zero, DType type) {
+  Result zeros =
+      build.apply(Op::Add, {build.apply(Op::Mul, {a.ratio, a.zero}), build.apply(Op::Mul, {b.ratio, b.zero})});
+  Result fixed = build.apply(Op::Sub, {std::move(zero), zeros});
+  const auto width = [&](ValueId value) { return build.rank(value) == 0 ? 1 : build.shape(value).back(); };
+  const bool isRepeated = width(b.integers) == 1 && width(a.integers) != 1;
+  const QuantisedSummand &first = isRepeated ? b : a, &second = isRepeated ? a : b;
+  Result sum = multipliedAndAdded(build, first.integers, first.ratio, fixed);
+  sum = multipliedAndAdded(build, second.integers, second.ratio, sum);
+  return quantised(build, sum, std::nullopt, type);
+}
+
+// (A, scale, zero, B, scale, zero, scale and zero of the result)
 Result importQLinearAdd(NodeContext &node) {
   Builder &build = node.build;
   const DType dtype = node.dtype(0);
@@ -136,16 +149,9 @@ Result importQLinearAdd(NodeContext &node) {
     if (!node.has(position)) return invalid("operand ", position, " is missing");
     HONE_RETURN_IF_ERROR(checkSmall(node, position));
   }
-  Result ofA = ratio(node, 1, 6), ofB = ratio(node, 4, 6);
-  Result zeros =
-      build.apply(Op::Add, {build.apply(Op::Mul, {ofA, zero({1, 2})}), build.apply(Op::Mul, {ofB, zero({4, 5})})});
-  Result fixed = build.apply(Op::Sub, {zero({6, 7}), zeros});
-  const ValueId a = node.input(0), b = node.input(3);
-  const auto width = [&](ValueId value) { return build.rank(value) == 0 ? 1 : build.shape(value).back(); };
-  const bool isRepeated = width(b) == 1 && width(a) != 1;
-  Result sum = multipliedAndAdded(build, isRepeated ? b : a, isRepeated ? ofB : ofA, fixed);
-  sum = multipliedAndAdded(build, isRepeated ? a : b, isRepeated ? ofA : ofB, sum);
-  return quantised(build, sum, std::nullopt, dtype);
+  const QuantisedSummand a = {node.input(0), ratio(node, 1, 6), zero({1, 2})};
+  const QuantisedSummand b = {node.input(3), ratio(node, 4, 6), zero({4, 5})};
+  return quantisedSum(build, a, b, zero({6, 7}), dtype);
 }
 
 Result importQLinearMul(NodeContext &node) {

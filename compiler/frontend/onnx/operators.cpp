@@ -21,7 +21,7 @@ constexpr Operator kOperators[] = {
     {"Abs", 1, 18, 1, 1, unary<Op::Abs>},
     {"Acos", 7, 28, 1, 1, importAcos},
     {"Acosh", 9, 28, 1, 1, importAcosh},
-    {"Add", 1, 18, 2, 2, binary<Op::Add>},
+    {"Add", 1, 18, 2, 2, importAdd},
     {"AffineGrid", 20, 28, 2, 2, importAffineGrid},
     {"And", 1, 18, 2, 2, binary<Op::And>},
     {"ArgMax", 1, 18, 1, 1, importArgMax},

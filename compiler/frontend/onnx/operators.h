@@ -99,6 +99,7 @@ template <ScalarOp op>
 Result variadic(NodeContext &node) {
   return importVariadic(node, op);
 }
+Result importAdd(NodeContext &node);
 Result importBitCast(NodeContext &node);
 Result importBitShift(NodeContext &node);
 Result importCast(NodeContext &node);

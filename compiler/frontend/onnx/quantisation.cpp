@@ -199,6 +199,10 @@ Result importQuantizeLinear(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(int64_t saturates, node.integer("saturate", 1));
   HONE_ASSIGN_OR_RETURN(Spread spread, readSpread(node));
   HONE_ASSIGN_OR_RETURN(ValueId scale, converted(build, spreadOver(node, 1, spread), precision.dtype));
+  if (node.has(2)) {
+    HONE_ASSIGN_OR_RETURN(std::optional<ValueId> sum, sumOfBytes(build, node.input(0), scale, node.input(2)));
+    if (sum) return *sum;
+  }
   HONE_ASSIGN_OR_RETURN(std::optional<ValueId> ofSum, quotientOfSum(build, node.input(0), scale));
   Result quotient = ofSum ? Result(*ofSum) : build.apply(Op::Div, {build.cast(node.input(0), precision.dtype), scale});
   std::optional<Result> zero;
@@ -221,12 +225,14 @@ Result importDequantizeLinear(NodeContext &node) {
   const DType wide = widened(result.dtype);
   Result scale = converted(build, spreadOver(node, 1, spread), wide);
   Result data = plainNumbers(build, node.input(0), wide);
+  ValueId zeroPoint = kOmitted;
   if (node.has(2)) {
     if (node.elementType(2) != type) {
       return invalid("operand 2 (x_zero_point) is ", std::string(name(node.elementType(2))), ", but the data ",
                      std::string(name(type)));
     }
-    Result zero = plainNumbers(build, spreadOver(node, 2, spread), wide);
+    HONE_ASSIGN_OR_RETURN(zeroPoint, spreadOver(node, 2, spread));
+    Result zero = plainNumbers(build, zeroPoint, wide);
     // The difference of two int32 has 33 bits.
     const DType exact = isFloat(type) ? wide : sizeOf(type.dtype) <= 2 ? DType::I32 : DType::I64;
     data = build.apply(Op::Sub, {build.cast(data, exact), build.cast(zero, exact)});
@@ -234,7 +240,7 @@ Result importDequantizeLinear(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(ValueId integers, build.cast(data, wide));
   HONE_ASSIGN_OR_RETURN(ValueId value, build.cast(build.apply(Op::Mul, {integers, scale}), result.dtype));
   if (!isFloat(type) && result == ElementType(DType::F32) && build.constant(*scale) != nullptr) {
-    build.setScaledIntegers(value, {integers, *scale});
+    build.setScaledIntegers(value, {integers, *scale, false, node.input(0), zeroPoint});
   }
   return value;
 }

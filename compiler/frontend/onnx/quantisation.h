@@ -22,6 +22,14 @@ Result centred(Builder &build, Result data, const std::optional<Result> &zero);
 Result quantised(Builder &build, Result quotient, const std::optional<Result> &zero, ElementType type,
                  Narrowing narrowing = {});
 
+/// Small integers with the ratio of their scale to that of the sum they go into, and their zero point as float.
+struct QuantisedSummand {
+  ValueId integers;
+  Result ratio, zero;
+};
+/// The sum, with \p zero, a float, as zero point of \p type: to the last bit as ONNX Runtime computes it.
+Result quantisedSum(Builder &build, const QuantisedSummand &a, const QuantisedSummand &b, Result zero, DType type);
+
 /// Floats as 8-bit integers, with the scale that their range asks for.
 struct DynamicallyQuantised {
   ValueId integers, scale, zero;
