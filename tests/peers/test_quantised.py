@@ -1,10 +1,12 @@
 """Samples quantised by ONNX Runtime's own tools, in every way that they have, compiled and run by hone against ONNX Runtime on
-the same inputs: at least 99.9 % of the outputs lie within one step of each other.
+the same inputs: at least 99.9 % of the outputs lie within one step of each other, and where both compute with integers, as
+many are equal.
 
 A step is the scale of the output where it is dequantised at the end, and else what 8 bits would make of its range.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -28,6 +30,17 @@ MOVES = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64"}
 
 Tensors = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """The least share of outputs within a step, the least share that are equal, the largest difference in steps."""
+    within: float = SHARE
+    equal: float = 0
+    worst: float = 4
+
+    def holds(self, within: float, equal: float, worst: float) -> bool:
+        return within >= self.within and equal >= self.equal and worst <= self.worst
 
 
 class Samples(CalibrationDataReader):
@@ -58,29 +71,42 @@ def dynamic(weights: QuantType, **options: bool) -> Callable:
 
 # Signed weights keep to 7 bits (reduce_range): ONNX Runtime's products of unsigned with signed bytes overflow on CPUs
 # without VNNI.
-U8, S8 = QuantType.QUInt8, QuantType.QInt8
+U8, S8, U16 = QuantType.QUInt8, QuantType.QInt8, QuantType.QUInt16
 WAYS = {
+    "QDQ": static(QuantFormat.QDQ, U8, U8),
     "QDQ per channel": static(QuantFormat.QDQ, U8, S8, per_channel=True, reduce_range=True),
     "QDQ signed": static(QuantFormat.QDQ, S8, S8, reduce_range=True),
+    "QDQ 16 bits": static(QuantFormat.QDQ, U16, S8),
     "QOperator": static(QuantFormat.QOperator, U8, U8),
     "QOperator per channel": static(QuantFormat.QOperator, U8, S8, per_channel=True, reduce_range=True),
     "dynamic": dynamic(U8),
     "dynamic per channel": dynamic(S8, per_channel=True, reduce_range=True),
 }
-# Dynamic scales follow from the last bit of the largest number, so that in deep networks a difference in it spreads: where
-# ONNX Runtime multiplies and then adds, hone has one fused multiply-add.
-PAIRS = [
-    ("squeezenet1.1", "QDQ per channel"),
-    ("squeezenet1.1", "QDQ signed"),
-    ("squeezenet1.1", "QOperator"),
-    ("squeezenet1.1", "QOperator per channel"),
-    ("mobilenet-v2", "QOperator"),
-    ("mobilenet-v2", "QOperator per channel"),
-    ("lstm-tagger", "QOperator"),
-    ("lstm-tagger", "dynamic"),
-    ("lstm-tagger", "dynamic per channel"),
-]
-
+# Two programs that sum floats in different orders disagree by more than a step now and then, as ONNX Runtime does with itself
+# when the channels of its convolutions are in another order: with 16 bits on 5 to 9 % of these outputs, with signed
+# activations, for which it has no integer operators on x86, on up to 2 % of MobileNet's. The bar is beyond that noise.
+PAIRS = {
+    ("squeezenet1.1", "QDQ"): Bar(equal=SHARE),
+    ("squeezenet1.1", "QDQ per channel"): Bar(equal=SHARE),
+    ("squeezenet1.1", "QDQ signed"): Bar(),
+    ("squeezenet1.1", "QDQ 16 bits"): Bar(within=0.85, worst=6),
+    ("squeezenet1.1", "QOperator"): Bar(equal=SHARE),
+    ("squeezenet1.1", "QOperator per channel"): Bar(equal=SHARE),
+    ("squeezenet1.1", "dynamic"): Bar(equal=SHARE),
+    ("squeezenet1.1", "dynamic per channel"): Bar(equal=SHARE),
+    ("mobilenet-v2", "QDQ"): Bar(equal=SHARE),
+    ("mobilenet-v2", "QDQ per channel"): Bar(equal=SHARE),
+    ("mobilenet-v2", "QDQ signed"): Bar(within=0.97, worst=4),
+    ("mobilenet-v2", "QDQ 16 bits"): Bar(within=0.85, worst=6),
+    ("mobilenet-v2", "QOperator"): Bar(equal=SHARE),
+    ("mobilenet-v2", "QOperator per channel"): Bar(equal=SHARE),
+    ("mobilenet-v2", "dynamic"): Bar(equal=SHARE),
+    ("mobilenet-v2", "dynamic per channel"): Bar(equal=SHARE),
+    ("lstm-tagger", "QDQ per channel"): Bar(),
+    ("lstm-tagger", "QOperator"): Bar(),
+    ("lstm-tagger", "dynamic"): Bar(),
+    ("lstm-tagger", "dynamic per channel"): Bar(),
+}
 
 def prepare(hone: pathlib.Path, name: str, folder: pathlib.Path) -> None:
     """As ONNX Runtime's documentation asks for it; scales per channel are there from opset 13 on."""
@@ -101,8 +127,8 @@ def step_of(model: onnx.ModelProto, output: str, values: np.ndarray) -> float:
     return float(max(values.max(), 0) - min(values.min(), 0)) / 255
 
 
-def compare(hone: pathlib.Path, file: pathlib.Path) -> tuple[float, float]:
-    """The share of outputs within one step, and the worst difference in steps."""
+def compare(hone: pathlib.Path, file: pathlib.Path) -> tuple[float, float, float]:
+    """The share of outputs within one step, the share of those that are equal, and the worst difference in steps."""
     artifact = file.with_suffix(".tar")
     subprocess.run([hone, "compile", "--target", "llvm", "--output", artifact, file], check=True)
     peer = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
@@ -112,15 +138,16 @@ def compare(hone: pathlib.Path, file: pathlib.Path) -> tuple[float, float]:
         session.set_input(name, value)
     session.run()
     model = onnx.load(file)
-    share, worst = 1.0, 0.0
+    within, equal, worst = 1.0, 1.0, 0.0
     for output, expected in zip(peer.get_outputs(), peer.run(None, feed)):
         value = session.output(output.name)
         if value.shape != expected.shape or value.dtype != expected.dtype:
             raise AssertionError(f"{output.name}: {value.dtype}{value.shape} instead of {expected.dtype}{expected.shape}")
         steps = np.abs(value.astype(np.float64) - expected) / step_of(model, output.name, expected)
-        share = min(share, float((steps <= 1.01).mean()))  # a NaN is not within
+        within = min(within, float((steps <= 1.01).mean()))  # a NaN is not within
+        equal = min(equal, float((steps <= 0.01).mean()))
         worst = max(worst, float(steps.max()))
-    return share, worst
+    return within, equal, worst
 
 
 def main() -> None:
@@ -132,12 +159,13 @@ def main() -> None:
         folder = pathlib.Path(scratch)
         for name in dict.fromkeys(name for name, _ in PAIRS):
             prepare(hone, name, folder)
-        for name, way in PAIRS:
+        for (name, way), bar in PAIRS.items():
             file = folder / f"{name}-{way.replace(' ', '-')}.onnx"
             WAYS[way](folder / f"{name}-prepared.onnx", file)
-            share, worst = compare(hone, file)
-            print(f"{name}, {way}: {100 * share:.3f} % within one step, the worst is {worst:.2f} steps off", flush=True)
-            if not share >= SHARE:
+            within, equal, worst = compare(hone, file)
+            print(f"{name}, {way}: {100 * within:.3f} % within one step, {100 * equal:.3f} % equal, the worst is {worst:.2f} steps "
+                  "off", flush=True)
+            if not bar.holds(within, equal, worst):
                 wrong.append(f"{name}, {way}")
     if wrong:
         sys.exit("disagrees with ONNX Runtime: " + "; ".join(wrong))
