@@ -420,7 +420,7 @@ TEST(RunTimeLoop, HasBranches) {
 
 TEST(RunTimeLoop, WithABoundRunsOnlyAsOftenAsDataSays) {
   // 2^63 trips, of which a condition leaves three; and 100 trips at most that are collected.
-  for (const int64_t trips : {kForever, int64_t{100}}) {
+  for (const int64_t trips : {kForever, int64_t{100}, int64_t{17}}) {
     ModelBuilder model(16);
     model.input("x", DType::F32, {2});
     model.integers("trips", {trips});

@@ -17,9 +17,8 @@ namespace {
 
 /// Iterations of which nothing is left but numbers are written out up to this many.
 constexpr int64_t kMostIterations = 4096;
-/// Of a loop that data may end, so many iterations are written out at most: each of them costs at run time, needed or
-/// not.
-constexpr int64_t kMostSkipped = 64;
+/// Of a loop that data may end, iterations are written out up to this many: each costs at run time, needed or not.
+constexpr int64_t kMostSkipped = 16;
 
 /// One Loop: its states, and whether the next iteration takes place.
 class Loop {
@@ -40,8 +39,7 @@ class Loop {
     body_.startAnew();
     absl::StatusOr<Operands> repeated = repeat();
     // What a loop cannot do, iterations may.
-    if (repeated.ok() || !trips_ || isTooLong_ || mustWriteOut_ || !absl::IsUnimplemented(repeated.status()))
-      return repeated;
+    if (repeated.ok() || !trips_ || mustWriteOut_ || !absl::IsUnimplemented(repeated.status())) return repeated;
     body_.startAnew();
     collected_ = emptyCollections();
     mustWriteOut_ = true;
@@ -89,8 +87,7 @@ class Loop {
     const int64_t nodesBefore = build_.nodeCount();
     int64_t iteration = 0;
     for (; !trips_ || iteration < *trips_; ++iteration) {
-      isTooLong_ = iteration > 0 && wouldBeTooLong(build_.nodeCount() - nodesBefore, iteration);
-      if (isTooLong_) return std::nullopt;
+      if (iteration > 0 && wouldBeTooLong(build_.nodeCount() - nodesBefore, iteration)) return std::nullopt;
       HONE_ASSIGN_OR_RETURN(const Next next, checkCondition());
       if (next == Next::Unknown) return std::nullopt;
       if (next == Next::No) break;
@@ -103,11 +100,10 @@ class Loop {
   /// Whether \p nodes, which \p iterations have become, say that all of them would become too many.
   bool wouldBeTooLong(int64_t nodes, int64_t iterations) const {
     if (mustWriteOut_) return false;
-    const int64_t most = node_.limits().unrolledNodes;
-    if (nodes > most || iterations >= kMostIterations) return true;
+    if (nodes > kMostWrittenOut || iterations >= kMostIterations) return true;
     // As long as a condition is known, nobody knows when it ends.
     const bool mayEnd = condition_ && !runs_;
-    return trips_ && !mayEnd && *trips_ - iterations > most * iterations / std::max<int64_t>(nodes, 1);
+    return trips_ && !mayEnd && *trips_ - iterations > kMostWrittenOut * iterations / std::max<int64_t>(nodes, 1);
   }
 
   enum class Next { No, MayBe, Unknown };
@@ -219,7 +215,7 @@ class Loop {
   std::optional<ValueId> runs_;       ///< whether this iteration still takes place, where that depends on data
   Operands states_;
   std::vector<Collected> collected_;
-  bool isTooLong_ = false, mustWriteOut_ = false;
+  bool mustWriteOut_ = false;  ///< there is no other way
 };
 
 }  // namespace

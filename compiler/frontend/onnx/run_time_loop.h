@@ -30,6 +30,10 @@ struct RunTimeLoop {
   std::string whatDecides;  ///< how often it repeats, for errors: "follows from the input 'x'"
 };
 
+/// Iterations that would become more nodes of the graph than this are better run as a loop: it is hardly slower, and
+/// each node takes milliseconds to compile. What no loop can do is written out up to the import's limit.
+inline constexpr int64_t kMostWrittenOut = 4'000;
+
 /// The final states, then what `rows` have collected. States keep their types; the error says which one does not.
 absl::StatusOr<Operands> buildLoop(Builder &build, const RunTimeLoop &loop);
 

@@ -69,9 +69,8 @@ absl::StatusOr<Operands> repeatScan(Builder &build, Subgraph &body, const ScanSp
   return buildLoop(build, loop);
 }
 
-/// Final states, then what the outputs have collected. Iterations are written out if that makes no more than about
-/// \p mostWrittenOut nodes.
-absl::StatusOr<Operands> scan(Builder &build, Subgraph &body, ScanSpec spec, int64_t mostWrittenOut) {
+/// Final states, then what the outputs have collected.
+absl::StatusOr<Operands> scan(Builder &build, Subgraph &body, ScanSpec spec) {
   const ScanInput &first = spec.inputs[0];
   const int64_t length = build.shape(first.data)[static_cast<size_t>(first.axis)];
   for (const ScanInput &input : spec.inputs) {
@@ -83,13 +82,14 @@ absl::StatusOr<Operands> scan(Builder &build, Subgraph &body, ScanSpec spec, int
     collected.emplace_back(absl::StrCat("output ", spec.states.size() + i, " of its graph"));
   }
   if (length == 0) return scanNothing(build, body, spec);
-  const Operands initial = spec.states;
+  const ScanSpec initial = spec;
   const int64_t nodesBefore = build.nodeCount();
   for (int64_t step = 0; step < length; ++step) {
-    if (step == 1 && (build.nodeCount() - nodesBefore) > mostWrittenOut / (length - 1)) {
-      spec.states = initial;
+    if (step == 1 && build.nodeCount() - nodesBefore > kMostWrittenOut / (length - 1)) {
       body.startAnew();
-      return repeatScan(build, body, spec, length);
+      absl::StatusOr<Operands> repeated = repeatScan(build, body, initial, length);
+      if (repeated.ok() || !absl::IsUnimplemented(repeated.status())) return repeated;
+      body.startAnew();
     }
     Operands arguments = spec.states;
     for (const ScanInput &input : spec.inputs) {
@@ -182,7 +182,7 @@ absl::StatusOr<Operands> scanOfBatch(NodeContext &node, Subgraph &body) {
     for (ScanInput &input : element.inputs) {
       HONE_ASSIGN_OR_RETURN(input.data, elementAt(build, input.data, 0, b));
     }
-    HONE_ASSIGN_OR_RETURN(Operands results, scan(build, body, std::move(element), node.limits().unrolledNodes));
+    HONE_ASSIGN_OR_RETURN(Operands results, scan(build, body, std::move(element)));
     for (size_t i = 0; i < results.size(); ++i) {
       if (b == 0) collected.emplace_back(absl::StrCat("output ", i));
       HONE_RETURN_IF_ERROR(collected[i].add(build, results[i]));
@@ -201,7 +201,7 @@ absl::StatusOr<Operands> importScan(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(std::unique_ptr<Subgraph> body, node.subgraph("body"));
   if (node.version() < 9) return scanOfBatch(node, *body);
   HONE_ASSIGN_OR_RETURN(ScanSpec spec, readScan(node, *body, 0));
-  return scan(node.build, *body, std::move(spec), node.limits().unrolledNodes);
+  return scan(node.build, *body, std::move(spec));
 }
 
 absl::StatusOr<Operands> importSequenceMap(NodeContext &node) {
