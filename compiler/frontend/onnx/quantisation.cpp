@@ -2,10 +2,12 @@
 // int32 and exact; results are rounded half to even and saturate.
 #include "compiler/frontend/onnx/quantisation.h"
 
+#include <limits>
 #include <numeric>
 
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/conversion.h"
+#include "compiler/frontend/onnx/exact_sums.h"
 #include "compiler/frontend/onnx/integer_products.h"
 #include "compiler/frontend/onnx/microsoft_operators.h"
 #include "compiler/frontend/onnx/operators.h"
@@ -116,9 +118,12 @@ absl::Status checkSmall(NodeContext &node, int position) {
 
 namespace {
 
-/// What a quantised product is made of: operands \p data and \p weight with their zero points.
+/// The position of an operand that the operator does not have.
+constexpr int kNowhere = std::numeric_limits<int>::max();
+
+/// What a quantised product is made of: operands \p data and \p weight with their zero points, and an int32 bias.
 struct Operands {
-  int data, dataZero, weight, weightZero;
+  int data, dataZero, weight, weightZero, bias = kNowhere;
 };
 
 absl::StatusOr<std::optional<Result>> optionalZero(NodeContext &node, int position, int64_t axis, int64_t rank,
@@ -129,8 +134,24 @@ absl::StatusOr<std::optional<Result>> optionalZero(NodeContext &node, int positi
   return std::optional<Result>(zero);
 }
 
-/// The convolution in int32. Padding is the zero point, thus 0.
-Result integerConv(NodeContext &node, const Operands &operands, const std::vector<Result> &bias) {
+std::optional<ValueId> operandAt(NodeContext &node, int position) {
+  return node.has(position) ? std::optional(node.input(position)) : std::nullopt;
+}
+
+/// The dtype in which sums of products are exact.
+DType exactType(NodeContext &node, const Operands &operands, bool isConv) {
+  IntegerProduct product;
+  product.data = node.input(operands.data);
+  product.weight = node.input(operands.weight);
+  product.dataZero = operandAt(node, operands.dataZero);
+  product.weightZero = operandAt(node, operands.weightZero);
+  product.bias = operandAt(node, operands.bias);
+  product.isAlongFirst = isConv;
+  return isExactInFloat(node.build, product) ? DType::F32 : DType::I32;
+}
+
+/// The convolution, exact, in int32 or float32. Padding is the zero point, thus 0.
+Result integerConv(NodeContext &node, const Operands &operands) {
   Builder &build = node.build;
   HONE_RETURN_IF_ERROR(checkSmall(node, operands.data));
   HONE_RETURN_IF_ERROR(checkSmall(node, operands.weight));
@@ -144,8 +165,11 @@ Result integerConv(NodeContext &node, const Operands &operands, const std::vecto
   HONE_ASSIGN_OR_RETURN(std::optional<Result> weightZero, optionalZero(node, operands.weightZero, 0, rank, weight[0]));
   HONE_ASSIGN_OR_RETURN(Window window, readWindow(node, data, Shape(weight.begin() + 2, weight.end())));
   HONE_ASSIGN_OR_RETURN(int64_t groups, node.integer("group", 1));
-  return build.conv(centred(build, node.input(operands.data), dataZero),
-                    centred(build, node.input(operands.weight), weightZero), bias,
+  const DType type = exactType(node, operands, true);
+  std::vector<Result> bias;
+  if (node.has(operands.bias)) bias.emplace_back(build.cast(node.input(operands.bias), type));
+  return build.conv(build.cast(centred(build, node.input(operands.data), dataZero), type),
+                    build.cast(centred(build, node.input(operands.weight), weightZero), type), bias,
                     {window.strides, window.dilations, window.pads, groups});
 }
 
@@ -158,7 +182,7 @@ Result alongMatrix(NodeContext &node, int position, bool isRows) {
   return value;
 }
 
-/// The matrix product in int32.
+/// The matrix product, exact, in int32 or float32.
 Result integerMatMul(NodeContext &node, const Operands &operands) {
   Builder &build = node.build;
   HONE_RETURN_IF_ERROR(checkSmall(node, operands.data));
@@ -166,11 +190,12 @@ Result integerMatMul(NodeContext &node, const Operands &operands) {
   std::optional<Result> dataZero, weightZero;
   if (node.has(operands.dataZero)) dataZero = alongMatrix(node, operands.dataZero, true);
   if (node.has(operands.weightZero)) weightZero = alongMatrix(node, operands.weightZero, false);
-  return matMulOfAnyRank(build, centred(build, node.input(operands.data), dataZero),
-                         centred(build, node.input(operands.weight), weightZero));
+  const DType type = exactType(node, operands, false);
+  return matMulOfAnyRank(build, build.cast(centred(build, node.input(operands.data), dataZero), type),
+                         build.cast(centred(build, node.input(operands.weight), weightZero), type));
 }
 
-/// \p sum (int32) times \p scale as \p dtype.
+/// \p sum, of integers, times \p scale as \p dtype.
 Result requantised(NodeContext &node, Result sum, Result scale, int zeroPosition) {
   Builder &build = node.build;
   DType dtype = node.dtype(zeroPosition);
@@ -270,16 +295,14 @@ Result importDynamicQuantizeLinear(NodeContext &node) {
   return result.integers;
 }
 
-Result importConvInteger(NodeContext &node) { return integerConv(node, {0, 2, 1, 3}, {}); }
+Result importConvInteger(NodeContext &node) { return node.build.cast(integerConv(node, {0, 2, 1, 3}), DType::I32); }
 
-Result importMatMulInteger(NodeContext &node) { return integerMatMul(node, {0, 2, 1, 3}); }
+Result importMatMulInteger(NodeContext &node) { return node.build.cast(integerMatMul(node, {0, 2, 1, 3}), DType::I32); }
 
 // The scale of the sums is the product of the scales of what is multiplied; the bias has it already.
 Result importQLinearConv(NodeContext &node) {
   Builder &build = node.build;
-  std::vector<Result> bias;
-  if (node.has(8)) bias.emplace_back(build.cast(node.input(8), DType::I32));
-  HONE_ASSIGN_OR_RETURN(ValueId sum, integerConv(node, {0, 2, 3, 5}, bias));
+  HONE_ASSIGN_OR_RETURN(ValueId sum, integerConv(node, {0, 2, 3, 5, 8}));
   const int64_t rank = node.rank(0);
   Result dataScale = alongAxis(node, 1, 0, 1, 1), resultScale = alongAxis(node, 6, 0, 1, 1);
   Result weightScale = alongAxis(node, 4, 1, rank, node.shape(3)[0]);
