@@ -304,7 +304,7 @@ TEST(IntegerProducts, KeepScalesThatDifferWithinASum) {
   const Values scales = {1, 3, 0.2, 7};
   QuantisedModel model = plainConv(data, weight, floats(scales), Array({4}, DType::I8), 1);
   model.quantise("y", 12, zero);
-  Values sums(6 * 169);
+  Values sums(size_t{6} * 169);
   for (size_t c = 0; c < scales.size(); ++c) {
     Array only = data;
     for (size_t i = 0; i < only.values.size(); ++i) {
@@ -318,10 +318,10 @@ TEST(IntegerProducts, KeepScalesThatDifferWithinASum) {
 
 TEST(IntegerProducts, OfNothingStayNothingWhateverTheScales) {
   // The ratio of the scales is beyond float32.
-  const Array data(kData, Values(4 * 169, 10), DType::U8), weight = integers(kWeight, DType::I8, -7, 7, 2);
+  const Array data(kData, Values(size_t{4} * 169, 10), DType::U8), weight = integers(kWeight, DType::I8, -7, 7, 2);
   QuantisedModel model = plainConv(data, weight, number(DType::F32, 1e4), number(DType::I8, 0));
   model.quantise("y", 1e-37, number(DType::U8, 77));
-  expectIntegers(model.run()[0], Values(6 * 169, 77));
+  expectIntegers(model.run()[0], Values(size_t{6} * 169, 77));
 }
 
 // ----------------------------------------------------------------------------------------------- matrix products

@@ -125,10 +125,11 @@ Result onReals(NodeContext &node, int64_t version, Result (*import)(NodeContext 
 
 // All zero points are in one number, to which the products with A and B are added in this order; if all elements of a
 // row of A meet one element of B, that comes first.
-Result quantisedSum(Builder &build, const QuantisedSummand &a, const QuantisedSummand &b, Result zero, DType type) {
+Result quantisedSum(Builder &build, const QuantisedSummand &a, const QuantisedSummand &b, const Result &zero,
+                    DType type) {
   Result zeros =
       build.apply(Op::Add, {build.apply(Op::Mul, {a.ratio, a.zero}), build.apply(Op::Mul, {b.ratio, b.zero})});
-  Result fixed = build.apply(Op::Sub, {std::move(zero), zeros});
+  Result fixed = build.apply(Op::Sub, {zero, zeros});
   const auto width = [&](ValueId value) { return build.rank(value) == 0 ? 1 : build.shape(value).back(); };
   const bool isRepeated = width(b.integers) == 1 && width(a.integers) != 1;
   const QuantisedSummand &first = isRepeated ? b : a, &second = isRepeated ? a : b;

@@ -28,7 +28,8 @@ struct QuantisedSummand {
   Result ratio, zero;
 };
 /// The sum, with \p zero, a float, as zero point of \p type: to the last bit as ONNX Runtime computes it.
-Result quantisedSum(Builder &build, const QuantisedSummand &a, const QuantisedSummand &b, Result zero, DType type);
+Result quantisedSum(Builder &build, const QuantisedSummand &a, const QuantisedSummand &b, const Result &zero,
+                    DType type);
 
 /// Floats as 8-bit integers, with the scale that their range asks for.
 struct DynamicallyQuantised {
