@@ -116,6 +116,23 @@ ModelBuilder choice() {
   return model;
 }
 
+// A loop that adds "step" to "data" until the sum reaches the limit, which it need not.
+ModelBuilder counting() {
+  ModelBuilder model(16);
+  model.input("data", DType::F32, {4});
+  model.input("step", DType::F32, {4});
+  model.floats("limit", {}, {100});
+  model.integers("one", {1});
+  setAttribute(model.node("Cast", {"one"}, {"begins"}), "to", hone::test::elementType(DType::Bool));
+  hone::test::BodyBuilder body({"i", "runs", "state"}, {"goes_on", "next"});
+  body.node("Add", {"state", "step"}, {"next"});
+  setAttribute(body.node("ReduceSum", {"next"}, {"sum"}), "keepdims", 0);
+  body.node("Less", {"sum", "limit"}, {"goes_on"});
+  setAttribute(model.node("Loop", {"", "begins", "data"}, {"out"}), "body", body.graph);
+  model.output("out");
+  return model;
+}
+
 /// Relu after Relu, \p count times.
 ModelBuilder chain(int64_t count) {
   ModelBuilder model(13);
@@ -224,6 +241,7 @@ int main(int argc, char **argv) {
   write(argv[1], "lookup.onnx", lookup());
   write(argv[1], "reshaped.onnx", reshaped());
   write(argv[1], "choice.onnx", choice());
+  write(argv[1], "counting.onnx", counting());
   write(argv[1], "chosen.onnx", chosen());
   write(argv[1], "unknown.onnx", unknownOperators());
   write(argv[1], "million.onnx", chain(1'000'000));

@@ -154,6 +154,18 @@ class Artifacts(CliTest):
             self.assertEqual(len(skipped), 1 if taken else 2, report["profile"])
         self.assertIn("unless long", self.hone("inspect", "choice.tar")[0])
 
+    def test_a_loop_runs_as_often_as_data_says(self):
+        self.compile("counting.onnx", "counting.tar")
+        for step, count in ((25, 1), (5, 5), (0.5, 50)):
+            write_npz(self.path("in.npz"), {"data": ("<f4", (4,), [0.0] * 4), "step": ("<f4", (4,), [step] * 4)})
+            report = json.loads(self.hone("run", "-i", "in.npz", "-o", "out.npz", "--profile", "--output-format", "json",
+                                          "counting.tar")[0])
+            self.assertEqual(read_npz(self.path("out.npz"))["out"][2], (step * count,) * 4)
+            self.assertTrue(all(row["time_ms"] > 0 for row in report["profile"]), report["profile"])
+        self.assertRegex(self.hone("inspect", "counting.tar")[0], r"the next \d calls again while ")
+        loops = json.loads(self.hone("inspect", "counting.tar", "--output-format", "json")[0])["mod"]["loops"]
+        self.assertEqual([sorted(loop) for loop in loops], [["condition", "count", "first"]])
+
     def test_symbolic_dimensions_are_bound_by_input_shapes(self):
         self.compile("unbound.onnx", "bound.tar", "--input-shapes", "tokens:[3,16]")
         self.assertEqual(self.outputs("bound.tar")["out"][1], (3, 16))

@@ -58,6 +58,14 @@ class Server(ServerTest):
         self.assertIn("mean", printed)
         self.assertIn("GFLOP/s", printed)
 
+    def test_a_loop_that_does_not_end_ends_by_the_deadline(self):
+        self.compile("counting.onnx", "endless.tar")
+        write_npz(self.path("still.npz"), {"data": ("<f4", (4,), [0.0] * 4), "step": ("<f4", (4,), [0.0] * 4)})
+        self.refused("run", "--rpc-key", "board", "-i", "still.npz", "endless.tar", "--deadline", "2", code=4,
+                     words=["the job did not end within its 2s"])
+        write_npz(self.path("steps.npz"), {"data": ("<f4", (4,), [0.0] * 4), "step": ("<f4", (4,), [1.0] * 4)})
+        self.hone("run", "--rpc-key", "board", "-i", "steps.npz", "endless.tar")
+
     def test_a_run_without_a_key_or_tracker_stays_here(self):
         self.compile()
         before = len(self.json("jobs", "list"))

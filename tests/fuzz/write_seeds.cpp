@@ -33,6 +33,13 @@ int main(int argc, char **argv) {
   // The module's bytes are of no matter here: digests are not looked at by those who only parse.
   const std::string json = hone::test::seal(hone::test::sampleJson("module", hone::test::sampleParameters()));
   write(folder / "mod_json/sample", json);
+  write(folder / "mod_json/loops",
+        hone::test::edited(hone::test::edited(json, "{\"kind\": \"output\", \"index\": 1, \"bytes\": 4}",
+                                              "{\"kind\": \"output\", \"index\": 1, \"bytes\": 4}, "
+                                              "{\"kind\": \"arena\", \"offset\": 64, \"bytes\": 1}"),
+                           "\"format\": 1",
+                           "\"format\": 3, \"loops\": [{\"first\": 0, \"count\": 3, \"condition\": 5}, {\"first\": 1, "
+                           "\"count\": 2, \"condition\": 5, \"conditions\": [{\"buffer\": 0, \"value\": 1}]}]"));
   write(folder / "tar/sample",
         hone::test::tarOf({{"mod.so", "module"}, {"mod.json", json}, {"mod.params", "parameters"}}));
   write(folder / "npz/array", arrayBytes(HONE_FLOAT32, 16));
