@@ -314,6 +314,30 @@ TEST(RunTimeLoop, ScansLongSequences) {
              {{"y", {{2}, {sum[0], sum[1]}}}, {"sums", sums}, {"others", others}}, 0);
 }
 
+TEST(RunTimeLoop, WalksOverPartsOfItsOperands) {
+  // next = state + x[i:i + 2], 5,000 times: within x there are always two.
+  constexpr int64_t kTrips = 5000;
+  ModelBuilder model(16);
+  model.input("x", DType::F32, {kTrips + 1});
+  model.input("start", DType::F32, {2});
+  model.integers("trips", {kTrips});
+  model.integers("two", {2});
+  model.integers("zero", {0});
+  BodyBuilder body({"i", "running", "state"}, {"running", "next"});
+  body.node("Unsqueeze", {"i", "zero"}, {"from"});
+  body.node("Add", {"from", "two"}, {"to"});
+  body.node("Slice", {"x", "from", "to", "zero"}, {"part"});
+  body.node("Add", {"state", "part"}, {"next"});
+  addLoop(model, {"trips", "", "start"}, {"y"}, body);
+  Array x({kTrips + 1}), expected({2}, {1, 2});
+  for (int64_t i = 0; i <= kTrips; ++i) x.at({i}) = static_cast<double>(i % 3);
+  for (int64_t i = 0; i < kTrips; ++i) {
+    expected.at({0}) += x.at({i});
+    expected.at({1}) += x.at({i + 1});
+  }
+  expectRuns(model, {{"x", x}, {"start", {{2}, {1, 2}}}}, {{"y", expected}}, 0);
+}
+
 TEST(RunTimeLoop, LeavesWhatDoesNotChangeOutside) {
   // A product of what is around is computed once; the artifact's loop has few calls.
   ModelBuilder model(16);

@@ -121,6 +121,8 @@ class Builder {
   bool isBounded(ValueId value, int64_t axis) const;
   /// What is known of the numbers that \p value holds at run time; null when nothing is.
   const KnownNumbers *numbers(ValueId value) const { return bounds_.numbers(value); }
+  /// How much more than the integer \p from the integer \p to is, where a node says that in so many words.
+  std::optional<int64_t> distance(ValueId from, ValueId to) const;
   /// The scalar \p value lies between \p low and \p high.
   void setRange(ValueId value, int64_t low, int64_t high);
   /// \p value with these extents; those that are known already cut it.
@@ -138,6 +140,10 @@ class Builder {
   absl::Status checkSize(const graph::TensorType &type) const;
 
  private:
+  /// The node that gives \p value; null where none of the last ones does.
+  const graph::Node *recentProducer(ValueId value) const;
+  /// The integer of which \p value is a copy.
+  ValueId copiedInteger(ValueId value) const;
   Result emit(graph::Op op, const std::vector<Result> &operands, graph::Attributes attributes,
               std::optional<graph::TensorType> type = std::nullopt);
   /// What \p node gives, \p type, when some of its operands have no elements: the same for all elements of a channel.

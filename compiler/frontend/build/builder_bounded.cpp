@@ -58,6 +58,39 @@ void Builder::setRange(ValueId value, int64_t low, int64_t high) {
   bounds_.setNumbers(value, {number(low), number(high), number(value)});
 }
 
+const graph::Node *Builder::recentProducer(ValueId value) const {
+  constexpr size_t kRecent = 256;
+  for (size_t back = 1; back <= std::min(kRecent, graph_.nodes.size()); ++back) {
+    const graph::Node &node = graph_.nodes[graph_.nodes.size() - back];
+    if (node.output == value) return &node;
+  }
+  return nullptr;
+}
+
+ValueId Builder::copiedInteger(ValueId value) const {
+  for (;;) {
+    const graph::Node *node = recentProducer(value);
+    const bool isCopy = node != nullptr && (node->op == Op::Reshape || node->op == Op::Cast) &&
+                        type(value).elements() == 1 && dtype(value) == DType::I64 &&
+                        dtype(node->inputs[0]) == DType::I64;
+    if (!isCopy) return value;
+    value = node->inputs[0];
+  }
+}
+
+std::optional<int64_t> Builder::distance(ValueId from, ValueId to) const {
+  from = copiedInteger(from);
+  const graph::Node *sum = recentProducer(copiedInteger(to));
+  const auto *function = sum == nullptr ? nullptr : std::get_if<graph::ElementwiseAttributes>(&sum->attributes);
+  if (function == nullptr || function->op != ScalarOp::Add) return std::nullopt;
+  for (const size_t place : {size_t{0}, size_t{1}}) {
+    const graph::ConstantData *added = constant(sum->inputs[1 - place]);
+    if (added == nullptr || added->type.elements() != 1 || copiedInteger(sum->inputs[place]) != from) continue;
+    return graph::elementAsInteger(*added, 0);
+  }
+  return std::nullopt;
+}
+
 Result Builder::bounded(Result value, Extents extents) {
   if (!value.ok()) return value;
   Shape kept = shape(*value);

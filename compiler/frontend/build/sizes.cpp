@@ -301,6 +301,14 @@ Result expandTo(Builder &build, ValueId data, const std::vector<ValueId> &sizes)
 Result sliceTo(Builder &build, ValueId data, int64_t axis, ValueId start, ValueId end, int64_t step) {
   const int64_t bound = build.shape(data)[static_cast<size_t>(axis)];
   const Result size = sizeOf(build, data, axis), zero = number(build, 0);
+  // x[i:i + n], as loops walk over their operands: as many as that, if none of them is beyond the end.
+  if (step == 1 && !build.isBounded(data, axis) && build.constant(start) == nullptr) {
+    const std::optional<int64_t> length = build.distance(start, end), least = lowest(build, start),
+                                 most = highest(build, start);
+    if (length && least && most && *length > 0 && *least >= 0 && *most <= bound - *length) {
+      return build.gather(data, add(build, count(build, *length), start), axis);
+    }
+  }
   const auto resolved = [&](ValueId place, const Result &low, const Result &high) {
     Result counted = place;
     if (const graph::ConstantData *known = build.constant(place)) {
