@@ -218,7 +218,7 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
 
 // A new field of these messages is either in canonicalText() or named here as one that changes no artifact.
 TEST(CacheKey, knowsEveryField) {
-  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 15);
+  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 16);
   EXPECT_EQ(v1::CompileJob::descriptor()->field_count(), 4);
   EXPECT_EQ(v1::DataBlob::descriptor()->field_count(), 2);
   EXPECT_EQ(v1::TargetDescription::descriptor()->field_count(), 9);
