@@ -127,6 +127,49 @@ TEST_F(BoundedOperators, ResizesEachImage) {
   kept.gives({expected});
 }
 
+TEST_F(BoundedOperators, ResizesToAShapeThatNamesTheRows) {
+  const Array images = random({5, 2, 4, 3}), mask = masked({1, 0, 1, 1, 0});
+  Kept kept(images, mask, 0);
+  kept.then("Shape", {"v"}, {"shape"});
+  kept.model.integers("zero", {0});
+  kept.model.integers("two", {2});
+  kept.model.integers("plane", {4, 6});
+  kept.then("Slice", {"shape", "zero", "two"}, {"rows"});
+  setAttribute(kept.then("Concat", {"rows", "plane"}, {"sizes"}), "axis", 0);
+  onnx::NodeProto &resize = kept.then("Resize", {"v", "", "", "sizes"});
+  setAttribute(resize, "mode", "nearest");
+  setAttribute(resize, "coordinate_transformation_mode", "asymmetric");
+  setAttribute(resize, "nearest_mode", "floor");
+  Array expected({3, 2, 4, 6});
+  const Array rows = keptOf(images, mask, 0);
+  forEachIndex(expected.shape,
+               [&](const std::vector<int64_t> &i) { expected.at(i) = rows.at({i[0], i[1], i[2], i[3] / 2}); });
+  kept.gives({expected});
+}
+
+TEST_F(BoundedOperators, WhatIsTrueIsCountedToASize) {
+  const Array x({4}, {1, 2, 3, 4}), mask = masked({1, 0, 1, 1});
+  Kept kept(x, mask, 0);
+  setAttribute(kept.then("Cast", {"b"}, {"ones"}), "to", onnx::TensorProto::INT64);
+  kept.then("ReduceSum", {"ones"}, {"count"});
+  kept.then("ConstantOfShape", {"count"}, {"zeros"});
+  kept.then("Add", {"v", "zeros"});
+  kept.gives({Array({3}, {1, 3, 4})});
+}
+
+TEST_F(BoundedOperators, OfOnnxRuntimesOptimiser) {
+  Kept kept(random({3, 2, 4, 4}), masked({0, 1, 1}), 0, {random({3, 2, 3, 3})});
+  onnx::NodeProto &conv = kept.then("FusedConv", {"v", "c"});
+  conv.set_domain("com.microsoft");
+  setAttribute(conv, "activation", "Relu");
+  onnx::OperatorSetIdProto &domain = *kept.model.model.add_opset_import();
+  domain.set_domain("com.microsoft");
+  domain.set_version(1);
+  const auto result = kept.run();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ((*result)[0].shape, (Integers{2, 3, 2, 2}));
+}
+
 TEST_F(BoundedOperators, RefuseWhatChangesTheSizeThatDependsOnData) {
   Kept kept(random({4, 2, 4, 4}), masked({1, 0, 1, 1}), 0);
   kept.model.floats("scales", {4}, {2, 1, 1, 1});

@@ -124,6 +124,14 @@ const KnownNumbers *BoundedDims::numbers(graph::ValueId value) const {
 
 void BoundedDims::setNumbers(graph::ValueId value, KnownNumbers numbers) { numbers_[value] = std::move(numbers); }
 
+void BoundedDims::boundCounts(graph::ValueId value, const graph::TensorType &type, int64_t most) {
+  if (type.elements() > kMostNumbers || numbers(value) != nullptr) return;
+  const auto filled = [&](int64_t number) {
+    return graph::makeConstant(type, std::vector<int64_t>(static_cast<size_t>(type.elements()), number));
+  };
+  setNumbers(value, {filled(0), filled(most), graph::makeFilled({DType::I64, type.shape}, -1)});
+}
+
 void BoundedDims::derive(const graph::Graph &graph, const graph::Node &node) {
   const graph::TensorType &type = graph.values[static_cast<size_t>(node.output)].type;
   if (type.elements() > kMostNumbers || type.dtype == DType::Bool || numbers_.empty()) return;

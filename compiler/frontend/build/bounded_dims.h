@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "compiler/graph/graph.h"
@@ -33,12 +34,18 @@ class BoundedDims {
   /// Null when nothing is known.
   const KnownNumbers *numbers(graph::ValueId value) const;
   void setNumbers(graph::ValueId value, KnownNumbers numbers);
+  /// The elements of \p value are 1 or 0, for true or false.
+  void setTruths(graph::ValueId value) { truths_.insert(value); }
+  bool areTruths(graph::ValueId value) const { return truths_.count(value) != 0; }
+  /// The elements of \p value, of \p type, lie between 0 and \p most; nothing where there are too many to keep.
+  void boundCounts(graph::ValueId value, const graph::TensorType &type, int64_t most);
   /// Follows from what is known of the operands of \p node, the last of \p graph.
   void derive(const graph::Graph &graph, const graph::Node &node);
 
  private:
   std::map<graph::ValueId, Extents> extents_;
   std::map<graph::ValueId, KnownNumbers> numbers_;
+  std::set<graph::ValueId> truths_;
 };
 
 }  // namespace hone::frontend

@@ -242,7 +242,10 @@ Result Builder::apply(ScalarOp op, const std::vector<Result> &operands) {
 
 Result Builder::cast(Result data, DType dtype) {
   if (!data.ok() || this->dtype(*data) == dtype) return data;
-  return mark(emit(Op::Cast, {data}, std::monostate(), graph::TensorType{dtype, shape(*data)}), allExtents(*data));
+  Result result =
+      mark(emit(Op::Cast, {data}, std::monostate(), graph::TensorType{dtype, shape(*data)}), allExtents(*data));
+  if (result.ok() && isInteger(dtype) && this->dtype(*data) == DType::Bool) bounds_.setTruths(*result);
+  return result;
 }
 
 Result Builder::conv(Result data, Result weight, const std::vector<Result> &bias, graph::ConvAttributes attributes) {
@@ -264,8 +267,13 @@ Result Builder::matMul(Result a, Result b, bool transposeA, bool transposeB) {
 
 Result Builder::reduce(graph::ReduceKind kind, Result data, std::vector<int64_t> axes, bool keepDims) {
   if (!data.ok() || axes.empty()) return data;
-  if (isBounded(*data)) return reduceBounded(kind, *data, axes, keepDims);
-  return emit(Op::Reduce, {data}, graph::ReduceAttributes{kind, std::move(axes), keepDims});
+  Result result = isBounded(*data) ? reduceBounded(kind, *data, axes, keepDims)
+                                   : emit(Op::Reduce, {data}, graph::ReduceAttributes{kind, std::move(axes), keepDims});
+  if (result.ok() && kind == graph::ReduceKind::Sum && bounds_.areTruths(*data)) {
+    // How many are true is a size that others have: no more than there are.
+    bounds_.boundCounts(*result, type(*result), type(*data).elements());
+  }
+  return result;
 }
 
 Result Builder::softmax(Op op, Result data, int64_t axis) {

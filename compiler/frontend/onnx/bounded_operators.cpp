@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/operators.h"
 
 namespace hone::frontend {
@@ -143,6 +144,11 @@ constexpr std::string_view kTaking[] = {
     "Xor",
 };
 
+// Those of the domain com.microsoft. Sorted.
+constexpr std::string_view kMicrosoftTaking[] = {
+    "BiasGelu", "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "QuickGelu", "TransposeMatMul",
+};
+
 /// How many of the leading dims of an operand are rows that have nothing to do with each other.
 using CountRows = absl::StatusOr<int64_t> (*)(const NodeContext &);
 
@@ -190,6 +196,7 @@ struct RowOperator {
   int operand;  ///< whose rows they are
   int beside;   ///< another operand that has one for each, or -1
   CountRows count;
+  int sizes = -1;  ///< an operand that may say again how many rows there are
 };
 
 // Sorted.
@@ -210,7 +217,7 @@ constexpr RowOperator kRowOperators[] = {
     {"QLinearConv", 0, -1, one},
     {"QLinearMatMul", 0, -1, ofProduct<3>},
     {"QuantizeLinear", 0, -1, inFrontOfScales<1>},
-    {"Resize", 0, -1, notResized},
+    {"Resize", 0, -1, notResized, 3},
     {"RoiAlign", 1, 2, one},
     {"SpaceToDepth", 0, -1, one},
     {"Trilu", 0, -1, allButMatrix},
@@ -236,6 +243,19 @@ Result withRows(Builder &build, ValueId value, ValueId data, int64_t rows) {
   return build.bounded(value, std::move(extents));
 }
 
+/// The list \p sizes with bounds in the place of the sizes of \p data: as if all rows were there.
+Result boundsOf(Builder &build, ValueId sizes, ValueId data) {
+  HONE_ASSIGN_OR_RETURN(std::vector<ValueId> elements, elementsOf(build, sizes));
+  const Extents &extents = build.extents(data);
+  for (ValueId &size : elements) {
+    const auto found = std::find(extents.begin(), extents.end(), size);
+    if (found == extents.end()) continue;
+    const int64_t bound = build.shape(data)[static_cast<size_t>(found - extents.begin())];
+    HONE_ASSIGN_OR_RETURN(size, build.integer(DType::I64, bound));
+  }
+  return listOf(build, elements);
+}
+
 }  // namespace
 
 absl::StatusOr<Operands> importByRows(const Operator &row, NodeContext &node) {
@@ -246,6 +266,9 @@ absl::StatusOr<Operands> importByRows(const Operator &row, NodeContext &node) {
   std::vector<ValueId> padded;
   for (int i = 0; i < node.inputCount(); ++i) {
     padded.push_back(node.has(i) ? node.input(i) : kOmitted);
+    if (node.has(i) && i == known.sizes && build.numbers(node.input(i)) != nullptr) {
+      HONE_ASSIGN_OR_RETURN(padded.back(), boundsOf(build, node.input(i), data));
+    }
     if (!node.has(i) || !build.isBounded(node.input(i))) continue;
     const int64_t taken = i == known.operand ? rows : i == known.beside ? std::min<int64_t>(rows, 1) : 0;
     for (int64_t axis = taken; axis < node.rank(i); ++axis) {
@@ -266,8 +289,11 @@ absl::StatusOr<Operands> importByRows(const Operator &row, NodeContext &node) {
 
 bool takesBoundedRows(std::string_view name) { return findRowOperator(name) != nullptr; }
 
-bool takesBoundedSizes(std::string_view name) {
-  return std::binary_search(std::begin(kTaking), std::end(kTaking), name);
+bool takesBoundedSizes(std::string_view domain, std::string_view name) {
+  if (domain == "com.microsoft") {
+    return std::binary_search(std::begin(kMicrosoftTaking), std::end(kMicrosoftTaking), name);
+  }
+  return domain.empty() && std::binary_search(std::begin(kTaking), std::end(kTaking), name);
 }
 
 }  // namespace hone::frontend

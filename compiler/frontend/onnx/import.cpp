@@ -395,8 +395,8 @@ class Importer {
   absl::Status checkSizes(const Operands &operands, const std::string &domain, const std::string &name) const {
     for (size_t i = 0; i < operands.size(); ++i) {
       const ValueId value = tensorOf(operands[i]);
-      if (value < 0 || !builder_.isBounded(value) ||
-          (domain.empty() && (takesBoundedSizes(name) || takesBoundedRows(name)))) {
+      if (value < 0 || !builder_.isBounded(value) || takesBoundedSizes(domain, name) ||
+          (domain.empty() && takesBoundedRows(name))) {
         continue;
       }
       return unsupported("operand ", i, " has sizes that depend on data, which this operator does not take; make them ",

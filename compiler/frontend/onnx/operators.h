@@ -69,8 +69,8 @@ std::span<const int64_t> operatorVersions(std::string_view name);
 /// What cannot be, for there are only tensors of numbers.
 inline constexpr std::string_view kText =
     "it works on text; do this step in the program that runs the network, and feed its result";
-/// Whether ONNX's operator \p name takes operands whose sizes depend on data.
-bool takesBoundedSizes(std::string_view name);
+/// Whether the operator \p name of \p domain takes operands whose sizes depend on data.
+bool takesBoundedSizes(std::string_view domain, std::string_view name);
 /// Whether the operator of the default domain called \p name treats rows one by one, so that how many there are may
 /// depend on data.
 bool takesBoundedRows(std::string_view name);
