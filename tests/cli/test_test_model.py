@@ -123,6 +123,7 @@ class TestModel(CliTest):
         _, error = self.hone("test-model", "case", "--check-indices", code=4)
         self.assertIn("error: test_data_set_1: node 'lookup' (Gather): 2 indices lie outside of axis 0 with 5 elements, "
                       "for example 9", error)
+
     def test_nothing_is_left_behind(self):
         self.case("unbound.onnx", self.relu(1))
         os.makedirs(self.path("tmp"), exist_ok=True)

@@ -214,6 +214,22 @@ TEST_F(BoundedOperators, SplitAlongEitherDim) {
   equal.gives({part(0, 2, 0, 5), part(2, 4, 0, 5), Array({0, 5})});
 }
 
+TEST_F(BoundedOperators, SequencesOfAKnownLength) {
+  const Array x({3, 2}, {1, 2, 3, 4, 5, 6}), mask = masked({1, 0, 1});
+  for (const int64_t axis : {1, 0}) {
+    Kept kept(x, mask, 0);
+    kept.model.integers("place", {1});
+    setAttribute(kept.then("SplitToSequence", {"v"}, {"parts"}), "axis", axis);
+    kept.then("SequenceAt", {"parts", "place"});
+    if (axis == 1) {
+      kept.gives({Array({2, 1}, {2, 6})});
+      continue;
+    }
+    const auto result = kept.run();
+    EXPECT_TRUE(absl::StrContains(result.status().message(), "and so has the number of parts")) << result.status();
+  }
+}
+
 TEST_F(BoundedOperators, TilesByTheTrueSize) {
   const Array x({4}, {1, 2, 3, 4}), mask = masked({1, 0, 1, 1});
   Kept kept(x, mask, 0);

@@ -127,6 +127,7 @@ constexpr std::string_view kTaking[] = {
     "Softplus",
     "Softsign",
     "Split",
+    "SplitToSequence",
     "Sqrt",
     "Squeeze",
     "Sub",

@@ -144,6 +144,11 @@ absl::StatusOr<Operands> importSplitToSequence(NodeContext &node) {
   Shape without = node.shape(0);
   const int64_t extent = without[static_cast<size_t>(axis)];
   without.erase(without.begin() + axis);
+  if (node.build.isBounded(data, axis)) {
+    return unsupported("dim ", axis,
+                       " has a size that depends on data, and so has the number of parts; a sequence is a ",
+                       "list whose length is known");
+  }
   if (extent > node.limits().nodes) return invalid(extent, " parts; the limit is ", node.limits().nodes);
   HONE_ASSIGN_OR_RETURN(std::vector<int64_t> extents, partExtents(node, extent));
   Sequence sequence;
