@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from support import HONE, WORKER, CliTest, descendants, wait_until
+from support import HONE, WORKER, CliTest, descendants, wait_until, write_npz
 
 
 class Processes(CliTest):
@@ -40,6 +40,24 @@ class Processes(CliTest):
 
     def assert_gone(self, pid):
         wait_until(lambda: not os.path.exists(f"/proc/{pid}"), f"the end of {pid}", 30)
+
+    def test_a_run_that_would_not_end_ends_soon_after_one_signal(self):
+        self.compile("counting.onnx", "endless.tar")
+        write_npz(self.path("still.npz"), {"data": ("<f4", (4,), [0.0] * 4), "step": ("<f4", (4,), [0.0] * 4)})
+        for number in (signal.SIGINT, signal.SIGTERM):
+            hone = self.start("run", "-i", "still.npz", "-o", "never.npz", "endless.tar")
+            wait_until(lambda: hone.poll() is None and self.is_at_work(hone.pid), "a run at work")
+            hone.send_signal(number)
+            _, errors = hone.communicate(timeout=20)
+            self.assertEqual(hone.returncode, 130, errors)
+            self.assert_one_sentence(errors)
+            self.assertFalse(os.path.exists(self.path("never.npz")))
+
+    @staticmethod
+    def is_at_work(pid):
+        """Whether it has used half a second of the processors."""
+        times = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(times[11]) + int(times[12]) > os.sysconf("SC_CLK_TCK") / 2
 
     def test_interrupting_detaches_and_says_how_to_come_back(self):
         for number in (signal.SIGINT, signal.SIGTERM):
