@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kFormatVersion = 3;
 constexpr size_t kMaxTextBytes = size_t{256} << 20;
 constexpr int kMaxRank = 64;
+constexpr size_t kMaxLoopDepth = 64;
 /// Keeps sums and products of sizes far from overflow.
 constexpr int64_t kMaxBytes = int64_t{1} << 46;
 
@@ -283,7 +284,7 @@ void checkLoopCondition(Reader &reader, const JsonValue &entry, const Manifest &
   }
 }
 
-/// Loops lie within each other or apart, and have calls.
+/// Loops lie within each other or apart, not too deep for who runs them by recursion, and have calls.
 void readLoops(Reader &reader, const JsonValue &root, Manifest &manifest) {
   if (root.find("loops") == nullptr) return;
   const size_t calls = manifest.calls.size();
@@ -303,6 +304,8 @@ void readLoops(Reader &reader, const JsonValue &root, Manifest &manifest) {
     }
     if (!around.empty() && loop.end > manifest.loops[around.back()].end)
       reader.fail("the loop from call ", loop.first, " ends behind the one around it");
+    if (around.size() >= kMaxLoopDepth)
+      reader.fail("the loop from call ", loop.first, " lies within ", kMaxLoopDepth, " others");
     checkLoopCondition(reader, entry, manifest, loop);
     loop.conditions = readConditions(reader, entry, manifest, "a loop");
     around.push_back(manifest.loops.size());

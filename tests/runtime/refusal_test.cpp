@@ -212,6 +212,9 @@ TEST_F(Refusal, LoopsOutOfPlace) {
   looping("[" + loop("1", "1") + ", " + loop("0", "1") + "]", "the loop from call 0 comes behind one from call 1");
   looping("[" + loop("0", "2") + ", " + loop("1", "2") + "]", "the loop from call 1 ends behind the one around it");
   looping("[" + loop("0", "1") + ", " + loop("0", "2") + "]", "the loop from call 0 ends behind the one around it");
+  std::string deep = loop("0", "1");
+  for (int i = 0; i < 64; ++i) deep += ", " + loop("0", "1");
+  looping("[" + deep + "]", "the loop from call 0 lies within 64 others");
   looping("[" + loop("0", "1", "6") + "]", "a loop goes by buffer 6 of 6");
   looping("[" + loop("0", "1", "0") + "]", "a loop goes by buffer 0, which is not one byte of the arena");
   looping("[" + loop("0", "1", "1") + "]", "a loop goes by buffer 1, which is not one byte of the arena");
