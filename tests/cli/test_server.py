@@ -66,6 +66,15 @@ class Server(ServerTest):
         write_npz(self.path("steps.npz"), {"data": ("<f4", (4,), [0.0] * 4), "step": ("<f4", (4,), [1.0] * 4)})
         self.hone("run", "--rpc-key", "board", "-i", "steps.npz", "endless.tar")
 
+    def test_indices_outside_are_told_from_there_too(self):
+        self.compile("lookup.onnx", "lookup.tar", "--check-indices")
+        table = ("<f4", (5,), (0.0, 1.0, 2.0, 3.0, 4.0))
+        for rows, code, words in (((1, 4, 0), 0, []), ((1, 5, 0), 4, ["node 'lookup' (Gather): 1 index lies outside"])):
+            write_npz(self.path("rows.npz"), {"table": table, "rows": ("<i8", (3,), rows)})
+            _, error = self.hone("run", "--rpc-key", "board", "-i", "rows.npz", "--check-indices", "lookup.tar", code=code)
+            for word in words:
+                self.assertIn(word, error)
+
     def test_a_run_without_a_key_or_tracker_stays_here(self):
         self.compile()
         before = len(self.json("jobs", "list"))
