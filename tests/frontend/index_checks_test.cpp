@@ -193,5 +193,102 @@ TEST(IndexChecks, ABranchThatIsNotTakenFindsNothing) {
   }
 }
 
+/// Each iteration reads x, of 5 elements, at `place` and adds what it reads to its state, the sum; `place` grows by
+/// one.
+BodyBuilder readingBody() {
+  BodyBuilder body({"n", "running", "place", "sum"}, {"goes_on", "following", "more"});
+  body.node("GatherElements", {"x", "place"}, {"read"}).set_name("reads");
+  body.node("Add", {"sum", "read"}, {"more"});
+  body.node("Add", {"place", "one"}, {"following"});
+  body.node("Less", {"following", "last"}, {"goes_on"});
+  return body;
+}
+
+/// The loop of readingBody() with at most as many iterations as `trips` says, where it is not empty.
+ModelBuilder readingModel(const std::string &trips) {
+  ModelBuilder model(18);
+  model.input("x", DType::F32, {5});
+  model.input("start", DType::I64, {1});
+  model.input("last", DType::I64, {1});
+  model.input("trips", DType::I64, {1});
+  model.input("begins", DType::Bool, {});
+  model.integers("one", {1});
+  model.integers("few", {8});
+  model.integers("many", {100});
+  model.floats("zero", {1}, {0});
+  setAttribute(model.node("Loop", {trips, "begins", "start", "zero"}, {"end", "y"}), "body", readingBody().graph);
+  model.output("y");
+  return model;
+}
+
+// Written out and ended by data; as a loop with a bound, without one, and with a number of trips from data.
+TEST(IndexChecks, IterationsCountTogether) {
+  for (const std::string trips : {"few", "many", "", "trips"}) {
+    const ModelBuilder model = readingModel(trips);
+    const auto run = [&](double start, double last, double most, double begins) {
+      std::vector<Found> found = findings(model,
+                                          {{"x", Array({5})},
+                                           {"start", integers({start})},
+                                           {"last", integers({last})},
+                                           {"trips", integers({most})},
+                                           {"begins", Array({}, {begins}, DType::Bool)}},
+                                          1);
+      for (Found &reading : found) reading.node = reading.node.substr(reading.node.rfind('/') + 1);
+      return found;
+    };
+    SCOPED_TRACE(trips);
+    expectFound(run(0, 5, 8, 1), {});
+    expectFound(run(3, 8, 8, 1), {{"reads", "GatherElements", 0, 3, 7, 5}});
+    expectFound(run(9, 10, 8, 1), {{"reads", "GatherElements", 0, 1, 9, 5}});
+    expectFound(run(9, 10, 8, 0), {});
+  }
+}
+
+TEST(IndexChecks, ALoopInABranchThatIsNotTakenFindsNothing) {
+  ModelBuilder inner(18);
+  setAttribute(inner.node("Loop", {"", "begins", "start", "zero"}, {"", "t"}), "body", readingBody().graph);
+  inner.output("t");
+  ModelBuilder other(18);
+  other.node("Neg", {"zero"}, {"e"});
+  other.output("e");
+  ModelBuilder model = readingModel("few");
+  model.model.mutable_graph()->clear_node();
+  model.model.mutable_graph()->clear_output();
+  model.input("isReading", DType::Bool, {});
+  onnx::NodeProto &node = model.node("If", {"isReading"}, {"y"});
+  setAttribute(node, "then_branch", inner.model.graph());
+  setAttribute(node, "else_branch", other.model.graph());
+  model.output("y");
+  for (const double isReading : {0.0, 1.0}) {
+    const std::vector<Found> found = findings(model,
+                                              {{"x", Array({5})},
+                                               {"start", integers({4})},
+                                               {"last", integers({7})},
+                                               {"trips", integers({0})},
+                                               {"begins", Array({}, {1}, DType::Bool)},
+                                               {"isReading", Array({}, {isReading}, DType::Bool)}},
+                                              1);
+    ASSERT_EQ(found.size(), isReading == 0 ? 0 : 1);
+    for (const Found &reading : found) EXPECT_EQ(reading.count, 2);
+  }
+}
+
+TEST(IndexChecks, ElementsOfAScanCountTogether) {
+  ModelBuilder model(18);
+  model.input("x", DType::F32, {5});
+  model.input("i", DType::I64, {6});
+  BodyBuilder body({"place"}, {"read"});
+  body.node("Gather", {"x", "place"}, {"read"}).set_name("reads");
+  onnx::NodeProto &node = model.node("Scan", {"i"}, {"y"});
+  setAttribute(node, "body", body.graph);
+  setAttribute(node, "num_scan_inputs", 1);
+  model.output("y");
+  std::vector<Found> found = findings(model, {{"x", Array({5})}, {"i", integers({4, 5, -5, -6, 8, 0})}}, 1);
+  ASSERT_EQ(found.size(), 1);
+  EXPECT_EQ(found[0].count, 3);
+  EXPECT_EQ(found[0].example, 8);
+  EXPECT_EQ(found[0].extent, 5);
+}
+
 }  // namespace
 }  // namespace hone::test

@@ -26,6 +26,7 @@
 
 #include "absl/status/statusor.h"
 #include "compiler/frontend/build/bounded_dims.h"
+#include "compiler/frontend/build/counted_indices.h"
 #include "compiler/frontend/build/limits.h"
 #include "compiler/frontend/build/narrow_type.h"
 #include "compiler/frontend/build/refusal.h"
@@ -46,10 +47,24 @@ class Builder {
   /// Nodes made from here on come from the model's node \p name.
   void setProvenance(std::string name) { provenance_ = std::move(name); }
 
-  /// What is made until leaveBranch() is needed only where the bool \p condition is \p isTrue.
-  void enterBranch(ValueId condition, bool isTrue) { branches_.emplace_back(condition, isTrue); }
-  void leaveBranch() { branches_.pop_back(); }
+  /// What is made while it lives is needed only where the bool \p condition is \p isTrue.
+  class Branch {
+   public:
+    Branch(Builder &build, ValueId condition, bool isTrue) : build_(build) {
+      build.branches_.emplace_back(condition, isTrue);
+    }
+    ~Branch() { build_.branches_.pop_back(); }
+    Branch(const Branch &) = delete;
+    Branch &operator=(const Branch &) = delete;
+
+   private:
+    Builder &build_;
+  };
+  /// Outermost first.
   const std::vector<std::pair<ValueId, bool>> &branches() const { return branches_; }
+
+  /// What checks have counted so far; who drops what was made drops its counts, too.
+  std::vector<CountedIndices> &countedIndices() { return counted_; }
 
   const graph::TensorType &type(ValueId value) const { return graph_.values.at(static_cast<size_t>(value)).type; }
   const Shape &shape(ValueId value) const { return type(value).shape; }
@@ -180,6 +195,7 @@ class Builder {
   BoundedDims bounds_;
   std::string provenance_;
   std::vector<std::pair<ValueId, bool>> branches_;
+  std::vector<CountedIndices> counted_;
   int64_t constantBytes_ = 0;
   double foldedSteps_ = 0;
   int64_t loops_ = 0;

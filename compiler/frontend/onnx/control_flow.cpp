@@ -82,12 +82,12 @@ absl::StatusOr<Operands> take(NodeContext &node, const char *branch) {
 }
 
 absl::StatusOr<Operands> takeBoth(NodeContext &node) {
-  node.build.enterBranch(node.input(0), true);
-  HONE_ASSIGN_OR_RETURN(Operands results, take(node, "then_branch"));
-  node.build.leaveBranch();
-  node.build.enterBranch(node.input(0), false);
-  HONE_ASSIGN_OR_RETURN(Operands others, take(node, "else_branch"));
-  node.build.leaveBranch();
+  const auto takeWhere = [&](bool isTrue) -> absl::StatusOr<Operands> {
+    const Builder::Branch branch(node.build, node.input(0), isTrue);
+    return take(node, isTrue ? "then_branch" : "else_branch");
+  };
+  HONE_ASSIGN_OR_RETURN(Operands results, takeWhere(true));
+  HONE_ASSIGN_OR_RETURN(Operands others, takeWhere(false));
   if (results.size() != others.size()) return invalid("its branches differ in the number of their outputs");
   for (size_t i = 0; i < results.size(); ++i) {
     HONE_ASSIGN_OR_RETURN(

@@ -145,7 +145,7 @@ class Importer {
 
   void addIndexChecks() {
     std::vector<graph::IndexCheck> &checks = graph_.indexChecks.emplace();
-    for (const CountedIndices &counted : counted_) {
+    for (const CountedIndices &counted : builder_.countedIndices()) {
       graph::IndexCheck check{counted.node, counted.op, counted.axis};
       check.count = hiddenOutput(counted.count);
       check.example = hiddenOutput(counted.example);
@@ -192,7 +192,6 @@ class Importer {
           parts_(splitByInputs(index_)),
           proto_(proto),
           owner_(pathOf(owner, around)),
-          isRepeated_(owner.op_type() == "Loop" || owner.op_type() == "Scan"),
           fixed_(index_, around.opsets, &around) {
       fixed_.prefix = owner_ + "/";
       fixed_.depth = around.depth + 1;
@@ -205,7 +204,6 @@ class Importer {
       if (arguments.size() != inputCount()) {
         return invalid("its graph '", proto_.name(), "' has ", inputCount(), " inputs, but gets ", arguments.size());
       }
-      importer_.repeating_ += isRepeated_ ? 1 : 0;
       HONE_RETURN_IF_ERROR(repeats_ == 0 ? begin() : checkRepeats());
       ++repeats_;
       Scope inner(index_, fixed_.opsets, &fixed_);
@@ -213,20 +211,27 @@ class Importer {
       inner.depth = fixed_.depth;
       for (size_t i = 0; i < arguments.size(); ++i) inner.values.emplace(index_.inputs[i]->name(), arguments[i]);
       HONE_RETURN_IF_ERROR(importer_.importNodes(parts_.varying, inner));
-      importer_.repeating_ -= isRepeated_ ? 1 : 0;
       Operands outputs;
       for (const onnx::ValueInfoProto &output : proto_.output()) outputs.push_back(*inner.find(output.name()));
       importer_.builder_.setProvenance(owner_);
       return outputs;
     }
 
-    void startAnew() override { nodesBefore_ = importer_.graph_.nodes.size(); }
+    void startAnew() override {
+      nodesBefore_ = importer_.graph_.nodes.size();
+      std::vector<CountedIndices> &counted = importer_.builder_.countedIndices();
+      counted.insert(counted.end(), fixedCounts_.begin(), fixedCounts_.end());
+    }
 
    private:
     absl::Status begin() {
       nodesBefore_ = importer_.graph_.nodes.size();
       HONE_RETURN_IF_ERROR(importer_.importConstants(fixed_));
-      return importer_.importNodes(parts_.fixed, fixed_);
+      const std::vector<CountedIndices> &counted = importer_.builder_.countedIndices();
+      const auto before = static_cast<std::ptrdiff_t>(counted.size());
+      HONE_RETURN_IF_ERROR(importer_.importNodes(parts_.fixed, fixed_));
+      fixedCounts_.assign(counted.begin() + before, counted.end());
+      return absl::OkStatus();
     }
 
     absl::Status checkRepeats() {
@@ -246,8 +251,8 @@ class Importer {
     const BodyParts parts_;
     const onnx::GraphProto &proto_;
     const std::string owner_;
-    const bool isRepeated_;  ///< the body of a loop
     Scope fixed_;
+    std::vector<CountedIndices> fixedCounts_;  ///< of what is imported once
     size_t nodesBefore_ = 0;
     int64_t repeats_ = 0;
   };
@@ -330,9 +335,8 @@ class Importer {
                           std::any_of(node.inputs().begin(), node.inputs().end(),
                                       [&](ValueId input) { return input >= 0 && builder_.isBounded(input); });
     HONE_ASSIGN_OR_RETURN(Operands outputs, isByRows ? importByRows(row, node) : row.import(node));
-    // How often a loop's body is needed is not known here.
-    if (options_.checkIndices && repeating_ == 0) {
-      HONE_RETURN_IF_ERROR(countIndices(node, domain, proto.op_type(), pathOf(proto, scope), counted_));
+    if (options_.checkIndices) {
+      HONE_RETURN_IF_ERROR(countIndices(node, domain, proto.op_type(), pathOf(proto, scope)));
     }
     return defineOutputs(proto, outputs, scope);
   }
@@ -434,8 +438,6 @@ class Importer {
   Scope model_;
   int64_t importedNodes_ = 0;
   int64_t listed_ = 0;  ///< tensors in all sequences that were made
-  int repeating_ = 0;   ///< loops whose bodies are being imported
-  std::vector<CountedIndices> counted_;
 };
 
 }  // namespace

@@ -110,7 +110,7 @@ Result partOfTuples(Builder &build, ValueId tuples, int64_t position) {
 }  // namespace
 
 absl::Status countIndices(const NodeContext &node, std::string_view domain, std::string_view op,
-                          const std::string &name, std::vector<CountedIndices> &counted) {
+                          const std::string &name) {
   const auto *const reader = std::find_if(std::begin(kReaders), std::end(kReaders), [&](const IndexReader &known) {
     return known.domain == domain && known.op == op;
   });
@@ -129,9 +129,30 @@ absl::Status countIndices(const NodeContext &node, std::string_view domain, std:
       found.node = name;
       found.op = op;
       found.axis = axis;
-      counted.push_back(std::move(found));
+      build.countedIndices().push_back(std::move(found));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status joinCounts(Builder &build, size_t first) {
+  std::vector<CountedIndices> &all = build.countedIndices();
+  std::vector<CountedIndices> joined;
+  for (size_t i = first; i < all.size(); ++i) {
+    const CountedIndices &next = all[i];
+    const auto same = std::find_if(joined.begin(), joined.end(), [&](const CountedIndices &known) {
+      return known.node == next.node && known.op == next.op && known.axis == next.axis;
+    });
+    if (same == joined.end()) {
+      joined.push_back(next);
+      continue;
+    }
+    HONE_ASSIGN_OR_RETURN(same->count, build.apply(ScalarOp::Add, {same->count, next.count}));
+    HONE_ASSIGN_OR_RETURN(same->example, build.apply(ScalarOp::Max, {same->example, next.example}));
+    HONE_ASSIGN_OR_RETURN(same->extent, build.apply(ScalarOp::Max, {same->extent, next.extent}));
+  }
+  all.resize(first);
+  all.insert(all.end(), joined.begin(), joined.end());
   return absl::OkStatus();
 }
 

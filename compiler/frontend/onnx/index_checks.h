@@ -12,16 +12,12 @@
 
 namespace hone::frontend {
 
-/// The indices of one operator along one axis: scalars (i64) of the graph, as graph::IndexCheck says.
-struct CountedIndices {
-  std::string node, op;
-  int64_t axis = 0;
-  ValueId count = -1, example = -1, extent = -1;
-};
-
-/// Appends what the operator \p op of \p domain, imported as \p node and called \p name, reads as indices to
-/// \p counted: nothing for one that reads none, or only such as are known to be inside.
+/// Counts what the operator \p op of \p domain, imported as \p node and called \p name, reads as indices: nothing for
+/// one that reads none, or only such as are known to be inside.
 absl::Status countIndices(const NodeContext &node, std::string_view domain, std::string_view op,
-                          const std::string &name, std::vector<CountedIndices> &counted);
+                          const std::string &name);
+
+/// Makes one count of those of the same operator, from the one at \p first on: of all iterations of a loop.
+absl::Status joinCounts(Builder &build, size_t first);
 
 }  // namespace hone::frontend

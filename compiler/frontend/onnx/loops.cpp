@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/frontend/onnx/index_checks.h"
 #include "compiler/frontend/onnx/iterations.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/run_time_loop.h"
@@ -32,15 +33,16 @@ class Loop {
     // Loops carry tensors.
     mustWriteOut_ =
         std::any_of(states.begin(), states.end(), [](const Operand &state) { return sequenceOf(state) != nullptr; });
+    countedBefore_ = build_.countedIndices().size();
     HONE_ASSIGN_OR_RETURN(std::optional<Operands> results, writeOut());
     if (results) return *std::move(results);
     states_ = states;
     condition_ = condition;
-    body_.startAnew();
+    startAnew();
     absl::StatusOr<Operands> repeated = repeat();
     // What a loop cannot do, iterations may.
     if (repeated.ok() || !trips_ || mustWriteOut_ || !absl::IsUnimplemented(repeated.status())) return repeated;
-    body_.startAnew();
+    startAnew();
     collected_ = emptyCollections();
     mustWriteOut_ = true;
     absl::StatusOr<std::optional<Operands>> written = writeOut();
@@ -49,6 +51,12 @@ class Loop {
   }
 
  private:
+  /// What was made so far is dropped.
+  void startAnew() {
+    build_.countedIndices().resize(countedBefore_);
+    body_.startAnew();
+  }
+
   absl::Status readOperands() {
     if (node_.inputCount() < 2) return invalid("has ", node_.inputCount(), " operands; the operator takes 2 or more");
     states_.assign(node_.operands().begin() + 2, node_.operands().end());
@@ -93,6 +101,7 @@ class Loop {
       if (next == Next::No) break;
       HONE_RETURN_IF_ERROR(iterate(iteration));
     }
+    HONE_RETURN_IF_ERROR(joinCounts(build_, countedBefore_));
     HONE_ASSIGN_OR_RETURN(Operands outputs, finish(iteration));
     return std::optional<Operands>(std::move(outputs));
   }
@@ -130,7 +139,7 @@ class Loop {
     Result isRunning = condition_ ? Result(*condition_) : build_.integer(DType::Bool, 1);
     HONE_ASSIGN_OR_RETURN(arguments.emplace_back(), isRunning);
     arguments.insert(arguments.end(), states_.begin(), states_.end());
-    HONE_ASSIGN_OR_RETURN(Operands results, body_.import(arguments));
+    HONE_ASSIGN_OR_RETURN(Operands results, importWhereItRuns(arguments));
     if (condition_) {
       const ValueId next = tensorOf(results[0]);
       if (next < 0 || build_.dtype(next) != DType::Bool || build_.type(next).elements() != 1) {
@@ -149,6 +158,12 @@ class Loop {
       if (isCollected(i)) HONE_RETURN_IF_ERROR(collected_[i].add(build_, results[1 + states_.size() + i]));
     }
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<Operands> importWhereItRuns(const Operands &arguments) {
+    if (!runs_) return body_.import(arguments);
+    const Builder::Branch branch(build_, *runs_, true);
+    return body_.import(arguments);
   }
 
   absl::StatusOr<Operands> finish(int64_t iterations) {
@@ -202,7 +217,9 @@ class Loop {
     HONE_ASSIGN_OR_RETURN(ValueId isRunning, build_.integer(DType::Bool, 1));
     Operands arguments = {number, isRunning};
     arguments.insert(arguments.end(), states_.begin(), states_.end());
-    return body_.import(arguments);
+    absl::StatusOr<Operands> sample = body_.import(arguments);
+    build_.countedIndices().resize(countedBefore_);
+    return sample;
   }
 
   bool isCollected(size_t i) const { return node_.isOutputUsed(static_cast<int>(states_.size() + i)); }
@@ -216,6 +233,7 @@ class Loop {
   Operands states_;
   std::vector<Collected> collected_;
   bool mustWriteOut_ = false;  ///< there is no other way
+  size_t countedBefore_ = 0;   ///< of Builder::countedIndices()
 };
 
 }  // namespace

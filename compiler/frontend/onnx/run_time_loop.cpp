@@ -8,19 +8,34 @@
 #include "compiler/base/status.h"
 #include "compiler/frontend/build/axes.h"
 #include "compiler/frontend/build/sizes.h"
+#include "compiler/frontend/onnx/index_checks.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/print.h"
 
 namespace hone::frontend {
 namespace {
 
-/// Of one loop: its states are whether it goes on, the number of the iteration, those of the model, and the rows.
+/// How the parts of a count add up over iterations.
+struct CountPart {
+  ValueId CountedIndices::*value;
+  int64_t initial;
+  ScalarOp sum;
+};
+constexpr CountPart kCountParts[] = {
+    {&CountedIndices::count, 0, ScalarOp::Add},
+    {&CountedIndices::example, std::numeric_limits<int64_t>::min(), ScalarOp::Max},
+    {&CountedIndices::extent, 0, ScalarOp::Max},
+};
+
+/// Of one loop: its states are whether it goes on, the number of the iteration, those of the model, the rows, and
+/// what checks of indices count.
 class LoopBuilder {
  public:
   LoopBuilder(Builder &build, const RunTimeLoop &loop) : build_(build), loop_(loop), number_(build.newLoop()) {}
 
   absl::StatusOr<Operands> run() {
     HONE_RETURN_IF_ERROR(begin());
+    const size_t counted = build_.countedIndices().size();
     HONE_ASSIGN_OR_RETURN(Operands results, loop_.iterate(iteration_, given_));
     const size_t first = loop_.condition ? 1 : 0;
     HONE_ASSIGN_OR_RETURN(ValueId goesOn, goesOnAfter(results));
@@ -32,7 +47,11 @@ class LoopBuilder {
       if (!loop_.rows[i].isUsed) continue;
       HONE_RETURN_IF_ERROR(collect(i, results[first + loop_.states.size() + i]));
     }
-    return finish();
+    HONE_RETURN_IF_ERROR(joinCounts(build_, counted));
+    HONE_RETURN_IF_ERROR(carryCounts(counted));
+    HONE_ASSIGN_OR_RETURN(ValueId end, build_.loopEnd(number_, states_, next_));
+    HONE_RETURN_IF_ERROR(finishCounts(end, counted));
+    return finish(end);
   }
 
  private:
@@ -167,8 +186,39 @@ class LoopBuilder {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<Operands> finish() {
-    HONE_ASSIGN_OR_RETURN(ValueId end, build_.loopEnd(number_, states_, next_));
+  /// What an iteration counts is added up in states of its own.
+  absl::Status carryCounts(size_t first) {
+    for (size_t i = first; i < build_.countedIndices().size(); ++i) {
+      CountedIndices &counted = build_.countedIndices()[i];
+      for (const CountPart &part : kCountParts) {
+        ValueId &value = counted.*part.value;
+        HONE_RETURN_IF_ERROR(addState(build_.integer(DType::I64, part.initial)));
+        HONE_ASSIGN_OR_RETURN(next_.emplace_back(), build_.apply(part.sum, {states_.back(), value}));
+        value = states_.back();
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  /// The sums, where the loop is needed: elsewhere it does not run for their sake, and might never end.
+  absl::Status finishCounts(ValueId end, size_t first) {
+    for (size_t i = first; i < build_.countedIndices().size(); ++i) {
+      CountedIndices &counted = build_.countedIndices()[i];
+      for (const CountPart &part : kCountParts) {
+        Result sum = build_.loopResult(end, counted.*part.value);
+        const std::vector<std::pair<ValueId, bool>> &branches = build_.branches();
+        for (auto branch = branches.rbegin(); branch != branches.rend(); ++branch) {
+          Result other = build_.integer(DType::I64, part.initial);
+          if (!branch->second) std::swap(sum, other);
+          sum = build_.apply(ScalarOp::Select, {build_.reshape(branch->first, {}), sum, other});
+        }
+        HONE_ASSIGN_OR_RETURN(counted.*part.value, sum);
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<Operands> finish(ValueId end) {
     Operands outputs;
     for (size_t i = 0; i < loop_.states.size(); ++i) {
       outputs.push_back(loop_.states[i]);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/frontend/onnx/index_checks.h"
 #include "compiler/frontend/onnx/iterations.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/frontend/onnx/run_time_loop.h"
@@ -42,7 +43,9 @@ absl::StatusOr<Operands> scanNothing(Builder &build, Subgraph &body, const ScanS
     shape.erase(shape.begin() + input.axis);
     HONE_ASSIGN_OR_RETURN(arguments.emplace_back(), build.broadcast(build.number(build.dtype(input.data), 0), shape));
   }
+  const size_t countedBefore = build.countedIndices().size();
   HONE_ASSIGN_OR_RETURN(const Operands sample, body.import(arguments));
+  build.countedIndices().resize(countedBefore);
   Operands outputs = spec.states;
   for (size_t i = 0; i < spec.outputs.size(); ++i) {
     HONE_ASSIGN_OR_RETURN(outputs.emplace_back(),
@@ -84,12 +87,16 @@ absl::StatusOr<Operands> scan(Builder &build, Subgraph &body, ScanSpec spec) {
   if (length == 0) return scanNothing(build, body, spec);
   const ScanSpec initial = spec;
   const int64_t nodesBefore = build.nodeCount();
+  const size_t countedBefore = build.countedIndices().size();
   for (int64_t step = 0; step < length; ++step) {
     if (step == 1 && build.nodeCount() - nodesBefore > kMostWrittenOut / (length - 1)) {
+      const std::vector<CountedIndices> ofFirst = build.countedIndices();
+      build.countedIndices().resize(countedBefore);
       body.startAnew();
       absl::StatusOr<Operands> repeated = repeatScan(build, body, initial, length);
       if (repeated.ok() || !absl::IsUnimplemented(repeated.status())) return repeated;
       body.startAnew();
+      build.countedIndices() = ofFirst;
     }
     Operands arguments = spec.states;
     for (const ScanInput &input : spec.inputs) {
@@ -102,6 +109,7 @@ absl::StatusOr<Operands> scan(Builder &build, Subgraph &body, ScanSpec spec) {
       HONE_RETURN_IF_ERROR(collected[i].add(build, results[spec.states.size() + i]));
     }
   }
+  HONE_RETURN_IF_ERROR(joinCounts(build, countedBefore));
   Operands outputs = spec.states;
   for (size_t i = 0; i < collected.size(); ++i) {
     HONE_ASSIGN_OR_RETURN(outputs.emplace_back(),
@@ -209,6 +217,7 @@ absl::StatusOr<Operands> importSequenceMap(NodeContext &node) {
   const Sequence *first = sequenceOf(node.operands()[0]);
   if (first == nullptr) return invalid("operand 0 is a tensor, not a sequence");
   std::vector<Sequence> outputs(body->outputCount());
+  const size_t countedBefore = node.build.countedIndices().size();
   for (size_t i = 0; i < first->size(); ++i) {
     Operands arguments;
     for (const Operand &operand : node.operands()) {
@@ -224,6 +233,7 @@ absl::StatusOr<Operands> importSequenceMap(NodeContext &node) {
       outputs[o].push_back(tensorOf(results[o]));
     }
   }
+  HONE_RETURN_IF_ERROR(joinCounts(node.build, countedBefore));
   Operands sequences;
   for (Sequence &output : outputs) sequences.push_back(makeSequence(std::move(output)));
   return sequences;
