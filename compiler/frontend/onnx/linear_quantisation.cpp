@@ -107,7 +107,7 @@ Result inLayout(NodeContext &node, std::vector<ValueId> operands, int64_t versio
   if (isLast != 0) {
     HONE_ASSIGN_OR_RETURN(operands[0], channelsFirst(node.build, operands[0]));
   }
-  NodeContext moved = node.withInputs(std::move(operands), version);
+  NodeContext moved = node.withInputs(operands, version);
   Result result = import(moved);
   return isLast != 0 ? channelsFirst(node.build, result, true) : result;
 }
@@ -213,7 +213,7 @@ Result importQLinearConcat(NodeContext &node) {
     HONE_ASSIGN_OR_RETURN(ValueId part, integersFrom(node, quotient, {0, 1}, Rounding::ThenZero, dtype));
     parts.push_back(part);
   }
-  NodeContext all = node.withInputs(std::move(parts), 13);
+  NodeContext all = node.withInputs(parts, 13);
   return importConcat(all);
 }
 
