@@ -1,7 +1,6 @@
 #include "client/service/detached_process.h"
 
 #include <fcntl.h>
-#include <linux/ioprio.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +23,10 @@ namespace hone::client {
 namespace {
 
 constexpr int kCannotStart = 127;
+
+// As in <linux/ioprio.h>, which has been no C++ since Linux 6.1.192: it calls a parameter `class`.
+constexpr int kIoPriorityOfProcess = 1;
+constexpr int kNoIoPriority = 0;
 
 struct Resource {
   __rlimit_resource number;
@@ -64,7 +67,7 @@ void resetScheduling() {
   const sched_param plain{};
   sched_setscheduler(0, SCHED_OTHER, &plain);
   setpriority(PRIO_PROCESS, 0, 0);
-  syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_NONE, 0));
+  syscall(SYS_ioprio_set, kIoPriorityOfProcess, 0, kNoIoPriority);
   // The kernel leaves out what there is not, and what the control group does not allow.
   cpu_set_t all;
   memset(&all, 0xFF, sizeof all);

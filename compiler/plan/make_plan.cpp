@@ -1,5 +1,7 @@
 // makePlan(): the steps of planning, in order.
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
@@ -33,20 +35,22 @@ std::vector<PlanCondition> conditionsOf(const Program &program, const Guard &gua
 
 /// \p loopOf: per kernel the loop in which it runs.
 std::vector<PlanLoop> loopsOf(const Program &program, const std::vector<int> &loopOf) {
-  std::vector<PlanLoop> loops;
+  std::multimap<size_t, PlanLoop> loops;  // by the first kernel; of those that begin together the outermost first
   // The loops are sorted by their ends: those around others come first on the way back.
   for (size_t i = program.loops.loops.size(); i-- > 0;) {
     const auto isWithin = [&](int loop) { return program.loops.isWithin(loop, static_cast<int>(i)); };
     const auto first = std::find_if(loopOf.begin(), loopOf.end(), isWithin);
     const int end = program.loops.loops[i].end;
     const graph::ValueId condition = program.graph.nodes[static_cast<size_t>(end)].inputs[0];
-    loops.push_back({static_cast<size_t>(first - loopOf.begin()),
-                     static_cast<size_t>(std::count_if(loopOf.begin(), loopOf.end(), isWithin)),
-                     program.bufferOf[static_cast<size_t>(condition)],
-                     conditionsOf(program, program.guards[static_cast<size_t>(end)])});
+    const auto position = static_cast<size_t>(first - loopOf.begin());
+    loops.emplace(position,
+                  PlanLoop{position, static_cast<size_t>(std::count_if(loopOf.begin(), loopOf.end(), isWithin)),
+                           program.bufferOf[static_cast<size_t>(condition)],
+                           conditionsOf(program, program.guards[static_cast<size_t>(end)])});
   }
-  std::stable_sort(loops.begin(), loops.end(), [](const PlanLoop &a, const PlanLoop &b) { return a.first < b.first; });
-  return loops;
+  std::vector<PlanLoop> sorted;
+  for (auto &[position, loop] : loops) sorted.push_back(std::move(loop));
+  return sorted;
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ ModelBuilder unknownOperators() {
 hone::test::BodyBuilder products(ModelBuilder &model, std::string from, const std::vector<std::string> &names) {
   hone::test::BodyBuilder body({}, {names.back()});
   for (const std::string &name : names) {
-    model.floats(name + "_w", {128, 128}, pattern(128 * 128));
+    model.floats(name + "_w", {128, 128}, pattern(int64_t{128} * 128));
     body.node("MatMul", {from, name + "_w"}, {name});
     from = name;
   }

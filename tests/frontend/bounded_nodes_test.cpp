@@ -224,8 +224,10 @@ std::vector<int64_t> taken(const Array &boxes, const Array &scores, int64_t most
   for (int64_t i = 0; i < count; ++i) {
     if (scores.at({0, c, i}) > least) order.push_back(i);
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return scores.at({0, c, a}) > scores.at({0, c, b}); });
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    const double ofA = scores.at({0, c, a}), ofB = scores.at({0, c, b});
+    return ofA != ofB ? ofA > ofB : a < b;
+  });
   const auto share = [&](int64_t a, int64_t b) {
     double both = 1, areaA = 1, areaB = 1;
     for (int64_t d : {0, 1}) {

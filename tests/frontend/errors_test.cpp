@@ -15,7 +15,6 @@ namespace {
 
 using test::expectError;
 using test::ModelBuilder;
-using test::modelWithList;
 using test::setAttribute;
 using test::simpleModel;
 using test::withShapes;

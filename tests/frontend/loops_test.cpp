@@ -1,7 +1,5 @@
 // Loop and Scan that are written out, because it is known how often they repeat (run_time_loops_test.cpp has the
 // others). What is expected is worked out by hand.
-#include "compiler/graph/loops.h"
-
 #include <gtest/gtest.h>
 
 #include <limits>
