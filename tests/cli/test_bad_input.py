@@ -120,7 +120,8 @@ class BadArtifactsAndTensors(CliTest):
                 self.refused(command, form + ".tar", code=3, words=[form + ".tar", "TVM", "hone compile"])
         os.makedirs(self.path("unpacked"))
         with tarfile.open(self.path("classic.tar")) as archive:
-            archive.extractall(self.path("unpacked"), filter="data")
+            for member in archive.getnames():
+                self.write(os.path.join("unpacked", member), archive.extractfile(member).read())
         self.refused("run", "unpacked", code=3, words=["unpacked", "TVM", "hone compile"])
 
     def test_an_artifact_for_another_machine_is_refused(self):
