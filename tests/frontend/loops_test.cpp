@@ -1,5 +1,7 @@
 // Loop and Scan that are written out, because it is known how often they repeat (run_time_loops_test.cpp has the
 // others). What is expected is worked out by hand.
+#include "compiler/graph/loops.h"
+
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -7,7 +9,6 @@
 #include <vector>
 
 #include "compiler/frontend/onnx/import.h"
-#include "compiler/graph/loops.h"
 #include "tests/frontend/evaluated_model.h"
 
 namespace hone {
