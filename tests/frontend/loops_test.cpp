@@ -14,6 +14,7 @@
 namespace hone {
 namespace {
 
+using test::addLoop;
 using test::Array;
 using test::BodyBuilder;
 using test::evaluateModel;
@@ -23,16 +24,6 @@ using test::ModelBuilder;
 using test::setAttribute;
 using Values = std::vector<double>;
 using Extents = std::vector<int64_t>;
-
-onnx::NodeProto &addLoop(ModelBuilder &model, const std::vector<std::string> &operands,
-                         const std::vector<std::string> &outputs, const BodyBuilder &body) {
-  onnx::NodeProto &node = model.node("Loop", operands, outputs);
-  setAttribute(node, "body", body.graph);
-  for (const std::string &output : outputs) {
-    if (!output.empty()) model.output(output);
-  }
-  return node;
-}
 
 /// next = state + x, where x is of the graph around; the state is collected before it changes.
 BodyBuilder addingBody() {

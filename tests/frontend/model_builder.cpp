@@ -148,4 +148,14 @@ int elementType(DType dtype) {
   return onnx::TensorProto::UNDEFINED;
 }
 
+onnx::NodeProto &addLoop(ModelBuilder &model, const std::vector<std::string> &operands,
+                         const std::vector<std::string> &outputs, const BodyBuilder &body) {
+  onnx::NodeProto &node = model.node("Loop", operands, outputs);
+  setAttribute(node, "body", body.graph);
+  for (const std::string &output : outputs) {
+    if (!output.empty()) model.output(output);
+  }
+  return node;
+}
+
 }  // namespace hone::test

@@ -58,6 +58,10 @@ class BodyBuilder {
   onnx::GraphProto graph;
 };
 
+/// Adds a Loop of \p body to \p model; \p outputs that have a name are the model's, too.
+onnx::NodeProto &addLoop(ModelBuilder &model, const std::vector<std::string> &operands,
+                         const std::vector<std::string> &outputs, const BodyBuilder &body);
+
 int elementType(DType dtype);
 
 }  // namespace hone::test

@@ -13,6 +13,7 @@
 #include "compiler/graph/constants.h"
 #include "tests/frontend/evaluated_node.h"
 #include "tests/frontend/model_builder.h"
+#include "tests/frontend/refused_model.h"
 
 namespace hone {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 using test::Array;
 using test::EvaluatedNode;
 using test::ModelBuilder;
+using test::withShapes;
 using Shape = graph::Shape;
 using Values = std::vector<double>;
 
@@ -29,12 +31,6 @@ graph::Graph import(const ModelBuilder &model, const frontend::ImportOptions &op
   if (!graph.ok()) return {};
   EXPECT_TRUE(graph::verify(*graph).ok()) << graph::verify(*graph);
   return *std::move(graph);
-}
-
-frontend::ImportOptions withShapes(const std::map<std::string, graph::Shape> &shapes) {
-  frontend::ImportOptions options;
-  options.inputShapes = shapes;
-  return options;
 }
 
 const Array kRow = {{1, 4}, {-2, -0.5, 0.5, 7}};

@@ -13,6 +13,7 @@
 namespace hone {
 namespace {
 
+using test::addLoop;
 using test::Array;
 using test::BodyBuilder;
 using test::expectContains;
@@ -25,16 +26,6 @@ using Values = std::vector<double>;
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 
 Array number(double value, DType dtype = DType::F32) { return {{}, {value}, dtype}; }
-
-onnx::NodeProto &addLoop(ModelBuilder &model, const std::vector<std::string> &operands,
-                         const std::vector<std::string> &outputs, const BodyBuilder &body) {
-  onnx::NodeProto &node = model.node("Loop", operands, outputs);
-  setAttribute(node, "body", body.graph);
-  for (const std::string &output : outputs) {
-    if (!output.empty()) model.output(output);
-  }
-  return node;
-}
 
 /// A constant true, called "true".
 void addTrue(ModelBuilder &model) {
