@@ -29,10 +29,11 @@ Array arrayOf(DType dtype, const std::vector<int64_t> &shape, const void *data) 
 
 }  // namespace
 
-absl::StatusOr<std::string> compileToArtifact(const ModelBuilder &model) {
+absl::StatusOr<std::string> compileToArtifact(const ModelBuilder &model, bool checkIndices) {
   driver::CompileOptions options;
   HONE_ASSIGN_OR_RETURN(options.target, codegen::parseTarget("llvm"));
   options.threads = 1;
+  options.checkIndices = checkIndices;
   HONE_ASSIGN_OR_RETURN(driver::CompileResult result, driver::compileModel(model.bytes(), options));
   return std::move(result.artifact);
 }

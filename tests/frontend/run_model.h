@@ -10,8 +10,8 @@
 
 namespace hone::test {
 
-/// The bytes of the model's artifact.
-absl::StatusOr<std::string> compileToArtifact(const ModelBuilder &model);
+/// The bytes of the model's artifact, which counts indices outside of their axes where \p checkIndices is set.
+absl::StatusOr<std::string> compileToArtifact(const ModelBuilder &model, bool checkIndices = false);
 
 /// The outputs by name, with their true shapes, of the second run: it meets the memory that the first has left.
 std::map<std::string, Array> runArtifact(const std::string &artifact, const std::map<std::string, Array> &inputs,

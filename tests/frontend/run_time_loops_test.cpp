@@ -372,10 +372,12 @@ TEST(RunTimeLoop, InABranchThatIsNotTakenDoesNotBegin) {
   ModelBuilder model(16);
   model.input("x", DType::F32, {2});
   model.input("takes_loop", DType::Bool, {});
+  model.input("places", DType::I64, {2});
   model.floats("ten", {}, {10});
   addTrue(model);
   BodyBuilder body({"i", "running", "state"}, {"go_on", "next"});
-  body.node("Add", {"state", "x"}, {"next"});
+  body.node("Gather", {"x", "places"}, {"step"});
+  body.node("Add", {"state", "step"}, {"next"});
   setAttribute(body.node("ReduceSum", {"next"}, {"sum"}), "keepdims", 0);
   body.node("Less", {"sum", "ten"}, {"go_on"});
   BodyBuilder repeats({}, {"result"}), keeps({}, {"same"});
@@ -386,11 +388,16 @@ TEST(RunTimeLoop, InABranchThatIsNotTakenDoesNotBegin) {
   setAttribute(node, "else_branch", keeps.graph);
   model.output("y");
   const auto taken = [](double value) { return number(value, DType::Bool); };
-  expectRuns(model, {{"x", {{2}, {2, 1}}}, {"takes_loop", taken(1)}}, {{"y", {{2}, {8, 4}}}});
-  const auto artifact = test::compileToArtifact(model);
-  ASSERT_TRUE(artifact.ok()) << artifact.status();
-  const auto outputs = test::runArtifact(*artifact, {{"x", {{2}, {-2, 1}}}, {"takes_loop", taken(0)}}, 1);
-  test::expectArray(outputs.at("y"), {{2}, {2, -1}}, 0);
+  const Array places({2}, {0, 1}, DType::I64);
+  expectRuns(model, {{"x", {{2}, {2, 1}}}, {"places", places}, {"takes_loop", taken(1)}}, {{"y", {{2}, {8, 4}}}});
+  // Nor does it for the sake of what is counted in it.
+  for (const bool checkIndices : {false, true}) {
+    const auto artifact = test::compileToArtifact(model, checkIndices);
+    ASSERT_TRUE(artifact.ok()) << artifact.status();
+    const auto outputs =
+        test::runArtifact(*artifact, {{"x", {{2}, {-2, 1}}}, {"places", places}, {"takes_loop", taken(0)}}, 1);
+    test::expectArray(outputs.at("y"), {{2}, {2, -1}}, 0);
+  }
 }
 
 TEST(RunTimeLoop, HasBranches) {
