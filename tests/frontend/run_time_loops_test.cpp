@@ -394,6 +394,7 @@ TEST(RunTimeLoop, InABranchThatIsNotTakenDoesNotBegin) {
   for (const bool checkIndices : {false, true}) {
     const auto artifact = test::compileToArtifact(model, checkIndices);
     ASSERT_TRUE(artifact.ok()) << artifact.status();
+    EXPECT_EQ(artifact->find("\"operator\": \"Gather\"") != std::string::npos, checkIndices);
     const auto outputs =
         test::runArtifact(*artifact, {{"x", {{2}, {-2, 1}}}, {"places", places}, {"takes_loop", taken(0)}}, 1);
     test::expectArray(outputs.at("y"), {{2}, {2, -1}}, 0);

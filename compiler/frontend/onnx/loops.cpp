@@ -192,6 +192,7 @@ class Loop {
     if (node_.has(0)) loop.trips = node_.input(0);
     loop.condition = condition_;
     loop.states = states_;
+    loop.firstCount = countedBefore_;
     for (size_t i = 0; i < collected_.size(); ++i) loop.rows.push_back({isCollected(i)});
     if (!trips_) loop.whatDecides = whatDecides();
     loop.iterate = [&](ValueId number, const Operands &states) -> absl::StatusOr<Operands> {

@@ -35,7 +35,6 @@ class LoopBuilder {
 
   absl::StatusOr<Operands> run() {
     HONE_RETURN_IF_ERROR(begin());
-    const size_t counted = build_.countedIndices().size();
     HONE_ASSIGN_OR_RETURN(Operands results, loop_.iterate(iteration_, given_));
     const size_t first = loop_.condition ? 1 : 0;
     HONE_ASSIGN_OR_RETURN(ValueId goesOn, goesOnAfter(results));
@@ -47,10 +46,10 @@ class LoopBuilder {
       if (!loop_.rows[i].isUsed) continue;
       HONE_RETURN_IF_ERROR(collect(i, results[first + loop_.states.size() + i]));
     }
-    HONE_RETURN_IF_ERROR(joinCounts(build_, counted));
-    HONE_RETURN_IF_ERROR(carryCounts(counted));
+    HONE_RETURN_IF_ERROR(joinCounts(build_, loop_.firstCount));
+    HONE_RETURN_IF_ERROR(carryCounts(loop_.firstCount));
     HONE_ASSIGN_OR_RETURN(ValueId end, build_.loopEnd(number_, states_, next_));
-    HONE_RETURN_IF_ERROR(finishCounts(end, counted));
+    HONE_RETURN_IF_ERROR(finishCounts(end, loop_.firstCount));
     return finish(end);
   }
 

@@ -27,6 +27,7 @@ struct RunTimeLoop {
   /// One iteration, of the given number, on the states: whether the next one takes place where there is a condition,
   /// what the states become, and a value for each of `rows`.
   std::function<absl::StatusOr<Operands>(ValueId number, const Operands &states)> iterate;
+  size_t firstCount = 0;    ///< in Builder::countedIndices(): from here on they are of the loop
   std::string whatDecides;  ///< how often it repeats, for errors: "follows from the input 'x'"
 };
 

@@ -55,8 +55,10 @@ absl::StatusOr<Operands> scanNothing(Builder &build, Subgraph &body, const ScanS
 }
 
 /// The same as scan(), in a loop.
-absl::StatusOr<Operands> repeatScan(Builder &build, Subgraph &body, const ScanSpec &spec, int64_t length) {
+absl::StatusOr<Operands> repeatScan(Builder &build, Subgraph &body, const ScanSpec &spec, int64_t length,
+                                    size_t firstCount) {
   RunTimeLoop loop;
+  loop.firstCount = firstCount;
   HONE_ASSIGN_OR_RETURN(loop.trips, build.integer(DType::I64, length));
   loop.states = spec.states;
   for (const ScanOutput &output : spec.outputs) loop.rows.push_back({true, output.axis, output.isBackward});
@@ -93,7 +95,7 @@ absl::StatusOr<Operands> scan(Builder &build, Subgraph &body, ScanSpec spec) {
       const std::vector<CountedIndices> ofFirst = build.countedIndices();
       build.countedIndices().resize(countedBefore);
       body.startAnew();
-      absl::StatusOr<Operands> repeated = repeatScan(build, body, initial, length);
+      absl::StatusOr<Operands> repeated = repeatScan(build, body, initial, length, countedBefore);
       if (repeated.ok() || !absl::IsUnimplemented(repeated.status())) return repeated;
       body.startAnew();
       build.countedIndices() = ofFirst;
