@@ -4,7 +4,7 @@
 
 namespace hone::proto {
 
-inline constexpr int kApiVersion = 1;
+inline constexpr int kApiVersion = 2;
 /// The oldest that a coordinator of this build still understands.
 inline constexpr int kOldestApiVersion = 1;
 

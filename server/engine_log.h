@@ -11,16 +11,17 @@ class EngineLog : public EngineObserver {
  public:
   EngineLog(const Log &log, EngineObserver &next) : log_(log), next_(next) {}
 
-  void submitted(const v1::JobSpec &spec) override { next_.submitted(spec); }
-  void ended(const v1::Job &job) override {
+  void submitted(const std::string &kind) override { next_.submitted(kind); }
+  void ended(const std::string &kind, const v1::Job &job) override {
     log_.info("job ended", {{"job", job.id()},
+                            {"kind", kind},
                             {"user", job.user()},
                             {"state", v1::JobState_Name(job.state())},
                             {"worker", job.worker()},
                             {"attempts", absl::StrCat(job.attempts())},
                             {"cached", job.result().from_cache() ? "true" : ""},
                             {"error", job.result().result().sentence()}});
-    next_.ended(job);
+    next_.ended(kind, job);
   }
   void queued(absl::Duration wait) override { next_.queued(wait); }
   void leased(absl::Duration sinceFree) override { next_.leased(sinceFree); }

@@ -74,7 +74,8 @@ Log::Level levelOf(const std::string &name) {
 // Declared in the order in which the parts need each other; they end in the opposite one.
 class Coordinator {
  public:
-  explicit Coordinator(Settings settings) : settings_(std::move(settings)), signals_(takeSignals()) {}
+  Coordinator(Settings settings, const Kinds &kinds)
+      : settings_(std::move(settings)), kinds_(kinds), signals_(takeSignals()) {}
 
   absl::Status start();
   int run();
@@ -93,6 +94,7 @@ class Coordinator {
   [[noreturn]] void endNow(int signal) const;
 
   Settings settings_;
+  const Kinds &kinds_;
   const sigset_t signals_;
   SystemClock clock_;
   std::unique_ptr<Failpoints> failpoints_;
@@ -160,6 +162,7 @@ absl::Status Coordinator::startServices() {
   const auto newSeed = [&random] { return (uint64_t{random()} << 32) | random(); };
   auto engine = Engine::start({.store = store_.get(),
                                .blobs = blobs_.get(),
+                               .kinds = &kinds_,
                                .clock = &clock_,
                                .failpoints = failpoints_.get(),
                                .observer = observer_.get(),
@@ -180,6 +183,7 @@ absl::Status Coordinator::startServices() {
   auto rpc = RpcServer::start(std::move(options), {.engine = engine_.get(),
                                                    .store = store_.get(),
                                                    .blobs = blobs_.get(),
+                                                   .kinds = &kinds_,
                                                    .clock = &clock_,
                                                    .log = log_.get(),
                                                    .traffic = metrics_.get()});
@@ -310,8 +314,8 @@ void Coordinator::endNow(int signal) const {
 
 }  // namespace
 
-absl::StatusOr<int> serve(Settings settings) {
-  Coordinator coordinator(std::move(settings));
+absl::StatusOr<int> serve(Settings settings, const Kinds &kinds) {
+  Coordinator coordinator(std::move(settings), kinds);
   if (absl::Status status = coordinator.start(); !status.ok()) return status;
   return coordinator.run();
 }

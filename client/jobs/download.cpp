@@ -8,6 +8,7 @@
 #include "client/remote_command.h"
 #include "client/service/calls.h"
 #include "client/service/job_follow.h"
+#include "client/service/job_kinds.h"
 #include "client/service/transfer.h"
 
 namespace hone::client {
@@ -22,7 +23,8 @@ absl::Status download(const std::string &id, const std::string &path, Connection
                                                connection.endpoint().flags, "` waits for its end"));
   if (absl::Status end = endOf(*job, id); !end.ok()) return end;
   const v1::JobResult &result = job->result();
-  const v1::Digest &digest = job->spec().has_run() ? result.outputs() : result.artifact();
+  const JobKind &kind = kindOf(job->spec());
+  const v1::Digest digest = kind.file == nullptr ? v1::Digest() : kind.file(result);
   if (digest.sha256().empty())
     return absl::UnavailableError(absl::StrCat("job ", id, " has made no file; `hone jobs show ", id,
                                                connection.endpoint().flags, "` tells what it did"));

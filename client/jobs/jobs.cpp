@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/service/job_follow.h"
+#include "client/service/job_kinds.h"
 #include "client/subcommands.h"
 
 namespace hone::client {
@@ -26,18 +27,19 @@ int jobsCommand(const Invocation &invocation) {
                        invocation);
 }
 
-std::string kindOf(const v1::Job &job) {
-  if (job.spec().has_run()) return absl::StrCat("run ", job.spec().run().key());
-  return "compile";
+std::string kindText(const v1::Job &job) {
+  const JobKind &kind = kindOf(job.spec());
+  return kind.key == nullptr ? kind.name : absl::StrCat(kind.name, " ", kind.key(job.spec()));
 }
 
 Json jobJson(const v1::Job &job) {
   const v1::JobResult &result = job.result();
+  const JobKind &kind = kindOf(job.spec());
   return {{"id", job.id()},
           {"state", nameOf(job.state())},
           {"user", job.user()},
-          {"kind", job.spec().has_run() ? "run" : "compile"},
-          {"key", job.spec().has_run() ? Json(job.spec().run().key()) : Json()},
+          {"kind", kind.name},
+          {"key", kind.key == nullptr ? Json() : Json(kind.key(job.spec()))},
           {"priority", job.priority()},
           {"label", job.label()},
           {"submitted", timeJson(job.submitted_micros())},

@@ -17,7 +17,7 @@ int jobsLogsCommand(const Invocation &invocation);
 int jobsDownloadCommand(const Invocation &invocation);
 
 /// "compile" or "run KEY".
-std::string kindOf(const v1::Job &job);
+std::string kindText(const v1::Job &job);
 /// The fields that `hone jobs list` prints.
 Json jobJson(const v1::Job &job);
 /// "2026-11-23 04:16:15  pending -> running  worker:a  …".

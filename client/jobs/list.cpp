@@ -37,7 +37,7 @@ v1::ListJobsRequest requestFor(const ListFlags &flags, const Connection &connect
 void addRow(const v1::Job &job, int64_t now, Listing &listing) {
   const int64_t begin = job.started_micros() == 0 ? job.submitted_micros() : job.started_micros();
   const int64_t end = job.ended_micros() == 0 ? now : job.ended_micros();
-  listing.rows.push_back({job.id(), nameOf(job.state()), job.user(), kindOf(job), timeText(job.submitted_micros()),
+  listing.rows.push_back({job.id(), nameOf(job.state()), job.user(), kindText(job), timeText(job.submitted_micros()),
                           durationText(static_cast<double>(end - begin) / 1e6), orDash(job.worker()), job.label()});
   listing.json.push_back(jobJson(job));
 }

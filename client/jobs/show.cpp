@@ -61,7 +61,7 @@ void printText(const History &history) {
   const v1::JobResult &result = job.result();
   printField("id", job.id());
   printField("state", nameOf(job.state()) + (result.from_cache() ? " (from the cache)" : ""));
-  printField("kind", kindOf(job));
+  printField("kind", kindText(job));
   printField("user", job.user());
   printField("label", job.label());
   printField("submitted", timeText(job.submitted_micros()));

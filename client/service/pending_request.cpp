@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "client/service/digest.h"
 #include "client/service/folders.h"
+#include "client/service/job_kinds.h"
 
 namespace hone::client {
 
@@ -21,9 +22,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kIdBytes = 64;
-// What was interrupted longer ago than this is not what somebody goes on with.
-constexpr time_t kCompileSeconds = time_t{7} * 24 * 3600;
-constexpr time_t kRunSeconds = 3600;
 
 std::string newId() {
   std::random_device random;
@@ -59,7 +57,8 @@ PendingRequest PendingRequest::find(const v1::SubmitRequest &request, const Endp
   const ssize_t count = pread(pending.lock_->descriptor(), text.data(), text.size(), 0);
   struct stat status{};
   fstat(pending.lock_->descriptor(), &status);
-  const time_t oldest = time(nullptr) - (request.spec().has_run() ? kRunSeconds : kCompileSeconds);
+  // What was interrupted longer ago is not what somebody goes on with.
+  const time_t oldest = time(nullptr) - kindOf(request.spec()).rememberedSeconds;
   if (count > 0 && status.st_mtim.tv_sec >= oldest) {
     pending.id_.assign(text.data(), static_cast<size_t>(count));
     pending.isOld_ = true;

@@ -32,18 +32,6 @@ using Buckets = Histogram::BucketBoundaries;
 Buckets fromMillisecond() { return {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}; }
 Buckets fromTenth() { return {0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 24 * 3600}; }
 
-const char *kindOf(const v1::JobSpec &spec) {
-  switch (spec.kind_case()) {
-    case v1::JobSpec::kCompile:
-      return "compile";
-    case v1::JobSpec::kRun:
-      return "run";
-    case v1::JobSpec::KIND_NOT_SET:
-      break;
-  }
-  return "other";
-}
-
 const char *nameOf(v1::JobState state) {
   switch (state) {
     case v1::JOB_SUCCEEDED:
@@ -74,9 +62,9 @@ class MetricsImpl : public Metrics {
  public:
   MetricsImpl();
 
-  void submitted(const v1::JobSpec &spec) override { submitted_.Add({{"kind", kindOf(spec)}}).Increment(); }
-  void ended(const v1::Job &job) override {
-    completed_.Add({{"kind", kindOf(job.spec())}, {"state", nameOf(job.state())}}).Increment();
+  void submitted(const std::string &kind) override { submitted_.Add({{"kind", kind}}).Increment(); }
+  void ended(const std::string &kind, const v1::Job &job) override {
+    completed_.Add({{"kind", kind}, {"state", nameOf(job.state())}}).Increment();
   }
   void queued(absl::Duration wait) override { queueSeconds_.Observe(absl::ToDoubleSeconds(wait)); }
   void leased(absl::Duration sinceFree) override { leaseLatency_.Observe(absl::ToDoubleSeconds(sinceFree)); }

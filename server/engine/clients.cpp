@@ -1,13 +1,14 @@
 #include "server/engine/clients.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/base/error_detail.h"
-#include "server/engine/cache_key.h"
-#include "server/engine/requests.h"
+#include "server/engine/new_tasks.h"
+#include "server/kinds/specification.h"
 
 namespace hone::server {
 namespace {
@@ -19,41 +20,74 @@ constexpr int kMaxRecords = 1000;
 // -------------------------------------------------------------------------------------------------------------- submit
 
 absl::Status Clients::submit(const std::string &user, const v1::SubmitRequest &request, const Callback<v1::Job> &done) {
-  if (absl::Status status = checkSubmit(request); !status.ok()) {
-    state_.answer<v1::Job>(done, status);
+  const JobKind *kind = state_.parts.kinds->find(request.spec());
+  if (kind == nullptr) {
+    state_.answer<v1::Job>(done, absl::InvalidArgumentError("the job asks for no work that this coordinator knows"));
     return absl::OkStatus();
   }
-  if (absl::Status status = admit(user, request); !status.ok()) return refuse(user, request, status, done);
-  const std::string key = specificationKey(request.spec());
-  if (key.empty() || wantsFresh(key)) return put(user, request, std::nullopt, done);
+  auto submission = std::make_shared<Submission>(
+      Submission{user, request, kind, beginningOf(*state_.parts.kinds, *kind, request.spec()), done});
+  if (absl::Status status = admit(*submission); !status.ok()) return refuse(*submission, status);
+  const std::string key = submission->specificationKey();
+  if (key.empty() || wantsFresh(key)) return put(*submission, std::nullopt);
 
   absl::StatusOr<std::optional<KeptResult>> kept = kept_.find(key);
   if (!kept.ok()) return kept.status();
   if (!kept->has_value()) {
     state_.group->after([observer = state_.parts.observer] { observer->cacheMiss(); });
-    return put(user, request, std::nullopt, done);
+    return put(*submission, std::nullopt);
   }
-  const auto then = [this, user, request, found = **kept, done](const absl::Status &whole) {
+  const auto then = [this, submission, found = **kept](const absl::Status &whole) {
     // Meanwhile something may have changed.
-    if (absl::Status status = admit(user, request); !status.ok()) return refuse(user, request, status, done);
-    const std::vector<v1::Digest> blobs = blobsOf(found.result);
+    if (absl::Status status = admit(*submission); !status.ok()) return refuse(*submission, status);
+    const std::vector<v1::Digest> blobs = hone::server::blobsOf(found.result);
     const bool isThere = whole.ok() && std::all_of(blobs.begin(), blobs.end(),
                                                    [&](const v1::Digest &digest) { return admitBlob(digest).ok(); });
     if (!isThere) state_.group->after([observer = state_.parts.observer] { observer->cacheMiss(); });
-    return put(user, request, isThere ? std::optional(found) : std::nullopt, done);
+    return put(*submission, isThere ? std::optional(found) : std::nullopt);
   };
   kept_.check(*std::move(*kept), then, done);
   return absl::OkStatus();
 }
 
-absl::Status Clients::admit(const std::string &user, const v1::SubmitRequest &request) const {
-  if (request.spec().has_run()) {
-    if (absl::Status status = admitKey(request.spec().run().key()); !status.ok()) return status;
+std::string Clients::Submission::specificationKey() const {
+  return kind->task == nullptr ? std::string() : beginning.tasks.front().cacheKey;
+}
+
+std::vector<v1::Digest> Clients::blobsOf(const Submission &submission) const {
+  std::map<std::string, v1::Digest> blobs;
+  for (const NewTask &task : submission.beginning.tasks) {
+    const v1::TaskSpec spec = task.spec ? *task.spec : taskOf(submission.request.spec());
+    for (v1::Digest &digest : state_.parts.kinds->findTask(task.kind)->blobs(spec)) blobs[digest.sha256()] = digest;
   }
-  for (const v1::Digest &digest : blobsOf(request.spec())) {
+  std::vector<v1::Digest> digests;
+  for (auto &[name, digest] : blobs) digests.push_back(std::move(digest));
+  return digests;
+}
+
+absl::Status Clients::admit(const Submission &submission) const {
+  for (const NewTask &task : submission.beginning.tasks) {
+    if (task.key.empty()) continue;
+    if (absl::Status status = admitKey(task.key); !status.ok()) return status;
+  }
+  for (const NewTask &task : submission.beginning.tasks) {
+    if (absl::Status status = admitKind(task); !status.ok()) return status;
+  }
+  for (const v1::Digest &digest : blobsOf(submission)) {
     if (absl::Status status = admitBlob(digest); !status.ok()) return status;
   }
-  return state_.quotas.admit(user);
+  return state_.quotas.admit(submission.user);
+}
+
+absl::Status Clients::admitKind(const NewTask &task) const {
+  const Fleet &fleet = state_.fleet;
+  // Nobody there: somebody may come. Others there: what they lack is an update.
+  if (!fleet.isServed(task.key) || fleet.canDo(task.key, task.kind)) return absl::OkStatus();
+  const std::string who =
+      task.key.empty() ? "no attached builder" : absl::StrCat("no attached device with the key '", task.key, "'");
+  return withDetail(absl::FailedPreconditionError(
+                        absl::StrCat(who, " knows work of the kind '", task.kind, "'; update hone on the workers")),
+                    "UNKNOWN_KIND", "update hone on the workers");
 }
 
 absl::Status Clients::admitKey(const std::string &key) const {
@@ -83,10 +117,10 @@ absl::Status Clients::admitBlob(const v1::Digest &digest) const {
                     "MISSING_BLOB", "upload the blob first");
 }
 
-absl::Status Clients::refuse(const std::string &user, const v1::SubmitRequest &request, const absl::Status &refusal,
-                             const Callback<v1::Job> &done) {
+absl::Status Clients::refuse(const Submission &submission, const absl::Status &refusal) {
   // A repeated call gets the job of the first one, whatever has become of key, blobs and quota since.
-  state_.group->after([store = state_.parts.store, user, id = request.request_id(), refusal, done] {
+  state_.group->after([store = state_.parts.store, user = submission.user, id = submission.request.request_id(),
+                       refusal, done = submission.done] {
     const absl::StatusOr<v1::Job> first = store->jobOfRequest(user, id);
     done(first.ok() ? first : absl::StatusOr<v1::Job>(refusal));
   });
@@ -96,15 +130,15 @@ absl::Status Clients::refuse(const std::string &user, const v1::SubmitRequest &r
 absl::StatusOr<std::string> Clients::freshId() {
   while (true) {
     const std::string id = ids_.next(state_.nowMicros);
-    if (state_.tasks.find(id) != nullptr) continue;
+    if (state_.jobs.find(id) != nullptr) continue;
     const absl::StatusOr<v1::Job> other = state_.parts.store->job(id);
     if (absl::IsNotFound(other.status())) return id;
     if (!other.ok()) return other.status();
   }
 }
 
-absl::Status Clients::putBlobs(const std::string &user, const v1::JobSpec &spec) {
-  for (const v1::Digest &digest : blobsOf(spec)) {
+absl::Status Clients::putBlobs(const std::string &user, const std::vector<v1::Digest> &blobs) {
+  for (const v1::Digest &digest : blobs) {
     retention_.use(digest);
     const BlobRow row{digest, user, state_.nowMicros, state_.nowMicros};
     if (absl::Status status = state_.parts.store->putBlob(row); !status.ok()) return status;
@@ -112,54 +146,58 @@ absl::Status Clients::putBlobs(const std::string &user, const v1::JobSpec &spec)
   return absl::OkStatus();
 }
 
-absl::Status Clients::put(const std::string &user, const v1::SubmitRequest &request,
-                          const std::optional<KeptResult> &known, const Callback<v1::Job> &done) {
+absl::Status Clients::put(const Submission &submission, const std::optional<KeptResult> &known) {
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  const v1::SubmitRequest &request = submission.request;
   const absl::StatusOr<std::string> id = freshId();
   if (!id.ok()) return id.status();
   const absl::Duration asked = absl::Seconds(request.deadline_seconds());
   const absl::Duration duration =
       request.deadline_seconds() == 0 ? state_.policy.maxJob : std::min(asked, state_.policy.maxJob);
   const NewJob job{.id = *id,
-                   .user = user,
+                   .user = submission.user,
+                   .kind = submission.kind->name,
                    .request = request,
-                   .cacheKey = known ? known->cacheKey : specificationKey(request.spec()),
-                   .key = request.spec().has_run() ? request.spec().run().key() : std::string(),
+                   .inputs = blobsOf(submission),
+                   .tasks = submission.beginning.tasks,
+                   .memo = submission.beginning.memo,
                    .deadlineMicros = state_.nowMicros + absl::ToInt64Microseconds(duration)};
-  if (absl::Status status = putBlobs(user, request.spec()); !status.ok()) return status;
+  if (absl::Status status = putBlobs(submission.user, job.inputs); !status.ok()) return status;
   absl::StatusOr<Store::PutJob> put = state_.parts.store->putJob(job, state_.nowMicros);
   if (!put.ok()) return put.status();
-  if (!put->task) {
-    state_.answer<v1::Job>(done, std::move(put->job));
+  if (!put->row) {
+    state_.answer<v1::Job>(submission.done, std::move(put->job));
     return absl::OkStatus();
   }
-  state_.group->after([observer = state_.parts.observer, spec = request.spec()] { observer->submitted(spec); });
-  const int64_t before = state_.queue.waiting(job.key);
-  LiveTask &live = transitions_.submitted(*put->task, state_.now + duration);
-  live.cacheAsked = state_.fleet.buildsGeneration();
-  if (!known) {
-    put->job.set_queue_position(static_cast<int32_t>(before));
-    state_.answer<v1::Job>(done, std::move(put->job));
-    return absl::OkStatus();
-  }
-  for (const v1::Digest &digest : blobsOf(known->result)) retention_.use(digest);
-  if (absl::Status status = state_.parts.store->touchBlobs(blobsOf(known->result), state_.nowMicros); !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = transitions_.answer(live, known->result); !status.ok()) return status;
-  state_.group->after([store = state_.parts.store, id = *id, done] { done(store->job(id)); });
+  state_.group->after([observer = state_.parts.observer, kind = job.kind] { observer->submitted(kind); });
+  transitions_.submitted(*put->row, put->tasks, state_.now + duration);
+  for (const Task &task : put->tasks) state_.tasks.find(task.id)->cacheAsked = state_.fleet.buildsGeneration();
+  if (known) return answer(submission, *put, *known);
+  const Task &first = put->tasks.front();
+  put->job.set_queue_position(static_cast<int32_t>(state_.queue.before(first.key, first.id)));
+  state_.answer<v1::Job>(submission.done, std::move(put->job));
+  return absl::OkStatus();
+}
+
+absl::Status Clients::answer(const Submission &submission, const Store::PutJob &put, const KeptResult &known) {
+  const std::vector<v1::Digest> blobs = hone::server::blobsOf(known.result);
+  for (const v1::Digest &digest : blobs) retention_.use(digest);
+  if (absl::Status status = state_.parts.store->touchBlobs(blobs, state_.nowMicros); !status.ok()) return status;
+  LiveTask &live = *state_.tasks.find(put.tasks.front().id);
+  if (absl::Status status = transitions_.answer(live, known.result, known.cacheKey); !status.ok()) return status;
+  state_.group->after([store = state_.parts.store, id = put.row->id, done = submission.done] { done(store->job(id)); });
   return absl::OkStatus();
 }
 
 // ---------------------------------------------------------------------------------------------------------- the others
 
 absl::Status Clients::cancel(const std::string &user, const std::string &job, const Callback<v1::Job> &done) {
-  if (LiveTask *live = state_.tasks.find(job)) {
+  if (LiveJob *live = state_.jobs.find(job)) {
     v1::JobResult result;
     result.mutable_result()->set_outcome(v1::Result::WORK_FAILED);
     result.mutable_result()->set_sentence(absl::StrCat("cancelled by ", user));
-    absl::Status status = transitions_.finish(*live, v1::JOB_CANCELLED, result, absl::StrCat("user:", user),
-                                              absl::StrCat("cancelled by ", user));
+    absl::Status status = transitions_.end(*live, v1::JOB_CANCELLED, result, absl::StrCat("user:", user),
+                                           absl::StrCat("cancelled by ", user));
     if (!status.ok()) return status;
   }
   state_.group->after([store = state_.parts.store, job, done] { done(store->job(job)); });
@@ -215,7 +253,7 @@ absl::Status Clients::watch(const std::string &job, const std::shared_ptr<JobWat
   state_.watchers.add(job, watcher);
   state_.group->after([this, job, watcher] {
     watcher->changed();
-    if (state_.tasks.find(job) == nullptr) state_.watchers.forget(job);
+    if (state_.jobs.find(job) == nullptr) state_.watchers.forget(job);
   });
   return absl::OkStatus();
 }

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "server/engine/job_ids.h"
 #include "server/engine/kept_results.h"
+#include "server/engine/new_tasks.h"
 #include "server/engine/retention.h"
 #include "server/engine/state.h"
 #include "server/engine/transitions.h"
@@ -30,16 +31,26 @@ class Clients {
   absl::Status watch(const std::string &job, const std::shared_ptr<JobWatcher> &watcher);
 
  private:
+  struct Submission {
+    std::string user;
+    v1::SubmitRequest request;
+    const JobKind *kind;
+    Beginning beginning;
+    Callback<v1::Job> done;
+    std::string specificationKey() const;  ///< of the job's one task; empty: never shared
+  };
   /// A refusal, by what there is now. OK: the job may be put.
-  absl::Status admit(const std::string &user, const v1::SubmitRequest &request) const;
+  absl::Status admit(const Submission &submission) const;
   absl::Status admitBlob(const v1::Digest &digest) const;
   absl::Status admitKey(const std::string &key) const;
-  absl::Status refuse(const std::string &user, const v1::SubmitRequest &request, const absl::Status &refusal,
-                      const Callback<v1::Job> &done);
+  absl::Status admitKind(const NewTask &task) const;
+  absl::Status refuse(const Submission &submission, const absl::Status &refusal);
+  /// The blobs that the job's first tasks read, each once.
+  std::vector<v1::Digest> blobsOf(const Submission &submission) const;
   /// Makes the job durable; ended at once with the result of equal work, if there is one.
-  absl::Status put(const std::string &user, const v1::SubmitRequest &request, const std::optional<KeptResult> &known,
-                   const Callback<v1::Job> &done);
-  absl::Status putBlobs(const std::string &user, const v1::JobSpec &spec);
+  absl::Status put(const Submission &submission, const std::optional<KeptResult> &known);
+  absl::Status answer(const Submission &submission, const Store::PutJob &put, const KeptResult &known);
+  absl::Status putBlobs(const std::string &user, const std::vector<v1::Digest> &blobs);
   absl::StatusOr<std::string> freshId();
 
   State &state_;

@@ -132,7 +132,7 @@ class EngineThread final : public Engine {
   }
   void receive(SessionId session, v1::WorkerMessage message) override {
     // A result stays with us until it is durable: the worker sends it only once in a connection.
-    const bool isKept = message.has_result() || message.has_goodbye();
+    const bool isKept = message.has_result() || message.has_items() || message.has_goodbye();
     post({.apply = [this, session, message = std::move(message)] { return workers_.receive(session, message); },
           .ifUndone = isKept ? IfUndone::RepeatedLater : IfUndone::Answered});
   }
@@ -308,7 +308,7 @@ void EngineThread::finishGroup(absl::Duration began) {
   group.say();
   for (const std::string &job : group.touched()) {
     state_.watchers.tell(job, [](JobWatcher &watcher) { watcher.changed(); });
-    if (state_.tasks.find(job) == nullptr) state_.watchers.forget(job);
+    if (state_.jobs.find(job) == nullptr) state_.watchers.forget(job);
   }
   tellIdle();
 }

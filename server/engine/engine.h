@@ -20,6 +20,7 @@
 #include "hone/v1/records.pb.h"
 #include "server/base/clock.h"
 #include "server/base/failpoint.h"
+#include "server/kinds/kinds.h"
 #include "server/store/blob_folder.h"
 #include "server/store/store.h"
 
@@ -35,7 +36,7 @@ struct Policy {
   int32_t maxAttempts = 4;                     ///< grants of one task
   int32_t strikesToQuarantine = 3;
   int64_t maxQueuedJobs = 10000;  ///< per user
-  int64_t maxRunningJobs = 64;    ///< per user
+  int64_t maxRunningJobs = 64;    ///< per user; of however many tasks each
   int64_t maxUserBytes = int64_t{64} << 30;
   absl::Duration keepJobs = absl::Hours(24 * 30);
   absl::Duration blobGrace = absl::Hours(24);
@@ -63,8 +64,8 @@ class JobWatcher {
 class EngineObserver {
  public:
   virtual ~EngineObserver() = default;
-  virtual void submitted(const v1::JobSpec &spec) {}
-  virtual void ended(const v1::Job &job) {}
+  virtual void submitted(const std::string &kind) {}
+  virtual void ended(const std::string &kind, const v1::Job &job) {}
   virtual void queued(absl::Duration wait) {}       ///< at a lease: since submission or requeue
   virtual void leased(absl::Duration sinceFree) {}  ///< at a lease: since the worker's slot was free
   virtual void expired() {}
@@ -92,6 +93,7 @@ class Engine {
   struct Parts {
     Store *store;
     BlobFolder *blobs;
+    const Kinds *kinds;
     const Clock *clock;
     Failpoints *failpoints;
     EngineObserver *observer;
@@ -103,6 +105,7 @@ class Engine {
   virtual ~Engine() = default;
 
   // ------------------------------------------------------------------------------------------------------ clients
+  /// \p request has passed checkSubmit().
   virtual void submit(std::string user, v1::SubmitRequest request, Callback<v1::Job> done) = 0;
   virtual void cancel(std::string user, std::string job, Callback<v1::Job> done) = 0;
   /// The blob's file is durable; this makes its row so. Who calls has checked the user's quota.

@@ -5,11 +5,11 @@
 #include "absl/strings/str_cat.h"
 #include "proto/api_version.h"
 #include "server/base/error_detail.h"
+#include "server/engine/failure_policy.h"
 
 namespace hone::server {
 namespace {
 
-using proto::kApiVersion;
 constexpr size_t kMaxName = 256;
 constexpr int kMaxSlots = 1024;
 
@@ -33,10 +33,11 @@ void count(std::map<std::string, int> &counts, const std::string &name, int chan
 absl::Status checkHello(const v1::Hello &hello) {
   const bool isBuilder = has(hello.roles(), v1::ROLE_BUILDER);
   const bool isDevice = has(hello.roles(), v1::ROLE_DEVICE);
-  if (hello.api_version() != kApiVersion) {
-    return refused(absl::StrCat("worker '", hello.name(), "' speaks version ", hello.api_version(),
-                                " of the interface, and this coordinator version ", kApiVersion,
-                                "; install the same version of hone on both"),
+  const int32_t oldest = hello.oldest_api_version() == 0 ? hello.api_version() : hello.oldest_api_version();
+  if (hello.api_version() < proto::kOldestApiVersion || oldest > proto::kApiVersion) {
+    return refused(absl::StrCat("worker '", hello.name(), "' speaks versions ", oldest, " to ", hello.api_version(),
+                                " of the interface, and this coordinator versions ", proto::kOldestApiVersion, " to ",
+                                proto::kApiVersion, "; install the same version of hone on both"),
                    "install the same version of hone on both");
   }
   if (hello.name().empty() || hello.name().size() > kMaxName || hello.key().size() > kMaxName) {
@@ -129,6 +130,11 @@ Session &Fleet::attach(Session session, absl::Duration now) {
     count(devices_, hello.key(), 1);
   }
   for (auto &[key, slots] : attached.slots) slots.freed.assign(static_cast<size_t>(slots.total), now);
+  for (const TaskKind *kind : kinds_->of(hello)) {
+    const std::string key = kind->key == nullptr ? "" : hello.key();
+    attached.kinds[key].insert(kind->name);
+    able_[{key, kind->name}].insert(id);
+  }
   relist(attached);
   return attached.session;
 }
@@ -137,6 +143,9 @@ std::optional<Session> Fleet::detach(SessionId id) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return std::nullopt;
   for (const auto &[key, slots] : found->second.slots) list(found->second, key, false);
+  for (const auto &[key, kinds] : found->second.kinds) {
+    for (const std::string &kind : kinds) able_[{key, kind}].erase(id);
+  }
   Session session = std::move(found->second.session);
   const auto named = byName_.find(session.name());
   if (named != byName_.end() && named->second == id) byName_.erase(named);
@@ -174,17 +183,23 @@ std::vector<std::string> Fleet::builds() const {
 
 bool Fleet::mayWork(const Session &session) const {
   const auto row = rows_.find(session.name());
-  return !session.isLeaving && row != rows_.end() && !row->second.isDraining && !row->second.isQuarantined;
+  const Illness *illness = illnessOf(session.name());
+  const bool isHeldBack = illness != nullptr && illness->heldUntil;
+  return !session.isLeaving && !isHeldBack && row != rows_.end() && !row->second.isDraining &&
+         !row->second.isQuarantined;
 }
 
 void Fleet::list(Attached &attached, const std::string &key, bool wanted) {
   Slots &slots = attached.slots.at(key);
   const SessionId id = attached.session.id;
-  if (slots.listedAs) free_[key].erase({*slots.listedAs, id});
+  const std::set<std::string> &kinds = attached.kinds[key];
+  if (slots.listedAs) {
+    for (const std::string &kind : kinds) free_[{key, kind}].erase({*slots.listedAs, id});
+  }
   slots.listedAs.reset();
   if (!wanted || slots.used >= slots.total || slots.freed.empty()) return;
   slots.listedAs = slots.freed.front();
-  free_[key].insert({*slots.listedAs, id});
+  for (const std::string &kind : kinds) free_[{key, kind}].insert({*slots.listedAs, id});
 }
 
 void Fleet::relist(Attached &attached) {
@@ -192,11 +207,66 @@ void Fleet::relist(Attached &attached) {
   for (const auto &[key, slots] : attached.slots) list(attached, key, wanted);
 }
 
-std::optional<Fleet::FreeSlot> Fleet::free(const std::string &key) {
-  const auto found = free_.find(key);
-  if (found == free_.end() || found->second.empty()) return std::nullopt;
-  const auto &[since, id] = *found->second.begin();
-  return FreeSlot{find(id), since};
+std::optional<Fleet::FreeSlot> Fleet::free(const std::string &key, const std::string &kind,
+                                           const std::string &avoided) {
+  const auto found = free_.find({key, kind});
+  if (found == free_.end()) return std::nullopt;
+  for (const auto &[since, id] : found->second) {
+    Session *session = find(id);
+    if (session->name() != avoided) return FreeSlot{session, since};
+  }
+  return std::nullopt;
+}
+
+bool Fleet::hasFree(const std::string &key, const std::string &kind) const {
+  const auto found = free_.find({key, kind});
+  return found != free_.end() && !found->second.empty();
+}
+
+bool Fleet::hasOther(const std::string &key, const std::string &kind, const std::string &name) const {
+  const auto found = able_.find({key, kind});
+  return found != able_.end() && std::ranges::any_of(found->second, [&](SessionId id) {
+           const Session &session = sessions_.at(id).session;
+           return session.name() != name && mayWork(session);
+         });
+}
+
+bool Fleet::canDo(const std::string &key, const std::string &kind) const {
+  const auto found = able_.find({key, kind});
+  return found != able_.end() && !found->second.empty();
+}
+
+bool Fleet::isServed(const std::string &key) const { return key.empty() ? !builds_.empty() : devices_.contains(key); }
+
+// ---------------------------------------------------------------------------------------------- workers that are ill
+
+void Fleet::gaveBack(const std::string &worker, const std::string &reason, absl::Duration now) {
+  Illness &illness = illnesses_[worker];
+  illness.reason = reason;
+  const absl::Duration pause = heldBackAfter(++illness.inARow);
+  if (pause > absl::ZeroDuration()) illness.heldUntil = now + pause;
+  standingChanged(worker);
+}
+
+void Fleet::endHoldings(absl::Duration now) {
+  for (auto &[worker, illness] : illnesses_) {
+    if (!illness.heldUntil || *illness.heldUntil > now) continue;
+    illness.heldUntil.reset();
+    standingChanged(worker);
+  }
+}
+
+std::optional<absl::Duration> Fleet::nextHoldingEnd() const {
+  std::optional<absl::Duration> next;
+  for (const auto &[worker, illness] : illnesses_) {
+    if (illness.heldUntil && (!next || *illness.heldUntil < *next)) next = illness.heldUntil;
+  }
+  return next;
+}
+
+const Fleet::Illness *Fleet::illnessOf(const std::string &worker) const {
+  const auto found = illnesses_.find(worker);
+  return found == illnesses_.end() ? nullptr : &found->second;
 }
 
 void Fleet::occupy(const std::string &worker, const std::string &key) {

@@ -38,6 +38,8 @@ struct Session {
 
 class Fleet {
  public:
+  explicit Fleet(const Kinds *kinds) : kinds_(kinds) {}
+
   // ------------------------------------------------------------------------------------------------------ as stored
   void load(const std::vector<WorkerRow> &rows);
   WorkerRow *row(const std::string &name);
@@ -69,11 +71,32 @@ class Fleet {
     Session *session = nullptr;
     absl::Duration since;
   };
-  std::optional<FreeSlot> free(const std::string &key);
+  /// Of a worker that can do \p kind and is not \p avoided.
+  std::optional<FreeSlot> free(const std::string &key, const std::string &kind, const std::string &avoided);
+  bool hasFree(const std::string &key, const std::string &kind) const;
+  /// Whether another worker than \p name, free or not, gets leases of \p kind.
+  bool hasOther(const std::string &key, const std::string &kind, const std::string &name) const;
+  /// Whether somebody attached can do \p kind, and whether anybody is attached for \p key.
+  bool canDo(const std::string &key, const std::string &kind) const;
+  bool isServed(const std::string &key) const;
   /// Leases of workers that are not attached change nothing.
   void occupy(const std::string &worker, const std::string &key);
   void release(const std::string &worker, const std::string &key, absl::Duration now);
   void releaseAll(absl::Duration now);
+
+  // ------------------------------------------------------------------------------------------- workers that are ill
+  /// It gave work back; after several in a row it gets none for a while. \p reason: of the last time.
+  void gaveBack(const std::string &worker, const std::string &reason, absl::Duration now);
+  /// It is well: it has completed work, or a person says so.
+  void completed(const std::string &worker) { illnesses_.erase(worker); }
+  void endHoldings(absl::Duration now);
+  std::optional<absl::Duration> nextHoldingEnd() const;
+  struct Illness {
+    int32_t inARow = 0;
+    std::optional<absl::Duration> heldUntil;
+    std::string reason;
+  };
+  const Illness *illnessOf(const std::string &worker) const;
 
   struct KeyCount {
     int32_t workers = 0, free = 0;
@@ -90,6 +113,7 @@ class Fleet {
   struct Attached {
     Session session;
     std::map<std::string, Slots> slots;
+    std::map<std::string, std::set<std::string>> kinds;  ///< by key
   };
 
   bool mayWork(const Session &session) const;
@@ -99,9 +123,13 @@ class Fleet {
   std::map<std::string, WorkerRow> rows_;
   std::map<SessionId, Attached> sessions_;
   absl::flat_hash_map<std::string, SessionId> byName_;
-  std::map<std::string, std::set<std::pair<absl::Duration, SessionId>>> free_;
-  std::map<std::string, int> builds_;   ///< attached builders of each
-  std::map<std::string, int> devices_;  ///< attached devices of each key
+  using Free = std::set<std::pair<absl::Duration, SessionId>>;
+  const Kinds *kinds_;
+  std::map<std::pair<std::string, std::string>, Free> free_;                 ///< by key and kind
+  std::map<std::pair<std::string, std::string>, std::set<SessionId>> able_;  ///< attached, free or not
+  std::map<std::string, Illness> illnesses_;                                 ///< by worker
+  std::map<std::string, int> builds_;                                        ///< attached builders of each
+  std::map<std::string, int> devices_;                                       ///< attached devices of each key
   int64_t buildsGeneration_ = 0;
 };
 

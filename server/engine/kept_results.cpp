@@ -3,16 +3,9 @@
 #include <utility>
 #include <vector>
 
-#include "server/engine/cache_key.h"
+#include "server/kinds/specification.h"
 
 namespace hone::server {
-
-std::vector<v1::Digest> blobsOf(const v1::JobResult &result) {
-  std::vector<v1::Digest> digests;
-  if (!result.artifact().sha256().empty()) digests.push_back(result.artifact());
-  if (!result.outputs().sha256().empty()) digests.push_back(result.outputs());
-  return digests;
-}
 
 absl::StatusOr<std::optional<KeptResult>> KeptResults::find(const std::string &specificationKey) const {
   for (const std::string &build : state_.fleet.builds()) {

@@ -12,12 +12,9 @@
 
 namespace hone::server {
 
-/// The blobs that \p result names.
-std::vector<v1::Digest> blobsOf(const v1::JobResult &result);
-
 struct KeptResult {
   std::string cacheKey;
-  v1::JobResult result;
+  v1::TaskResult result;
 };
 
 class KeptResults {

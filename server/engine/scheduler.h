@@ -2,6 +2,8 @@
 // only.
 #pragma once
 
+#include <optional>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/engine/kept_results.h"
@@ -19,6 +21,8 @@ class Scheduler {
   absl::StatusOr<bool> schedule(int most);
 
  private:
+  /// None: the task was put aside for a moment.
+  std::optional<Fleet::FreeSlot> slotFor(LiveTask &live);
   /// False: the task waits for something else than a slot now.
   absl::StatusOr<bool> mayBegin(LiveTask &live);
   void checkKept(LiveTask &live, KeptResult kept);

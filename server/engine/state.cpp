@@ -1,6 +1,6 @@
 #include "server/engine/state.h"
 
-#include "server/engine/cache_key.h"
+#include "server/kinds/specification.h"
 
 namespace hone::server {
 
@@ -8,32 +8,41 @@ std::string LiveTask::work() const { return task.cacheKey.empty() ? std::string(
 
 bool LiveTask::takesEqualResult() const { return !task.cacheKey.empty() && !wantsFresh(task.cacheKey); }
 
+TaskQueue::Entry LiveTask::entry() const {
+  return {job->row.user, task.key, task.kind, job->row.priority, task.job, task.id};
+}
+
+LiveJob *Jobs::find(int64_t number) {
+  const auto found = byNumber_.find(number);
+  return found == byNumber_.end() ? nullptr : &found->second;
+}
+
+LiveJob *Jobs::find(const std::string &id) {
+  const auto found = byId_.find(id);
+  return found == byId_.end() ? nullptr : find(found->second);
+}
+
+LiveJob &Jobs::add(LiveJob live) {
+  const int64_t number = live.row.number;
+  byId_[live.row.id] = number;
+  return byNumber_[number] = std::move(live);
+}
+
+void Jobs::erase(int64_t number) {
+  const auto found = byNumber_.find(number);
+  if (found == byNumber_.end()) return;
+  byId_.erase(found->second.row.id);
+  byNumber_.erase(found);
+}
+
+void Jobs::clear() {
+  byNumber_.clear();
+  byId_.clear();
+}
+
 LiveTask *Tasks::find(int64_t id) {
   const auto found = byId_.find(id);
   return found == byId_.end() ? nullptr : &found->second;
-}
-
-LiveTask *Tasks::find(const std::string &job) {
-  const auto found = byJob_.find(job);
-  return found == byJob_.end() ? nullptr : find(found->second);
-}
-
-LiveTask &Tasks::add(LiveTask live) {
-  const int64_t id = live.task.id;
-  byJob_[live.task.job] = id;
-  return byId_[id] = std::move(live);
-}
-
-void Tasks::erase(int64_t id) {
-  const auto found = byId_.find(id);
-  if (found == byId_.end()) return;
-  byJob_.erase(found->second.task.job);
-  byId_.erase(found);
-}
-
-void Tasks::clear() {
-  byId_.clear();
-  byJob_.clear();
 }
 
 }  // namespace hone::server

@@ -22,35 +22,62 @@
 
 namespace hone::server {
 
+/// An unfinished job.
+struct LiveJob {
+  LiveJob() = default;
+  LiveJob(const JobRow &row, const JobKind *kind) : row(row), kind(kind), allTasks(row.tasks) {}
+
+  JobRow row;
+  const JobKind *kind = nullptr;  ///< null: of another coordinator's table
+  std::set<int64_t> tasks;        ///< those that have not ended
+  int64_t leased = 0;             ///< of these
+  int64_t allTasks = 0;           ///< with those that have
+};
+
 /// An unfinished task. Where it is, is what the store says of it, and for a pending one why it waits.
 struct LiveTask {
   enum class Place : uint8_t {
     Nowhere,   ///< known, in no index
     Queued,    ///< waits for a slot
+    Paused,    ///< came back, and waits for its next attempt
     Parked,    ///< waits for equal work that is leased
     Checking,  ///< a kept result is being looked at
     Leased,
   };
   Task task;
+  LiveJob *job = nullptr;
   Place place = Place::Nowhere;
-  absl::Duration ready = absl::ZeroDuration();  ///< since when it waits for a worker
-  int64_t cacheAsked = 0;                       ///< Fleet::buildsGeneration() of the last look into the cache
-  std::string work() const;                     ///< its specification's key without "fresh:"; empty: never shared
-  bool takesEqualResult() const;                ///< of another task, or of the cache
+  absl::Duration ready = absl::ZeroDuration();            ///< since when it waits for a worker
+  absl::Duration avoidUntil = -absl::InfiniteDuration();  ///< until then another worker than the last one is looked for
+  int64_t cacheAsked = 0;                                 ///< Fleet::buildsGeneration() of the last look into the cache
+  std::string work() const;       ///< its specification's key without "fresh:"; empty: never shared
+  bool takesEqualResult() const;  ///< of another task, or of the cache
+  TaskQueue::Entry entry() const;
+};
+
+class Jobs {
+ public:
+  LiveJob *find(int64_t number);
+  LiveJob *find(const std::string &id);
+  LiveJob &add(LiveJob live);
+  void erase(int64_t number);
+  void clear();
+
+ private:
+  absl::node_hash_map<int64_t, LiveJob> byNumber_;
+  absl::flat_hash_map<std::string, int64_t> byId_;
 };
 
 class Tasks {
  public:
   LiveTask *find(int64_t id);
-  LiveTask *find(const std::string &job);
-  LiveTask &add(LiveTask live);
-  void erase(int64_t id);
-  void clear();
+  LiveTask &add(LiveTask live) { return byId_[live.task.id] = std::move(live); }
+  void erase(int64_t id) { byId_.erase(id); }
+  void clear() { byId_.clear(); }
   int64_t size() const { return static_cast<int64_t>(byId_.size()); }
 
  private:
   absl::node_hash_map<int64_t, LiveTask> byId_;
-  absl::flat_hash_map<std::string, int64_t> byJob_;
 };
 
 /// Something the engine's thread is to do.
@@ -79,15 +106,17 @@ struct State {
   int64_t nowMicros = 0;
   std::optional<Group> group;
 
+  Jobs jobs;
   Tasks tasks;
   TaskQueue queue;
   LeaseTable leases;
   Flights flights;
   Quotas quotas;
-  Deadlines deadlines;  ///< of jobs, by task
+  Deadlines deadlines;  ///< of jobs, by number
+  Deadlines pauses;     ///< of tasks
   int64_t lastGrantSequence = 0;
 
-  Fleet fleet;
+  Fleet fleet{parts.kinds};
   std::set<std::string> unwrittenWorkers;  ///< rows whose counters or times the store does not have yet
   Watchers watchers;
   bool isDraining = false;

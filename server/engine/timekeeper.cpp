@@ -24,10 +24,16 @@ absl::StatusOr<bool> Timekeeper::pass() {
     if (absl::Status status = expire(Lease(*lease)); !status.ok()) return status;
   }
   for (; left > 0; --left) {
-    const std::optional<int64_t> task = state_.deadlines.due(state_.now);
-    if (!task) break;
-    if (absl::Status status = overdue(*state_.tasks.find(*task)); !status.ok()) return status;
+    const std::optional<int64_t> job = state_.deadlines.due(state_.now);
+    if (!job) break;
+    if (absl::Status status = overdue(*state_.jobs.find(*job)); !status.ok()) return status;
   }
+  for (; left > 0; --left) {
+    const std::optional<int64_t> task = state_.pauses.due(state_.now);
+    if (!task) break;
+    transitions_.enqueue(*state_.tasks.find(*task));
+  }
+  state_.fleet.endHoldings(state_.now);
   if (state_.now >= nextSilence_) {
     if (absl::Status status = checkSilence(); !status.ok()) return status;
     nextSilence_ = state_.now + kSilenceEvery;
@@ -41,7 +47,10 @@ absl::StatusOr<bool> Timekeeper::pass() {
 absl::Duration Timekeeper::next() const {
   absl::Duration next = std::min(nextSilence_, nextHousekeeping_);
   if (const std::optional<absl::Duration> lease = state_.leases.next()) next = std::min(next, *lease);
-  if (const std::optional<absl::Duration> job = state_.deadlines.next()) next = std::min(next, *job);
+  for (const std::optional<absl::Duration> &due :
+       {state_.deadlines.next(), state_.pauses.next(), state_.fleet.nextHoldingEnd()}) {
+    if (due) next = std::min(next, *due);
+  }
   return next;
 }
 
@@ -60,17 +69,18 @@ absl::Status Timekeeper::expire(const Lease &lease) {
     message.mutable_revoke()->set_epoch(lease.epoch);
     state_.group->after([link = session->link, message = std::move(message)] { link->send(message); });
   }
-  return transitions_.giveBack(*state_.tasks.find(lease.task), AttemptEnd::Expired, detail);
+  return transitions_.giveBack(*state_.tasks.find(lease.task), kExpired, detail);
 }
 
-absl::Status Timekeeper::overdue(LiveTask &live) {
-  const Task &task = live.task;
-  const absl::Duration given = absl::Microseconds(task.deadlineMicros - task.submittedMicros);
+absl::Status Timekeeper::overdue(LiveJob &job) {
+  const absl::Duration given = absl::Microseconds(job.row.deadlineMicros - job.row.submittedMicros);
+  // Of many tasks the oldest is the one that keeps the job.
+  const Task &task = state_.tasks.find(*job.tasks.begin())->task;
   const std::string where = task.isLeased ? absl::StrCat("worker ", task.worker, " was at it, attempt ", task.attempts)
                             : task.key.empty()
                                 ? "it was waiting for a builder"
                                 : absl::StrCat("it was waiting for a device with the key '", task.key, "'");
-  return transitions_.fail(live,
+  return transitions_.fail(job,
                            absl::StrCat("the job did not end within its ", absl::FormatDuration(given), ": ", where,
                                         "; give it a longer deadline, or see 'hone devices list' for who is there"));
 }

@@ -26,7 +26,7 @@ class Timekeeper {
 
  private:
   absl::Status expire(const Lease &lease);
-  absl::Status overdue(LiveTask &live);
+  absl::Status overdue(LiveJob &job);
   absl::Status checkSilence();
   absl::Status writeWorkers();
   absl::StatusOr<bool> housekeeping();

@@ -2,36 +2,22 @@
 
 #include <algorithm>
 #include <set>
-#include <vector>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "server/engine/cache_key.h"
+#include "server/engine/new_tasks.h"
+#include "server/kinds/specification.h"
 
 namespace hone::server {
 namespace {
 
-const char *nameOf(AttemptEnd end) {
-  switch (end) {
-    case AttemptEnd::Done:
-      return "done";
-    case AttemptEnd::Failed:
-      return "failed";
-    case AttemptEnd::Lost:
-      return "lost";
-    case AttemptEnd::Expired:
-      return "expired";
-    case AttemptEnd::Cancelled:
-      return "cancelled";
-    case AttemptEnd::Returned:
-      return "returned";
-  }
-  return "";
-}
+constexpr size_t kMostNamed = 10;    // attempts in a sentence
+constexpr size_t kMostTasks = 4096;  // of a job, that have not ended
 
 absl::Status contradiction(const LiveTask &live, absl::string_view what) {
   return absl::InternalError(
-      absl::StrCat("task ", live.task.id, " of job ", live.task.job, " ", what, ", says the store"));
+      absl::StrCat("task ", live.task.id, " of job ", live.job->row.id, " ", what, ", says the store"));
 }
 
 }  // namespace
@@ -44,15 +30,17 @@ void Transitions::leave(LiveTask &live) {
     case LiveTask::Place::Nowhere:
       return;
     case LiveTask::Place::Leased:
-      state_.queue.ended(task.user, task.key);
+      state_.queue.ended(live.entry());
+      --live.job->leased;
       if (!task.cacheKey.empty()) state_.flights.land(live.work());
       break;
     case LiveTask::Place::Queued:
-      state_.queue.remove({task.user, task.key, task.priority, task.id});
+      state_.queue.remove(live.entry());
       [[fallthrough]];
+    case LiveTask::Place::Paused:
     case LiveTask::Place::Parked:
     case LiveTask::Place::Checking:
-      state_.quotas.unqueued(task.user);
+      state_.pauses.clear(task.id);
       if (live.takesEqualResult()) state_.flights.leave(live.work(), task.id);
       break;
   }
@@ -67,17 +55,33 @@ void Transitions::move(LiveTask &live, LiveTask::Place place) {
     case LiveTask::Place::Nowhere:
       return;
     case LiveTask::Place::Leased:
-      state_.queue.started(task.user, task.key, task.grantSequence);
+      state_.queue.started(live.entry(), task.grantSequence);
+      ++live.job->leased;
       if (!task.cacheKey.empty()) state_.flights.depart(live.work());
       return;
     case LiveTask::Place::Queued:
-      state_.queue.add({task.user, task.key, task.priority, task.id});
+      state_.queue.add(live.entry());
       [[fallthrough]];
+    case LiveTask::Place::Paused:
     case LiveTask::Place::Parked:
     case LiveTask::Place::Checking:
-      state_.quotas.queued(task.user);
       if (live.takesEqualResult()) state_.flights.await(live.work(), task.id);
       return;
+  }
+}
+
+void Transitions::pause(LiveTask &live, absl::Duration until) {
+  move(live, LiveTask::Place::Paused);
+  state_.pauses.set(live.task.id, until);
+}
+
+void Transitions::setRunning(LiveJob &job, bool isRunning) {
+  if (job.row.isRunning == isRunning) return;
+  job.row.isRunning = isRunning;
+  if (isRunning) {
+    state_.quotas.unqueued(job.row.user);
+  } else {
+    state_.quotas.queued(job.row.user);
   }
 }
 
@@ -89,27 +93,39 @@ absl::Status Transitions::rebuild() {
 
   const LeaseTable before = std::exchange(state_.leases, LeaseTable());
   state_.tasks.clear();
+  state_.jobs.clear();
   state_.queue = TaskQueue(state_.policy.maxRunningJobs);
   state_.flights = Flights();
   state_.quotas = Quotas(state_.policy.maxQueuedJobs);
   state_.deadlines = Deadlines();
+  state_.pauses = Deadlines();
   state_.lastGrantSequence = unfinished->lastGrantSequence;
   state_.fleet.load(*workers);
   state_.fleet.releaseAll(state_.now);
   for (const Unfinished::LastGrant &grant : unfinished->lastGrants) {
     state_.queue.setLastGrant(grant.user, grant.key, grant.grantSequence);
   }
+  for (const JobRow &row : unfinished->jobs) adopt(row);
   for (const Task &task : unfinished->tasks) adopt(task, before, !wasBuilt_);
   wasBuilt_ = true;
   return absl::OkStatus();
 }
 
+void Transitions::adopt(const JobRow &row) {
+  state_.jobs.add(LiveJob(row, state_.parts.kinds->findJob(row.kind)));
+  const absl::Duration left = absl::Microseconds(std::max<int64_t>(0, row.deadlineMicros - state_.nowMicros));
+  state_.deadlines.set(row.number, state_.now + left);
+  if (!row.isRunning) state_.quotas.queued(row.user);
+}
+
+LiveTask &Transitions::add(LiveJob &job, const Task &task, absl::Duration ready) {
+  job.tasks.insert(task.id);
+  return state_.tasks.add({.task = task, .job = &job, .ready = ready});
+}
+
 void Transitions::adopt(const Task &task, const LeaseTable &before, bool isStart) {
-  LiveTask &live = state_.tasks.add({.task = task});
-  const absl::Duration waited = absl::Microseconds(std::max<int64_t>(0, state_.nowMicros - task.submittedMicros));
-  const absl::Duration left = absl::Microseconds(std::max<int64_t>(0, task.deadlineMicros - state_.nowMicros));
-  live.ready = state_.now - waited;
-  state_.deadlines.set(task.id, state_.now + left);
+  const absl::Duration waited = absl::Microseconds(std::max<int64_t>(0, state_.nowMicros - task.createdMicros));
+  LiveTask &live = add(*state_.jobs.find(task.job), task, state_.now - waited);
   if (!task.isLeased) {
     move(live, LiveTask::Place::Queued);
     return;
@@ -130,13 +146,13 @@ void Transitions::adopt(const Task &task, const LeaseTable &before, bool isStart
   move(live, LiveTask::Place::Leased);
 }
 
-LiveTask &Transitions::submitted(const Task &task, absl::Duration deadline) {
-  LiveTask &live = state_.tasks.add({.task = task});
-  live.ready = state_.now;
-  state_.deadlines.set(task.id, deadline);
-  move(live, LiveTask::Place::Queued);
-  state_.group->touch(task.job);
-  return live;
+LiveJob &Transitions::submitted(const JobRow &row, const std::vector<Task> &tasks, absl::Duration deadline) {
+  LiveJob &job = state_.jobs.add(LiveJob(row, state_.parts.kinds->findJob(row.kind)));
+  state_.deadlines.set(row.number, deadline);
+  state_.quotas.queued(row.user);
+  for (const Task &task : tasks) move(add(job, task, state_.now), LiveTask::Place::Queued);
+  state_.group->touch(row.id);
+  return job;
 }
 
 void Transitions::endLease(LiveTask &live) {
@@ -163,32 +179,7 @@ void Transitions::revoke(const Lease &lease) {
   state_.group->after([link = session->link, message = std::move(message)] { link->send(message); });
 }
 
-void Transitions::ended(LiveTask &live, v1::JobState state, const v1::JobResult &result) {
-  const Task &task = live.task;
-  v1::Job job;
-  job.set_id(task.job);
-  job.set_user(task.user);
-  job.set_priority(task.priority);
-  job.set_state(state);
-  job.set_submitted_micros(task.submittedMicros);
-  job.set_ended_micros(state_.nowMicros);
-  job.set_attempts(task.attempts);
-  job.set_worker(task.worker);
-  job.mutable_result()->mutable_result()->set_outcome(result.result().outcome());
-  job.mutable_result()->set_from_cache(result.from_cache());
-  if (task.key.empty()) {
-    job.mutable_spec()->mutable_compile();
-  } else {
-    job.mutable_spec()->mutable_run()->set_key(task.key);
-  }
-  state_.group->touch(task.job);
-  state_.group->after([observer = state_.parts.observer, job = std::move(job)] { observer->ended(job); });
-  leave(live);
-  state_.deadlines.clear(task.id);
-  state_.tasks.erase(task.id);
-}
-
-// --------------------------------------------------------------------------------------------------------- the ways
+// ------------------------------------------------------------------------------------------------------------ leases
 
 absl::Status Transitions::claim(LiveTask &live, Session &session, absl::Duration freeSince) {
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
@@ -197,12 +188,14 @@ absl::Status Transitions::claim(LiveTask &live, Session &session, absl::Duration
   if (absl::IsNotFound(grant.status())) return contradiction(live, "is not pending");
   if (!grant.ok()) return grant.status();
   const absl::Duration ready = live.ready;
+  leave(live);
   task.isLeased = true;
   task.epoch = grant->epoch;
   task.worker = session.name();
   task.grantSequence = ++state_.lastGrantSequence;
   ++task.attempts;
   move(live, LiveTask::Place::Leased);
+  setRunning(*live.job, true);
   state_.fleet.occupy(session.name(), task.key);
   state_.leases.add({.task = task.id,
                      .epoch = task.epoch,
@@ -219,9 +212,10 @@ absl::Status Transitions::claim(LiveTask &live, Session &session, absl::Duration
   lease.set_epoch(task.epoch);
   lease.set_duration_seconds(absl::ToDoubleSeconds(state_.policy.lease));
   lease.set_deadline_seconds(absl::ToDoubleSeconds(state_.policy.maxWork));
-  lease.set_job(task.job);
+  lease.set_job(live.job->row.id);
   *lease.mutable_spec() = std::move(grant->spec);
-  state_.group->touch(task.job);
+  lease.mutable_ended_items()->Assign(grant->endedItems.begin(), grant->endedItems.end());
+  state_.group->touch(live.job->row.id);
   state_.group->after([parts = &state_.parts, link = session.link, message = std::move(message), ready, freeSince] {
     link->send(message);
     parts->failpoints->pass("fleet.lease.sent");
@@ -232,147 +226,211 @@ absl::Status Transitions::claim(LiveTask &live, Session &session, absl::Duration
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> Transitions::complete(LiveTask &live, int64_t epoch, const v1::JobResult &result,
+absl::Status Transitions::giveBack(LiveTask &live, const ComesBack &how, const std::string &detail) {
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  const absl::StatusOr<bool> accepted =
+      state_.parts.store->requeue(live.task.id, live.task.epoch, how.end, detail, state_.nowMicros);
+  if (!accepted.ok()) return accepted.status();
+  if (!*accepted) return contradiction(live, "is not leased with that epoch");
+  standing_.cameBack(live.task, how, detail);
+  const std::string work = live.work();
+  LiveJob &job = *live.job;
+  endLease(live);
+  live.task.isLeased = false;
+  live.ready = state_.now;
+  live.avoidUntil = -absl::InfiniteDuration();
+  if (how.avoidsWorker) live.avoidUntil = state_.now + kAvoidFor;
+  if (job.leased == 0 && job.allTasks == static_cast<int64_t>(job.tasks.size())) setRunning(job, false);
+  if (how.pausesWork) {
+    const absl::Duration pause = pauseAfter(live.task.attempts);
+    this->pause(live, state_.now + pause);
+    if (how.avoidsWorker) live.avoidUntil += pause;
+  } else {
+    enqueue(live);
+  }
+  state_.group->touch(job.row.id);
+  if (how.end == AttemptEnd::Expired) state_.group->after([observer = state_.parts.observer] { observer->expired(); });
+  if (live.task.attempts >= state_.policy.maxAttempts) {
+    if (absl::Status status = failAttempts(live, how.end); !status.ok()) return status;
+  }
+  wakeParked(work);
+  return absl::OkStatus();
+}
+
+absl::Status Transitions::failAttempts(LiveTask &live, AttemptEnd last) {
+  // The store's readers see what is committed: the last attempt is there, but not yet that it has ended.
+  const absl::StatusOr<std::vector<v1::Attempt>> attempts = state_.parts.store->attemptsAt(live.task.id);
+  if (!attempts.ok()) return attempts.status();
+  std::vector<std::string> texts;
+  for (const v1::Attempt &attempt : *attempts) {
+    if (texts.size() == kMostNamed) {
+      texts.push_back("…");
+      break;
+    }
+    texts.push_back(
+        absl::StrCat(attempt.worker(), " (", attempt.end().empty() ? nameOf(last) : attempt.end().c_str(), ")"));
+  }
+  const std::string sentence =
+      absl::StrCat("the work was begun ", live.task.attempts,
+                   " times, the most there may be, and came back each time: ", absl::StrJoin(texts, ", "),
+                   "; ask the operator what is wrong with these workers, then submit again");
+  v1::TaskResult result;
+  result.mutable_result()->set_outcome(v1::Result::WORK_FAILED);
+  result.mutable_result()->set_sentence(sentence);
+  const absl::StatusOr<bool> accepted = state_.parts.store->failTask(live.task.id, result, state_.nowMicros);
+  if (!accepted.ok()) return accepted.status();
+  if (!*accepted) return contradiction(live, "is not pending");
+  return ended(live, result, "server", sentence);
+}
+
+// -------------------------------------------------------------------------------------------------------------- ends
+
+absl::StatusOr<bool> Transitions::complete(LiveTask &live, int64_t epoch, const v1::TaskResult &result,
                                            const std::string &log, const std::string &build) {
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
   const bool isDone = result.result().outcome() == v1::Result::DONE;
   const bool isKept = isDone && !live.task.cacheKey.empty();
-  const absl::StatusOr<bool> accepted =
-      state_.parts.store->complete(live.task.id, epoch, isDone ? AttemptEnd::Done : AttemptEnd::Failed, result, log,
-                                   isKept ? cacheKey(live.task.cacheKey, build) : std::string(), state_.nowMicros);
+  const absl::StatusOr<bool> accepted = state_.parts.store->completeTask(
+      live.task.id, epoch, isDone ? AttemptEnd::Done : AttemptEnd::Failed, result, log, state_.nowMicros);
   if (!accepted.ok() || !*accepted) return accepted;
 
   const Task task = live.task;
   const std::string work = live.work();
-  endLease(live);
-  ended(live, isDone ? v1::JOB_SUCCEEDED : v1::JOB_FAILED, result);
-  if (isDone) {
-    if (absl::Status status = countSuccess(task.worker, task.job, task.attempts); !status.ok()) return status;
-  }
+  const std::string key = isKept ? cacheKey(task.cacheKey, build) : std::string();
   if (isKept) {
-    if (absl::Status status = answerWaiting(work, result); !status.ok()) return status;
+    absl::Status status = state_.parts.store->putCacheEntry(key, result, blobsOf(result), state_.nowMicros);
+    if (!status.ok()) return status;
   }
+  endLease(live);
+  absl::Status status =
+      ended(live, result, absl::StrCat("worker:", task.worker), isDone ? "done" : result.result().sentence());
+  if (status.ok() && isDone) status = standing_.succeeded(task);
+  if (status.ok() && isKept) status = answerWaiting(work, result, key);
+  if (!status.ok()) return status;
   wakeParked(work);
   return true;
 }
 
-absl::Status Transitions::answerWaiting(const std::string &work, const v1::JobResult &result) {
+absl::Status Transitions::answerWaiting(const std::string &work, const v1::TaskResult &result,
+                                        const std::string &cacheKey) {
   for (const int64_t task : state_.flights.waiting(work)) {
     LiveTask *live = state_.tasks.find(task);
     if (live == nullptr || live->work() != work) continue;
-    if (absl::Status status = answer(*live, result); !status.ok()) return status;
+    if (absl::Status status = answer(*live, result, cacheKey); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status Transitions::giveBack(LiveTask &live, AttemptEnd end, const std::string &detail) {
+absl::Status Transitions::answer(LiveTask &live, v1::TaskResult result, const std::string &cacheKey) {
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  result.set_from_cache(true);
+  state_.group->after([observer = state_.parts.observer] { observer->cacheHit(); });
+  const absl::StatusOr<bool> accepted = state_.parts.store->answerTask(live.task.id, result, state_.nowMicros);
+  if (!accepted.ok()) return accepted.status();
+  if (!*accepted) return contradiction(live, "is not pending");
+  if (absl::Status status = state_.parts.store->useCacheEntry(cacheKey, state_.nowMicros); !status.ok()) return status;
+  return ended(live, result, "server", "answered with the result of an equal job");
+}
+
+absl::Status Transitions::ended(LiveTask &live, const v1::TaskResult &result, const std::string &actor,
+                                const std::string &detail) {
+  LiveJob &job = *live.job;
+  const Task task = live.task;
+  leave(live);
+  job.tasks.erase(task.id);
+  state_.tasks.erase(task.id);
+  setRunning(job, true);
+  state_.group->touch(job.row.id);
+  if (job.kind == nullptr || job.kind->task == nullptr) return advance(job, task, result);
+  const bool isDone = result.result().outcome() == v1::Result::DONE;
+  return end(job, isDone ? v1::JOB_SUCCEEDED : v1::JOB_FAILED, resultOf(result), actor, detail, &task);
+}
+
+absl::Status Transitions::advance(LiveJob &job, const Task &task, const v1::TaskResult &result) {
+  if (job.kind == nullptr) {
+    return fail(job, absl::StrCat("this coordinator does not know work of the kind '", job.row.kind,
+                                  "': update it, then submit again"));
+  }
+  absl::StatusOr<DriverInput> input = state_.parts.store->driverInput(task.id);
+  if (!input.ok()) return input.status();
+  const EndedTask endedTask{std::move(input->task), result, std::move(input->items)};
+  const Step step = job.kind->advance(input->job, input->memo, endedTask);
+  if (step.end) {
+    const v1::Result &last = step.end->result();
+    const bool isDone = last.outcome() == v1::Result::DONE;
+    return end(job, isDone ? v1::JOB_SUCCEEDED : v1::JOB_FAILED, *step.end, "server",
+               isDone ? "done" : last.sentence());
+  }
+  if (job.tasks.size() + step.tasks.size() > kMostTasks) {
+    return fail(job, absl::StrCat("the job wants ", job.tasks.size() + step.tasks.size(),
+                                  " tasks at once, and may have ", kMostTasks, "; ask for less"));
+  }
+  if (job.tasks.empty() && step.tasks.empty()) {
+    return fail(job,
+                absl::StrCat("the driver of '", job.kind->name, "' left the job without work; please report this"));
+  }
+  const TaskKind *kind = state_.parts.kinds->find(endedTask.spec);
+  std::vector<v1::Digest> scratch;
+  if (kind != nullptr && kind->scratch != nullptr) scratch = kind->scratch(result);
+  absl::StatusOr<std::vector<Task>> tasks = state_.parts.store->advanceJob(
+      job.row.number, step.memo, newTasks(*state_.parts.kinds, step.tasks), task.id, scratch, state_.nowMicros);
+  if (!tasks.ok()) return tasks.status();
+  job.allTasks += static_cast<int64_t>(tasks->size());
+  for (const Task &next : *tasks) move(add(job, next, state_.now), LiveTask::Place::Queued);
+  return absl::OkStatus();
+}
+
+absl::Status Transitions::end(LiveJob &job, v1::JobState state, const v1::JobResult &result, const std::string &actor,
+                              const std::string &detail, const Task *last) {
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
   const absl::StatusOr<bool> accepted =
-      state_.parts.store->requeue(live.task.id, live.task.epoch, end, detail, state_.nowMicros);
+      state_.parts.store->endJob(job.row.number, state, result, actor, detail, state_.nowMicros);
   if (!accepted.ok()) return accepted.status();
-  if (!*accepted) return contradiction(live, "is not leased with that epoch");
-  if (WorkerRow *row = state_.fleet.row(live.task.worker)) {
-    ++row->failures;
-    state_.unwrittenWorkers.insert(row->name);
+  if (!*accepted) return absl::InternalError(absl::StrCat("job ", job.row.id, " has ended, says the store"));
+
+  v1::Job told;
+  told.set_id(job.row.id);
+  told.set_user(job.row.user);
+  told.set_priority(job.row.priority);
+  told.set_state(state);
+  told.set_submitted_micros(job.row.submittedMicros);
+  told.set_ended_micros(state_.nowMicros);
+  *told.mutable_result()->mutable_result() = result.result();
+  told.mutable_result()->mutable_result()->clear_printed();
+  told.mutable_result()->mutable_result()->clear_dumps();
+  told.mutable_result()->set_from_cache(result.from_cache());
+  if (last != nullptr) {
+    told.set_worker(last->worker);
+    told.set_attempts(last->attempts);
   }
-  const std::string work = live.work();
-  endLease(live);
-  live.task.isLeased = false;
-  live.ready = state_.now;
-  enqueue(live);
-  state_.group->touch(live.task.job);
-  if (end == AttemptEnd::Expired) state_.group->after([observer = state_.parts.observer] { observer->expired(); });
-  if (live.task.attempts >= state_.policy.maxAttempts) {
-    const absl::StatusOr<std::string> sentence = attemptsUsedUp(live, end);
-    if (!sentence.ok()) return sentence.status();
-    if (absl::Status status = fail(live, *sentence); !status.ok()) return status;
+  std::set<std::string> landed;
+  for (const int64_t id : job.tasks) {
+    LiveTask &live = *state_.tasks.find(id);
+    told.set_worker(live.task.worker);
+    told.set_attempts(told.attempts() + live.task.attempts);
+    if (const Lease *lease = state_.leases.find(id)) {
+      revoke(*lease);
+      landed.insert(live.work());
+      endLease(live);
+    }
+    leave(live);
+    state_.tasks.erase(id);
   }
-  wakeParked(work);
+  setRunning(job, true);  // it waits no more
+  state_.group->touch(job.row.id);
+  state_.group->after(
+      [observer = state_.parts.observer, kind = job.row.kind, told = std::move(told)] { observer->ended(kind, told); });
+  state_.deadlines.clear(job.row.number);
+  state_.jobs.erase(job.row.number);
+  for (const std::string &work : landed) wakeParked(work);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> Transitions::attemptsUsedUp(const LiveTask &live, AttemptEnd last) {
-  // The store's readers see what is committed: the last attempt is there, but not yet that it has ended.
-  const absl::StatusOr<std::vector<v1::Attempt>> attempts = state_.parts.store->attempts(live.task.job);
-  if (!attempts.ok()) return attempts.status();
-  std::vector<std::string> texts;
-  for (const v1::Attempt &attempt : *attempts) {
-    texts.push_back(
-        absl::StrCat(attempt.worker(), " (", attempt.end().empty() ? nameOf(last) : attempt.end().c_str(), ")"));
-  }
-  return absl::StrCat("the work was begun ", live.task.attempts,
-                      " times, the most there may be, and came back each time: ", absl::StrJoin(texts, ", "),
-                      "; ask the operator what is wrong with these workers, then submit again");
-}
-
-absl::Status Transitions::finish(LiveTask &live, v1::JobState state, const v1::JobResult &result,
-                                 const std::string &actor, const std::string &detail) {
-  if (absl::Status status = state_.group->change(); !status.ok()) return status;
-  const absl::StatusOr<bool> accepted =
-      state_.parts.store->finish(live.task.id, state, result, actor, detail, state_.nowMicros);
-  if (!accepted.ok()) return accepted.status();
-  if (!*accepted) return contradiction(live, "has ended");
-  const std::string work = live.work();
-  const Lease *lease = state_.leases.find(live.task.id);
-  const bool wasLeased = lease != nullptr;
-  if (wasLeased) {
-    revoke(*lease);
-    endLease(live);
-  }
-  ended(live, state, result);
-  if (wasLeased) wakeParked(work);
-  return absl::OkStatus();
-}
-
-absl::Status Transitions::fail(LiveTask &live, const std::string &sentence) {
+absl::Status Transitions::fail(LiveJob &job, const std::string &sentence) {
   v1::JobResult result;
   result.mutable_result()->set_outcome(v1::Result::WORK_FAILED);
   result.mutable_result()->set_sentence(sentence);
-  return finish(live, v1::JOB_FAILED, result, "server", sentence);
-}
-
-absl::Status Transitions::answer(LiveTask &live, v1::JobResult result) {
-  result.set_from_cache(true);
-  state_.group->after([observer = state_.parts.observer] { observer->cacheHit(); });
-  return finish(live, v1::JOB_SUCCEEDED, result, "server", "answered with the result of an equal job");
-}
-
-// ------------------------------------------------------------------------------------------- standing of workers
-
-absl::Status Transitions::countSuccess(const std::string &worker, const std::string &job, int32_t attempts) {
-  if (WorkerRow *row = state_.fleet.row(worker)) {
-    ++row->completed;
-    state_.unwrittenWorkers.insert(worker);
-    if (row->strikes > 0 && !row->isQuarantined) {
-      --row->strikes;
-      if (absl::Status status = state_.parts.store->putWorker(*row); !status.ok()) return status;
-    }
-  }
-  if (attempts < 2) return absl::OkStatus();
-  const absl::StatusOr<std::vector<v1::Attempt>> before = state_.parts.store->attempts(job);
-  if (!before.ok()) return before.status();
-  std::set<std::string> failed;
-  for (const v1::Attempt &attempt : *before) {
-    const bool isItsFault =
-        attempt.end() == nameOf(AttemptEnd::Expired) || attempt.end() == nameOf(AttemptEnd::Returned);
-    if (isItsFault && attempt.worker() != worker) failed.insert(attempt.worker());
-  }
-  for (const std::string &name : failed) {
-    if (absl::Status status = strike(name); !status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Transitions::strike(const std::string &worker) {
-  WorkerRow *row = state_.fleet.row(worker);
-  if (row == nullptr) return absl::OkStatus();
-  ++row->strikes;
-  if (row->strikes >= state_.policy.strikesToQuarantine && !row->isQuarantined) {
-    row->isQuarantined = true;
-    row->reason = absl::StrCat("failed ", row->strikes, " times at work that other workers then completed");
-    state_.fleet.standingChanged(worker);
-  }
-  return state_.parts.store->putWorker(*row);
+  return end(job, v1::JOB_FAILED, result, "server", sentence);
 }
 
 }  // namespace hone::server

@@ -32,12 +32,23 @@ v1::Worker Workers::describe(const WorkerRow &row) const {
     worker.set_state(v1::WORKER_GONE);
   } else if (row.isQuarantined) {
     worker.set_state(v1::WORKER_QUARANTINED);
+  } else if (const Fleet::Illness *illness = state_.fleet.illnessOf(row.name);
+             illness != nullptr && illness->heldUntil) {
+    worker.set_state(v1::WORKER_HELD_BACK);
+    worker.set_reason(
+        absl::StrCat("gave work back ", illness->inARow, " times in a row, the last time since ", illness->reason));
+    worker.set_held_back_seconds(absl::ToDoubleSeconds(*illness->heldUntil - state_.now));
   } else if (row.isDraining || session->isLeaving) {
     worker.set_state(v1::WORKER_DRAINING);
   } else {
     worker.set_state(v1::WORKER_READY);
   }
   if (session != nullptr) {
+    for (const TaskKind *kind : state_.parts.kinds->of(session->hello)) {
+      v1::KindVersion &known = *worker.add_kinds();
+      known.set_kind(kind->name);
+      known.set_version(kind->version);
+    }
     worker.set_peer(session->peer);
     worker.set_slots(state_.fleet.slotsOf(row.name));
     worker.set_attached_micros(session->attachedMicros);
@@ -47,8 +58,8 @@ v1::Worker Workers::describe(const WorkerRow &row) const {
     const LiveTask *live = state_.tasks.find(lease.task);
     if (live == nullptr) continue;
     v1::Holding &holding = *worker.add_holdings();
-    holding.set_job(live->task.job);
-    holding.set_user(live->task.user);
+    holding.set_job(live->job->row.id);
+    holding.set_user(live->job->row.user);
     holding.set_seconds(absl::ToDoubleSeconds(state_.now - lease.granted));
   }
   return worker;
@@ -112,6 +123,7 @@ absl::Status Workers::drain(const v1::DrainRequest &request, const Callback<v1::
   if (request.undo()) {
     row->isQuarantined = false;
     row->strikes = 0;
+    state_.fleet.completed(row->name);
   }
   if (absl::Status status = state_.parts.store->putWorker(*row); !status.ok()) return status;
   state_.fleet.standingChanged(row->name);

@@ -1,12 +1,13 @@
 #include "server/engine/workers.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/engine/kept_results.h"
+#include "server/kinds/kinds.h"
 
 namespace hone::server {
 namespace {
@@ -18,6 +19,39 @@ v1::CoordinatorMessage farewell(const std::string &reason, bool comeBack) {
   message.mutable_farewell()->set_reason(reason);
   message.mutable_farewell()->set_come_back(comeBack);
   return message;
+}
+
+template <typename Message>
+v1::Ack ackOf(const Message &message, bool isAccepted) {
+  v1::Ack ack;
+  ack.set_task(message.task());
+  ack.set_epoch(message.epoch());
+  ack.set_accepted(isAccepted);
+  return ack;
+}
+
+v1::TaskResult resultOf(const v1::LeaseResult &lease) {
+  v1::TaskResult result;
+  *result.mutable_result() = lease.result();
+  if (!lease.artifact().sha256().empty()) *result.mutable_artifact() = lease.artifact();
+  if (!lease.outputs().sha256().empty()) *result.mutable_outputs() = lease.outputs();
+  switch (lease.output_case()) {
+    case v1::LeaseResult::kExtract:
+      *result.mutable_extract() = lease.extract();
+      break;
+    case v1::LeaseResult::kPropose:
+      *result.mutable_propose() = lease.propose();
+      break;
+    case v1::LeaseResult::kBuild:
+      *result.mutable_build() = lease.build();
+      break;
+    case v1::LeaseResult::kProbeNumber:
+      result.set_probe_number(lease.probe_number());
+      break;
+    case v1::LeaseResult::OUTPUT_NOT_SET:
+      break;
+  }
+  return result;
 }
 
 std::string tail(const std::string &log) { return log.size() <= kMaxLog ? log : log.substr(log.size() - kMaxLog); }
@@ -76,10 +110,11 @@ absl::StatusOr<std::vector<v1::HeldLease>> Workers::reconcile(const Session &ses
     }
   }
   for (const Lease &lease : state_.leases.of(session.name())) {
-    if (held.contains({lease.task, lease.epoch})) continue;
+    LiveTask *live = state_.tasks.find(lease.task);
+    // The one before may have been the last attempt at its task, and the end of the job of both.
+    if (live == nullptr || held.contains({lease.task, lease.epoch})) continue;
     // A lease from before a restart may never have been sent: nobody's fault.
-    absl::Status status = transitions_.giveBack(*state_.tasks.find(lease.task),
-                                                lease.isInherited ? AttemptEnd::Lost : AttemptEnd::Returned,
+    absl::Status status = transitions_.giveBack(*live, lease.isInherited ? kNeverSent : kForgotten,
                                                 absl::StrCat("worker ", session.name(), " came back without it"));
     if (!status.ok()) return status;
   }
@@ -128,6 +163,8 @@ absl::Status Workers::receive(SessionId id, const v1::WorkerMessage &message) {
       return absl::OkStatus();
     case v1::WorkerMessage::kResult:
       return result(*session, message.result());
+    case v1::WorkerMessage::kItems:
+      return items(*session, message.items());
     case v1::WorkerMessage::kGoodbye:
       session->isLeaving = true;
       state_.fleet.standingChanged(session->name());
@@ -157,71 +194,107 @@ void Workers::progress(const Session &session, const v1::LeaseProgress &progress
   if (!state_.leases.renew(session.name(), progress.task(), progress.epoch(), state_.now + state_.policy.lease)) return;
   const LiveTask *live = state_.tasks.find(progress.task());
   if (live == nullptr) return;
-  state_.watchers.tell(live->task.job, [&](JobWatcher &watcher) { watcher.progress(progress.progress()); });
+  state_.watchers.tell(live->job->row.id, [&](JobWatcher &watcher) { watcher.progress(progress.progress()); });
 }
 
-void Workers::acknowledge(const Session &session, const v1::LeaseResult &result, bool isAccepted) {
+void Workers::acknowledge(const Session &session, v1::Ack ack) {
   v1::CoordinatorMessage message;
-  message.mutable_ack()->set_task(result.task());
-  message.mutable_ack()->set_epoch(result.epoch());
-  message.mutable_ack()->set_accepted(isAccepted);
+  *message.mutable_ack() = std::move(ack);
   state_.group->after([parts = &state_.parts, link = session.link, message = std::move(message)] {
     link->send(message);
     parts->failpoints->pass("fleet.ack.sent");
   });
 }
 
+LiveTask *Workers::heldBy(const Session &session, int64_t task, int64_t epoch) {
+  const Lease *lease = state_.leases.find(task);
+  const bool isHeld = lease != nullptr && lease->epoch == epoch && lease->worker == session.name();
+  return isHeld ? state_.tasks.find(task) : nullptr;
+}
+
 absl::Status Workers::result(const Session &session, const v1::LeaseResult &result) {
-  const Lease *lease = state_.leases.find(result.task());
-  LiveTask *live = state_.tasks.find(result.task());
-  const bool isHeld =
-      lease != nullptr && live != nullptr && lease->epoch == result.epoch() && lease->worker == session.name();
-  if (isHeld) return accept(session, *live, result);
+  LiveTask *live = heldBy(session, result.task(), result.epoch());
+  if (live != nullptr) return accept(session, *live, result);
   state_.group->after([observer = state_.parts.observer] { observer->stale(); });
-  acknowledge(session, result, false);
+  acknowledge(session, ackOf(result, false));
   return absl::OkStatus();
 }
 
-std::string Workers::faultOf(const LiveTask &live, const v1::LeaseResult &result) const {
+absl::Status Workers::items(const Session &session, const v1::LeaseItems &items) {
+  v1::Ack ack = ackOf(items, false);
+  for (const v1::ItemResult &item : items.items()) ack.add_items(item.item());
+  const LiveTask *live = heldBy(session, items.task(), items.epoch());
+  if (live == nullptr) {
+    state_.group->after([observer = state_.parts.observer] { observer->stale(); });
+    acknowledge(session, std::move(ack));
+    return absl::OkStatus();
+  }
+  state_.leases.renew(session.name(), items.task(), items.epoch(), state_.now + state_.policy.lease);
+  std::vector<v1::ItemResult> known;
+  std::copy_if(items.items().begin(), items.items().end(), std::back_inserter(known),
+               [&](const v1::ItemResult &item) { return item.item() >= 0 && item.item() < live->task.items; });
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  const absl::StatusOr<bool> accepted = state_.parts.store->putItems(items.task(), items.epoch(), known);
+  if (!accepted.ok()) return accepted.status();
+  if (!*accepted) {
+    return absl::InternalError(
+        absl::StrCat("lease ", items.epoch(), " of task ", items.task(), " stands here and not in the store"));
+  }
+  ack.set_accepted(true);
+  acknowledge(session, std::move(ack));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Workers::faultOf(const LiveTask &live, const v1::LeaseResult &result) const {
   if (result.is_workers_fault()) {
     return absl::StrCat("the worker could not do it: ", result.result().sentence());
   }
-  const bool isDone = result.result().outcome() == v1::Result::DONE;
-  if (isDone && !live.task.cacheKey.empty() && result.artifact().sha256().empty()) {
-    return "the worker's result names no artifact";
-  }
-  for (const v1::Digest *digest : {&result.artifact(), &result.outputs()}) {
-    if (digest->sha256().empty()) continue;
-    if (!checkDigest(*digest).ok()) return "the worker's result names a blob by something that is no digest";
-    if (retention_.isDoomed(*digest) || !state_.parts.blobs->has(*digest)) {
-      return absl::StrCat("the worker's result names blob ", digest->sha256(), ", which it has not uploaded");
+  const v1::TaskResult taskResult = resultOf(result);
+  for (const v1::Digest &digest : blobsOf(taskResult)) {
+    if (!checkDigest(digest).ok()) return "the worker's result names a blob by something that is no digest";
+    if (retention_.isDoomed(digest) || !state_.parts.blobs->has(digest)) {
+      return absl::StrCat("the worker's result names blob ", digest.sha256(), ", which it has not uploaded");
     }
   }
-  return "";
+  if (result.result().outcome() != v1::Result::DONE) return "";
+  return lackOf(live, taskResult);
+}
+
+absl::StatusOr<std::string> Workers::lackOf(const LiveTask &live, const v1::TaskResult &result) const {
+  const TaskKind *kind = state_.parts.kinds->findTask(live.task.kind);
+  if (kind != nullptr && kind->missing != nullptr && !live.task.cacheKey.empty()) {
+    const std::string missing = kind->missing(result);
+    if (!missing.empty()) return absl::StrCat("the worker's result names no ", missing);
+  }
+  if (live.task.items == 0) return "";
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  const absl::StatusOr<int32_t> ended = state_.parts.store->endedItems(live.task.id);
+  if (!ended.ok()) return ended.status();
+  if (*ended == live.task.items) return "";
+  return absl::StrCat("the worker's result came after ", *ended, " of ", live.task.items, " items");
 }
 
 absl::Status Workers::accept(const Session &session, LiveTask &live, const v1::LeaseResult &result) {
-  if (const std::string fault = faultOf(live, result); !fault.empty()) {
-    if (absl::Status status = transitions_.giveBack(live, AttemptEnd::Returned, fault); !status.ok()) return status;
-    acknowledge(session, result, result.is_workers_fault());
+  const absl::StatusOr<std::string> fault = faultOf(live, result);
+  if (!fault.ok()) return fault.status();
+  if (!fault->empty()) {
+    if (absl::Status status = transitions_.giveBack(live, kGivenBack, *fault); !status.ok()) return status;
+    acknowledge(session, ackOf(result, result.is_workers_fault()));
     return absl::OkStatus();
   }
-  v1::JobResult jobResult;
-  *jobResult.mutable_result() = result.result();
+  v1::TaskResult taskResult = resultOf(result);
   if (!v1::Result::Outcome_IsValid(result.result().outcome())) {
-    jobResult.mutable_result()->set_outcome(v1::Result::DEFECT);
+    taskResult.mutable_result()->set_outcome(v1::Result::DEFECT);
   }
-  if (!result.artifact().sha256().empty()) *jobResult.mutable_artifact() = result.artifact();
-  if (!result.outputs().sha256().empty()) *jobResult.mutable_outputs() = result.outputs();
-  for (const v1::Digest &digest : blobsOf(jobResult)) retention_.use(digest);
+  for (const v1::Digest &digest : blobsOf(taskResult)) retention_.use(digest);
   const absl::StatusOr<bool> accepted =
-      transitions_.complete(live, result.epoch(), jobResult, tail(result.log()), session.hello.build_id());
+      transitions_.complete(live, result.epoch(), taskResult, tail(result.log()), session.hello.build_id());
   if (!accepted.ok()) return accepted.status();
   if (!*accepted) {
     return absl::InternalError(
         absl::StrCat("lease ", result.epoch(), " of task ", result.task(), " stands here and not in the store"));
   }
-  acknowledge(session, result, true);
+  acknowledge(session, ackOf(result, true));
   return absl::OkStatus();
 }
 

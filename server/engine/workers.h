@@ -40,9 +40,14 @@ class Workers {
   void progress(const Session &session, const v1::LeaseProgress &progress);
   absl::Status result(const Session &session, const v1::LeaseResult &result);
   absl::Status accept(const Session &session, LiveTask &live, const v1::LeaseResult &result);
-  void acknowledge(const Session &session, const v1::LeaseResult &result, bool isAccepted);
+  absl::Status items(const Session &session, const v1::LeaseItems &items);
+  /// Null: \p session does not hold that lease.
+  LiveTask *heldBy(const Session &session, int64_t task, int64_t epoch);
+  void acknowledge(const Session &session, v1::Ack ack);
   /// Why \p result cannot be taken although its lease stands; empty: it can.
-  std::string faultOf(const LiveTask &live, const v1::LeaseResult &result) const;
+  absl::StatusOr<std::string> faultOf(const LiveTask &live, const v1::LeaseResult &result) const;
+  /// What a result lacks that says DONE; empty: nothing.
+  absl::StatusOr<std::string> lackOf(const LiveTask &live, const v1::TaskResult &result) const;
   v1::Worker describe(const WorkerRow &row) const;
   void addQueues(const std::string &key, v1::ListWorkersResponse &response) const;
 

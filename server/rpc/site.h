@@ -16,6 +16,7 @@
 #include "server/base/log.h"
 #include "server/base/traffic_observer.h"
 #include "server/engine/engine.h"
+#include "server/kinds/kinds.h"
 #include "server/rpc/thread_pool.h"
 #include "server/rpc/ticker.h"
 #include "server/store/blob_folder.h"
@@ -92,6 +93,7 @@ struct Site {
     Engine *engine;
     Store *store;
     BlobFolder *blobs;
+    const Kinds *kinds;
     const Clock *clock;
     const Log *log;
     TrafficObserver *traffic;
@@ -101,6 +103,7 @@ struct Site {
       : engine(parts.engine),
         store(parts.store),
         blobs(parts.blobs),
+        kinds(parts.kinds),
         clock(*parts.clock),
         log(*parts.log),
         traffic(*parts.traffic),
@@ -122,6 +125,7 @@ struct Site {
   Engine *const engine;
   Store *const store;
   BlobFolder *const blobs;
+  const Kinds *const kinds;
   const Clock &clock;
   const Log &log;
   TrafficObserver &traffic;

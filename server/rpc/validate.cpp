@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/base/error_detail.h"
-#include "server/rpc/fields.h"
+#include "server/kinds/fields.h"
 
 namespace hone::server {
 
@@ -135,6 +135,10 @@ absl::Status check(const v1::ImportRecordsRequest &request, const Site &site) {
 }
 
 absl::Status check(const v1::ExportRecordsRequest &request, const Site &site) { return checkRecordFilter(request); }
+
+absl::Status check(const v1::SubmitRequest &request, const Site &site) {
+  return checkSubmit(request, *site.kinds, absl::ToInt64Seconds(site.policy.maxJob));
+}
 
 // ------------------------------------------------------------------------------------------------------------ Server
 

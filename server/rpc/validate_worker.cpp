@@ -3,7 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "server/rpc/fields.h"
+#include "server/kinds/fields.h"
 #include "server/rpc/validate.h"
 
 namespace hone::server {
@@ -14,6 +14,8 @@ constexpr size_t kMostText = 1 << 17;  // a log has 64 KiB; characters are cut w
 constexpr size_t kMostName = 256;
 constexpr int kMostSlots = 1024;
 constexpr int kMostHeld = 4096;
+constexpr int kMostKinds = 256;
+constexpr int kMostItems = 1 << 16;
 constexpr int kMostVersion = 1 << 20;
 constexpr int kMostSteps = INT32_MAX;
 constexpr int64_t kMostMemory = int64_t{1} << 50;
@@ -55,6 +57,8 @@ absl::Status checkHello(const v1::Hello &hello) {
   HONE_CHECK(checkRange("abi_version", hello.abi_version(), 0, kMostVersion));
   HONE_CHECK(checkLength("version", hello.version(), kMostName));
   HONE_CHECK(checkLength("build_id", hello.build_id(), kMostName));
+  HONE_CHECK(checkRange("the number of kinds", hello.kinds_size(), 0, kMostKinds));
+  for (const v1::KindVersion &kind : hello.kinds()) HONE_CHECK(checkName("the name of a kind", kind.kind()));
   return checkHeld(hello.held());
 }
 
@@ -75,6 +79,13 @@ absl::Status checkResult(const v1::LeaseResult &result) {
   return checkLength("log", result.log(), kMostText);
 }
 
+absl::Status checkItems(const v1::LeaseItems &items) {
+  HONE_CHECK(checkLease(items));
+  HONE_CHECK(checkRange("the number of items", items.items_size(), 1, kMostItems));
+  for (const v1::ItemResult &item : items.items()) HONE_CHECK(checkRange("an item", item.item(), 0, kMostItems));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status checkMessage(const v1::WorkerMessage &message, bool isFirst) {
@@ -90,6 +101,8 @@ absl::Status checkMessage(const v1::WorkerMessage &message, bool isFirst) {
       return checkProgress(message.progress());
     case v1::WorkerMessage::kResult:
       return checkResult(message.result());
+    case v1::WorkerMessage::kItems:
+      return checkItems(message.items());
     case v1::WorkerMessage::kGoodbye:
       return checkLength("reason", message.goodbye().reason(), kMostText);
     case v1::WorkerMessage::KIND_NOT_SET:

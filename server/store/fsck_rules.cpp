@@ -8,14 +8,39 @@ constexpr const char *kRules[] = {
 
     "SELECT 'job ' || id || ' has no task' FROM job WHERE NOT EXISTS(SELECT 1 FROM task WHERE job = number)",
 
-    "SELECT 'job ' || job.id || ' is ' || job.state || ', but its task ' || task.id || ' is ' || task.state "
-    "FROM task JOIN job ON number = job WHERE job.state <> CASE task.state WHEN 'leased' THEN 'running' "
-    "WHEN 'done' THEN 'succeeded' ELSE task.state END",
+    "SELECT 'job ' || id || ' is ' || state || ', but none of its tasks is pending or leased' FROM job "
+    "WHERE state IN ('pending', 'running') "
+    "AND NOT EXISTS(SELECT 1 FROM task WHERE job = number AND task.state IN ('pending', 'leased'))",
 
-    "SELECT 'job ' || job.id || ' counts ' || job.attempts || ' attempts, its task ' || task.attempts || ', and ' || "
-    "(SELECT count(*) FROM attempt WHERE task = task.id) || ' are there' FROM task JOIN job ON number = job "
-    "WHERE job.attempts <> task.attempts "
-    "OR task.attempts <> (SELECT count(*) FROM attempt WHERE attempt.task = task.id)",
+    "SELECT 'job ' || job.id || ' is ' || job.state || ', but its task ' || task.id || ' is ' || task.state "
+    "FROM task JOIN job ON number = job WHERE (job.ended > 0 AND task.state IN ('pending', 'leased')) "
+    "OR (job.state = 'pending' AND task.state <> 'pending')",
+
+    "SELECT 'job ' || job.id || ' is ' || job.state || ', but its one task ' || task.id || ' is ' || task.state "
+    "FROM task JOIN job ON number = job WHERE length(spec) = 0 AND job.state <> CASE task.state "
+    "WHEN 'leased' THEN 'running' WHEN 'done' THEN 'succeeded' ELSE task.state END",
+
+    "SELECT 'job ' || id || ' counts ' || tasks || ' tasks, ' || ended_tasks || ' of them ended, and others are there' "
+    "FROM job WHERE tasks <> (SELECT count(*) FROM task WHERE job = number) OR ended_tasks <> "
+    "(SELECT count(*) FROM task WHERE job = number AND task.state NOT IN ('pending', 'leased'))",
+
+    "SELECT 'job ' || id || ' counts ' || attempts || ' attempts, and its tasks ' || "
+    "(SELECT sum(task.attempts) FROM task WHERE job = number) FROM job "
+    "WHERE attempts <> (SELECT sum(task.attempts) FROM task WHERE job = number)",
+
+    "SELECT 'task ' || id || ' counts ' || attempts || ' attempts, and ' || "
+    "(SELECT count(*) FROM attempt WHERE task = task.id) || ' are there' FROM task "
+    "WHERE attempts <> (SELECT count(*) FROM attempt WHERE attempt.task = task.id)",
+
+    "SELECT 'task ' || task.id || ' is done, but ' || (SELECT count(*) FROM item WHERE item.task = task.id) || "
+    "' of its ' || items || ' items have a result' FROM task WHERE state = 'done' "
+    "AND items <> (SELECT count(*) FROM item WHERE item.task = task.id) AND items > 0",
+
+    "SELECT 'item ' || number || ' of task ' || task || ' is none of its ' || items FROM item "
+    "JOIN task ON task.id = item.task WHERE number >= items",
+
+    "SELECT 'job ' || id || ' has ended, and still holds a blob that ends with it' FROM job JOIN job_blob ON "
+    "job_blob.job = number WHERE ended > 0 AND role = 'scratch'",
 
     "SELECT 'task ' || id || ' is leased with epoch ' || epoch || ', but no attempt of that epoch is open' FROM task "
     "WHERE state = 'leased' AND NOT EXISTS(SELECT 1 FROM attempt WHERE attempt.task = task.id "

@@ -9,14 +9,8 @@ namespace {
 
 absl::Status noJob(const std::string &id) { return absl::NotFoundError(absl::StrCat("there is no job '", id, "'")); }
 
-/// What listings leave out.
+/// What listings leave out of a result; what they leave out of a specification depends on its kind.
 void shorten(v1::Job &job) {
-  if (job.spec().has_compile()) {
-    job.mutable_spec()->mutable_compile()->clear_data_files();
-    v1::Compile &options = *job.mutable_spec()->mutable_compile()->mutable_options();
-    options.clear_schedules();
-    options.clear_bound_inputs();
-  }
   if (!job.has_result()) return;
   v1::Result &result = *job.mutable_result()->mutable_result();
   result.clear_printed();
@@ -25,22 +19,47 @@ void shorten(v1::Job &job) {
   result.clear_notes();
 }
 
+JobRow jobRowFromRow(const Use &use) {
+  JobRow job;
+  job.number = use.integer(0);
+  job.id = use.text(1);
+  job.user = use.text(2);
+  job.kind = use.text(3);
+  job.priority = static_cast<int32_t>(use.integer(4));
+  job.isRunning = use.boolean(5);
+  job.submittedMicros = use.integer(6);
+  job.deadlineMicros = use.integer(7);
+  job.tasks = use.integer(8);
+  return job;
+}
+
 Task taskFromRow(const Use &use) {
   Task task;
   task.id = use.integer(0);
-  task.job = use.text(1);
-  task.user = use.text(2);
+  task.job = use.integer(1);
+  task.kind = use.text(2);
   task.key = use.text(3);
   task.cacheKey = use.text(4);
-  task.priority = static_cast<int32_t>(use.integer(5));
+  task.items = static_cast<int32_t>(use.integer(5));
   task.isLeased = use.boolean(6);
   task.epoch = use.integer(7);
   task.worker = use.text(8);
   task.attempts = static_cast<int32_t>(use.integer(9));
-  task.submittedMicros = use.integer(10);
-  task.deadlineMicros = use.integer(11);
-  task.grantSequence = use.integer(12);
+  task.createdMicros = use.integer(10);
+  task.grantSequence = use.integer(11);
   return task;
+}
+
+v1::Attempt attemptFromRow(const Use &use) {
+  v1::Attempt attempt;
+  attempt.set_epoch(use.integer(0));
+  attempt.set_worker(use.text(1));
+  attempt.set_granted_micros(use.integer(2));
+  attempt.set_ended_micros(use.integer(3));
+  attempt.set_end(use.text(4));
+  attempt.set_log(use.text(5));
+  attempt.set_task(use.integer(6));
+  return attempt;
 }
 
 absl::StatusOr<WorkerRow> workerFromRow(const Use &use) {
@@ -90,6 +109,12 @@ absl::StatusOr<Unfinished> Reader::unfinished() {
     absl::StatusOr<bool> found = use.row();
     if (!found.ok()) return found.status();
     if (*found) unfinished.lastGrantSequence = use.integer(0);
+  }
+  {
+    Use use(unfinishedJobs_);
+    absl::StatusOr<std::vector<JobRow>> jobs = collect<JobRow>(use, jobRowFromRow);
+    if (!jobs.ok()) return jobs.status();
+    unfinished.jobs = *std::move(jobs);
   }
   Use use(unfinished_);
   absl::StatusOr<std::vector<Task>> tasks = collect<Task>(use, taskFromRow);
@@ -179,23 +204,23 @@ absl::StatusOr<std::vector<v1::JobEvent>> Reader::events(const std::string &job,
     event.set_to(stateOf(row.view(3)));
     event.set_actor(row.text(4));
     event.set_detail(row.text(5));
-    return event;
+    if (row.view(6).empty()) return absl::StatusOr<v1::JobEvent>(event);
+    if (absl::Status status = parse(row.view(6), *event.mutable_task()); !status.ok()) {
+      return absl::StatusOr<v1::JobEvent>(status);
+    }
+    return absl::StatusOr<v1::JobEvent>(event);
   });
 }
 
 absl::StatusOr<std::vector<v1::Attempt>> Reader::attempts(const std::string &job) {
   if (absl::Status status = mustExist(job); !status.ok()) return status;
   Use use(attempts_, job);
-  return collect<v1::Attempt>(use, [](const Use &row) {
-    v1::Attempt attempt;
-    attempt.set_epoch(row.integer(0));
-    attempt.set_worker(row.text(1));
-    attempt.set_granted_micros(row.integer(2));
-    attempt.set_ended_micros(row.integer(3));
-    attempt.set_end(row.text(4));
-    attempt.set_log(row.text(5));
-    return attempt;
-  });
+  return collect<v1::Attempt>(use, attemptFromRow);
+}
+
+absl::StatusOr<std::vector<v1::Attempt>> Reader::attemptsAt(int64_t task) {
+  Use use(attemptsAt_, task);
+  return collect<v1::Attempt>(use, attemptFromRow);
 }
 
 absl::StatusOr<std::vector<WorkerRow>> Reader::workers() {

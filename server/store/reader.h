@@ -28,6 +28,7 @@ class Reader {
   absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request);
   absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence);
   absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job);
+  absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task);
   absl::StatusOr<std::vector<WorkerRow>> workers();
   absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &cacheKey);
   absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest);
@@ -42,10 +43,15 @@ class Reader {
 
   Connection connection_;
   Statement lastSequence_{connection_, "SELECT value FROM counter WHERE name = 'grant_sequence'"};
+  Statement unfinishedJobs_{connection_,
+                            "SELECT number, id, user, kind, priority, state = 'running', submitted, deadline, tasks "
+                            "FROM job "
+                            "WHERE number IN (SELECT job FROM task WHERE state IN ('pending', 'leased')) "
+                            "ORDER BY number"};
   Statement unfinished_{connection_,
-                        "SELECT task.id, job.id, user, device_key, cache_key, priority, task.state = 'leased', epoch, "
-                        "task.worker, task.attempts, submitted, deadline, grant_sequence FROM task "
-                        "JOIN job ON job.number = task.job WHERE task.state IN ('pending', 'leased') ORDER BY task.id"};
+                        "SELECT id, job, kind, device_key, cache_key, items, state = 'leased', epoch, worker, "
+                        "attempts, created, grant_sequence FROM task WHERE state IN ('pending', 'leased') "
+                        "ORDER BY id"};
   Statement lastGrants_{connection_,
                         "SELECT user, device_key, max(grant_sequence) FROM task JOIN job ON job.number = task.job "
                         "WHERE grant_sequence > 0 GROUP BY user, device_key ORDER BY user, device_key"};
@@ -64,12 +70,15 @@ class Reader {
                                      "AND (?2 = '' OR instr(?2, ',' || state || ',')) AND user = ?4 "
                                      "ORDER BY number DESC LIMIT ?3"};
   Statement events_{connection_,
-                    "SELECT sequence, micros, from_state, to_state, actor, detail FROM event "
+                    "SELECT sequence, micros, from_state, to_state, actor, detail, task FROM event "
                     "WHERE job = (SELECT number FROM job WHERE id = ?) AND sequence > ? ORDER BY sequence"};
   Statement attempts_{connection_,
-                      "SELECT epoch, attempt.worker, granted, ended, outcome, log FROM attempt WHERE task IN "
+                      "SELECT epoch, attempt.worker, granted, ended, outcome, log, task FROM attempt WHERE task IN "
                       "(SELECT task.id FROM task WHERE job = (SELECT number FROM job WHERE id = ?)) "
                       "ORDER BY task, epoch"};
+  Statement attemptsAt_{connection_,
+                        "SELECT epoch, worker, granted, ended, outcome, log, task FROM attempt WHERE task = ? "
+                        "ORDER BY epoch"};
   Statement workers_{connection_,
                      "SELECT name, device_key, version, reason, is_builder, is_device, target, is_draining, "
                      "is_quarantined, completed, failures, strikes, seen FROM worker ORDER BY name"};

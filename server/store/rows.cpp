@@ -10,11 +10,17 @@
 #include "absl/strings/strip.h"
 #include "server/store/sha256.h"
 
-namespace hone::server::sqlite {
+namespace hone::server {
+
+const char *nameOf(AttemptEnd end) {
+  constexpr std::array<const char *, 6> kEnds = {"done", "failed", "lost", "expired", "cancelled", "returned"};
+  return kEnds[static_cast<size_t>(end)];
+}
+
+namespace sqlite {
 namespace {
 
 constexpr std::array<const char *, 6> kStates = {"", "pending", "running", "succeeded", "failed", "cancelled"};
-constexpr std::array<const char *, 6> kEnds = {"done", "failed", "lost", "expired", "cancelled", "returned"};
 
 /// Its length before it: no two lists of texts look the same.
 void appendText(std::string &to, std::string_view text) {
@@ -38,8 +44,6 @@ v1::JobState stateOf(std::string_view name) {
 bool isFinal(v1::JobState state) {
   return state == v1::JOB_SUCCEEDED || state == v1::JOB_FAILED || state == v1::JOB_CANCELLED;
 }
-
-const char *endName(AttemptEnd end) { return kEnds[static_cast<size_t>(end)]; }
 
 std::string targetText(const v1::TargetDescription &target) {
   std::string text;
@@ -79,20 +83,6 @@ std::string recordIdentity(const v1::Record &record) {
   return sha256Bytes(text);
 }
 
-std::vector<v1::Digest> inputsOf(const v1::JobSpec &spec) {
-  std::vector<v1::Digest> digests;
-  if (spec.has_compile()) {
-    digests.push_back(spec.compile().model());
-    for (const v1::DataBlob &file : spec.compile().data_files()) digests.push_back(file.digest());
-  }
-  if (spec.has_run()) {
-    digests.push_back(spec.run().artifact());
-    digests.push_back(spec.run().inputs());
-  }
-  std::erase_if(digests, [](const v1::Digest &digest) { return digest.sha256().empty(); });
-  return digests;
-}
-
 std::vector<v1::Digest> blobsOf(const v1::JobResult &result) {
   std::vector<v1::Digest> digests = {result.artifact(), result.outputs()};
   std::erase_if(digests, [](const v1::Digest &digest) { return digest.sha256().empty(); });
@@ -112,6 +102,8 @@ absl::StatusOr<v1::Job> jobFromRow(const Use &use) {
   job.set_attempts(static_cast<int32_t>(use.integer(9)));
   job.set_worker(use.text(10));
   job.set_last_sequence(use.integer(11));
+  job.set_tasks(static_cast<int32_t>(use.integer(14)));
+  job.set_ended_tasks(static_cast<int32_t>(use.integer(15)));
   if (isFinal(job.state())) {
     if (absl::Status status = parse(use.view(12), *job.mutable_result()); !status.ok()) return status;
   }
@@ -144,4 +136,5 @@ absl::StatusOr<int64_t> pageSize(int64_t asked) {
   return std::min<int64_t>(asked, 1000);
 }
 
-}  // namespace hone::server::sqlite
+}  // namespace sqlite
+}  // namespace hone::server

@@ -18,9 +18,6 @@ const char *stateName(v1::JobState state);
 v1::JobState stateOf(std::string_view name);
 bool isFinal(v1::JobState state);
 
-/// As in Attempt.end.
-const char *endName(AttemptEnd end);
-
 /// The target as text, the same for equal targets and no others: records are found by it.
 std::string targetText(const v1::TargetDescription &target);
 
@@ -30,14 +27,13 @@ std::string recordIdentity(const v1::Record &record);
 std::string samplesToBytes(const v1::Record &record);
 void samplesFromBytes(std::string_view bytes, v1::Record &record);
 
-/// What a job reads, and what its result names.
-std::vector<v1::Digest> inputsOf(const v1::JobSpec &spec);
+/// What a job's result names.
 std::vector<v1::Digest> blobsOf(const v1::JobResult &result);
 
 /// Columns of `job JOIN request`, for jobFromRow().
 #define HONE_JOB_COLUMNS                                                                                           \
   "number, id, user, priority, label, state, submitted, started, ended, attempts, worker, last_sequence, result, " \
-  "message"
+  "message, tasks, ended_tasks"
 /// DATA_LOSS when a message in it cannot be read.
 absl::StatusOr<v1::Job> jobFromRow(const Use &use);
 

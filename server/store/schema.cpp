@@ -172,7 +172,46 @@ CREATE TABLE counter(
 INSERT INTO counter VALUES('grant_sequence', 0);
 )sql";
 
-constexpr const char *kSteps[] = {kVersion1};
+// Jobs of many tasks. A job of one task has no specification of the task beside its own.
+constexpr char kVersion2[] = R"sql(
+ALTER TABLE job ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE job ADD COLUMN deadline INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job ADD COLUMN memo BLOB NOT NULL DEFAULT x'';
+ALTER TABLE job ADD COLUMN tasks INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE job ADD COLUMN ended_tasks INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE task ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE task ADD COLUMN spec BLOB NOT NULL DEFAULT x'';    -- hone.v1.TaskSpec; empty: the job's
+ALTER TABLE task ADD COLUMN items INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE task ADD COLUMN cause INTEGER NOT NULL DEFAULT 0;  -- the task whose end made this one possible
+ALTER TABLE task ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE task ADD COLUMN result BLOB NOT NULL DEFAULT x'';  -- hone.v1.TaskResult; empty: the job's
+UPDATE task SET kind = CASE device_key WHEN '' THEN 'compile' ELSE 'run' END,
+                created = (SELECT submitted FROM job WHERE number = task.job);
+UPDATE job SET kind = (SELECT kind FROM task WHERE task.job = number),
+               deadline = (SELECT deadline FROM task WHERE task.job = number), ended_tasks = ended > 0;
+ALTER TABLE task DROP COLUMN deadline;
+ALTER TABLE event ADD COLUMN task BLOB NOT NULL DEFAULT x'';   -- hone.v1.TaskEvent; empty: of the job
+
+CREATE TABLE item(
+  task INTEGER NOT NULL REFERENCES task ON DELETE CASCADE,
+  number INTEGER NOT NULL CHECK(number >= 0),
+  result BLOB NOT NULL,  -- hone.v1.ItemResult
+  PRIMARY KEY(task, number)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE job_blob RENAME TO old_job_blob;
+CREATE TABLE job_blob(
+  job INTEGER NOT NULL REFERENCES job ON DELETE CASCADE,
+  sha256 TEXT NOT NULL,
+  role TEXT NOT NULL CHECK(role IN ('input', 'result', 'scratch')),
+  PRIMARY KEY(job, sha256, role)
+) STRICT, WITHOUT ROWID;
+INSERT INTO job_blob SELECT * FROM old_job_blob;
+DROP TABLE old_job_blob;
+CREATE INDEX job_blob_by_blob ON job_blob(sha256);
+)sql";
+
+constexpr const char *kSteps[] = {kVersion1, kVersion2};
 
 }  // namespace
 

@@ -33,7 +33,7 @@ class SqliteStore : public Store {
     if (absl::Status status = sqlite::Use(begin_).run(); !status.ok()) return status;
     isOpen_ = true;
     trouble_ = absl::OkStatus();
-    if (absl::Status status = jobs_.begin(); !status.ok()) {
+    if (absl::Status status = tasks_.begin(); !status.ok()) {
       rollback();
       return status;
     }
@@ -45,7 +45,7 @@ class SqliteStore : public Store {
     absl::Status status = trouble_;
     // SQLite ends a transaction by itself when it cannot go on, as with a full disk.
     if (status.ok() && !writer_.isInTransaction()) status = absl::AbortedError("the database ended the transaction");
-    if (status.ok()) status = jobs_.beforeCommit();
+    if (status.ok()) status = tasks_.beforeCommit();
     failpoints_.pass("store.commit.before");
     if (status.ok()) status = sqlite::Use(commit_).run();
     if (!status.ok()) {
@@ -67,24 +67,51 @@ class SqliteStore : public Store {
     return write<PutJob>([&] { return jobs_.putJob(job, nowMicros); });
   }
   absl::StatusOr<Grant> claim(int64_t task, const std::string &worker, int64_t nowMicros) override {
-    return write<Grant>([&] { return jobs_.claim(task, worker, nowMicros); });
+    return write<Grant>([&] { return tasks_.claim(task, worker, nowMicros); });
   }
-  absl::StatusOr<bool> complete(int64_t task, int64_t epoch, AttemptEnd end, const v1::JobResult &result,
-                                const std::string &log, const std::string &cacheKey, int64_t nowMicros) override {
-    return write<bool>([&] { return jobs_.complete(task, epoch, end, result, log, cacheKey, nowMicros); });
+  absl::StatusOr<bool> putItems(int64_t task, int64_t epoch, const std::vector<v1::ItemResult> &items) override {
+    return write<bool>([&] { return tasks_.putItems(task, epoch, items); });
+  }
+  absl::StatusOr<int32_t> endedItems(int64_t task) override {
+    return write<int32_t>([&] { return tasks_.endedItems(task); });
+  }
+  absl::StatusOr<bool> completeTask(int64_t task, int64_t epoch, AttemptEnd end, const v1::TaskResult &result,
+                                    const std::string &log, int64_t nowMicros) override {
+    return write<bool>([&] { return tasks_.completeTask(task, epoch, end, result, log, nowMicros); });
+  }
+  absl::StatusOr<bool> answerTask(int64_t task, const v1::TaskResult &result, int64_t nowMicros) override {
+    return write<bool>([&] { return tasks_.answerTask(task, result, nowMicros); });
+  }
+  absl::StatusOr<bool> failTask(int64_t task, const v1::TaskResult &result, int64_t nowMicros) override {
+    return write<bool>([&] { return tasks_.failTask(task, result, nowMicros); });
   }
   absl::StatusOr<bool> requeue(int64_t task, int64_t epoch, AttemptEnd end, const std::string &detail,
                                int64_t nowMicros) override {
-    return write<bool>([&] { return jobs_.requeue(task, epoch, end, detail, nowMicros); });
+    return write<bool>([&] { return tasks_.requeue(task, epoch, end, detail, nowMicros); });
   }
-  absl::StatusOr<bool> finish(int64_t task, v1::JobState state, const v1::JobResult &result, const std::string &actor,
+  absl::StatusOr<DriverInput> driverInput(int64_t task) override {
+    return write<DriverInput>([&] { return tasks_.driverInput(task); });
+  }
+  absl::StatusOr<std::vector<Task>> advanceJob(int64_t job, const std::string &memo, const std::vector<NewTask> &tasks,
+                                               int64_t cause, const std::vector<v1::Digest> &scratch,
+                                               int64_t nowMicros) override {
+    return write<std::vector<Task>>([&] { return jobs_.advanceJob(job, memo, tasks, cause, scratch, nowMicros); });
+  }
+  absl::StatusOr<bool> endJob(int64_t job, v1::JobState state, const v1::JobResult &result, const std::string &actor,
                               const std::string &detail, int64_t nowMicros) override {
-    return write<bool>([&] { return jobs_.finish(task, state, result, actor, detail, nowMicros); });
+    return write<bool>([&] { return jobs_.endJob(job, state, result, actor, detail, nowMicros); });
   }
 
   // ----------------------------------------------------------------------------------------- workers, cache, blobs
   absl::Status putWorker(const WorkerRow &worker) override {
     return change([&] { return rest_.putWorker(worker); });
+  }
+  absl::Status putCacheEntry(const std::string &cacheKey, const v1::TaskResult &result,
+                             const std::vector<v1::Digest> &blobs, int64_t nowMicros) override {
+    return change([&] { return rest_.putCacheEntry(cacheKey, result, blobs, nowMicros); });
+  }
+  absl::Status useCacheEntry(const std::string &cacheKey, int64_t nowMicros) override {
+    return change([&] { return rest_.useCacheEntry(cacheKey, nowMicros); });
   }
   absl::Status removeCacheEntry(const std::string &cacheKey) override {
     return change([&] { return rest_.removeCacheEntry(cacheKey); });
@@ -123,6 +150,9 @@ class SqliteStore : public Store {
   }
   absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const override {
     return readers_.with([&](Reader &reader) { return reader.attempts(job); });
+  }
+  absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const override {
+    return readers_.with([&](Reader &reader) { return reader.attemptsAt(task); });
   }
   absl::StatusOr<std::vector<WorkerRow>> workers() const override {
     return readers_.with([](Reader &reader) { return reader.workers(); });
@@ -173,7 +203,9 @@ class SqliteStore : public Store {
   sqlite::Statement begin_{writer_, "BEGIN IMMEDIATE"};
   sqlite::Statement commit_{writer_, "COMMIT"};
   sqlite::Statement rollback_{writer_, "ROLLBACK"};
-  sqlite::JobWriter jobs_{writer_};
+  sqlite::EventWriter events_{writer_};
+  sqlite::TaskWriter tasks_{writer_, events_};
+  sqlite::JobWriter jobs_{writer_, events_, tasks_};
   sqlite::RestWriter rest_{writer_};
   mutable sqlite::ReaderPool readers_;  ///< closed before the writer, which then checkpoints
 };

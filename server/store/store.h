@@ -16,45 +16,80 @@
 #include "hone/v1/fleet.pb.h"
 #include "hone/v1/jobs.pb.h"
 #include "hone/v1/records.pb.h"
+#include "hone/v1/tasks.pb.h"
 
 namespace hone::server {
+
+/// A task that is to be.
+struct NewTask {
+  std::string kind;      ///< as the table of kinds names it
+  std::string key;       ///< of the devices; empty: builders
+  std::string cacheKey;  ///< empty: never cached
+  int32_t items = 0;
+  std::optional<v1::TaskSpec> spec;  ///< none: the job's own specification, read as a task's
+};
 
 struct NewJob {
   std::string id;  ///< "j-" and letters and digits; unique
   std::string user;
+  std::string kind;
   v1::SubmitRequest request;
-  std::string cacheKey;        ///< of its one task; empty: never cached
-  std::string key;             ///< of the devices; empty: builders
-  int64_t deadlineMicros = 0;  ///< wall clock; for people and for the time after a restart
+  std::vector<v1::Digest> inputs;  ///< the blobs that the job reads
+  std::vector<NewTask> tasks;      ///< at least one
+  std::string memo;                ///< of its driver
+  int64_t deadlineMicros = 0;      ///< wall clock; for people and for the time after a restart
+};
+
+/// An unfinished job, as far as decisions need it.
+struct JobRow {
+  int64_t number = 0;  ///< grows with each job
+  std::string id;
+  std::string user;
+  std::string kind;
+  int32_t priority = 0;
+  bool isRunning = false;
+  int64_t submittedMicros = 0;
+  int64_t deadlineMicros = 0;
+  int64_t tasks = 0;  ///< with those that have ended
 };
 
 /// One piece of a job's work, as far as scheduling needs it.
 struct Task {
   int64_t id = 0;
-  std::string job;
-  std::string user;
+  int64_t job = 0;  ///< its number
+  std::string kind;
   std::string key;
   std::string cacheKey;
-  int32_t priority = 0;
+  int32_t items = 0;
   bool isLeased = false;
   int64_t epoch = 0;   ///< of the last grant; 0: never granted
   std::string worker;  ///< of the last grant
   int32_t attempts = 0;
-  int64_t submittedMicros = 0;
-  int64_t deadlineMicros = 0;
+  int64_t createdMicros = 0;
   int64_t grantSequence = 0;  ///< grows with every grant of any task; 0: never granted
 };
 
 /// How a task ended or came back.
 enum class AttemptEnd : uint8_t { Done, Failed, Lost, Expired, Cancelled, Returned };
+/// As in Attempt.end.
+const char *nameOf(AttemptEnd end);
 
 struct Grant {
   int64_t epoch = 0;
-  v1::JobSpec spec;
+  v1::TaskSpec spec;
+  std::vector<int32_t> endedItems;  ///< in earlier leases
+};
+
+/// What a driver decides by, when a task has ended.
+struct DriverInput {
+  v1::JobSpec job;
+  std::string memo;
+  v1::TaskSpec task;
+  std::vector<v1::ItemResult> items;  ///< of the task, by number
 };
 
 struct CacheEntry {
-  v1::JobResult result;  ///< names the blobs
+  v1::TaskResult result;  ///< names the blobs
 };
 
 struct WorkerRow {
@@ -83,7 +118,8 @@ struct UserUsage {
 
 /// Everything unfinished, as after a restart.
 struct Unfinished {
-  std::vector<Task> tasks;  ///< by id
+  std::vector<JobRow> jobs;  ///< by number
+  std::vector<Task> tasks;   ///< by id; each of one of the jobs
   int64_t lastGrantSequence = 0;
   /// The greatest grantSequence of each user's tasks in each queue, ended tasks included: whose turn it is.
   struct LastGrant {
@@ -106,31 +142,50 @@ class Store {
   /// The job, new or of an earlier request of the same user with the same request id; the events that tell of it.
   struct PutJob {
     v1::Job job;
-    std::optional<Task> task;  ///< none: the job was there already
+    std::optional<JobRow> row;  ///< none: the job was there already
+    std::vector<Task> tasks;
   };
   virtual absl::StatusOr<PutJob> putJob(const NewJob &job, int64_t nowMicros) = 0;
 
   /// Grants a lease: one UPDATE from pending to leased that raises the epoch. NOT_FOUND when the task is not pending.
   virtual absl::StatusOr<Grant> claim(int64_t task, const std::string &worker, int64_t nowMicros) = 0;
 
-  /// Ends a leased task and its job: one UPDATE that matches (task, epoch, leased). False: the epoch is stale, and
-  /// nothing was changed. \p end is Done or Failed; the result's outcome decides the job's state. With \p cacheKey, the
-  /// result is kept for equal jobs.
-  virtual absl::StatusOr<bool> complete(int64_t task, int64_t epoch, AttemptEnd end, const v1::JobResult &result,
-                                        const std::string &log, const std::string &cacheKey, int64_t nowMicros) = 0;
+  /// Keeps the results of items of a leased task; those that have one keep it. False: the epoch is stale, and nothing
+  /// was changed.
+  virtual absl::StatusOr<bool> putItems(int64_t task, int64_t epoch, const std::vector<v1::ItemResult> &items) = 0;
+  virtual absl::StatusOr<int32_t> endedItems(int64_t task) = 0;  ///< how many have a result
+
+  /// Ends a leased task: one UPDATE that matches (task, epoch, leased). False: the epoch is stale, and nothing was
+  /// changed. \p end is Done or Failed. Its job goes on until endJob().
+  virtual absl::StatusOr<bool> completeTask(int64_t task, int64_t epoch, AttemptEnd end, const v1::TaskResult &result,
+                                            const std::string &log, int64_t nowMicros) = 0;
+  /// Ends a pending task with the result of equal work. False: it was not pending.
+  virtual absl::StatusOr<bool> answerTask(int64_t task, const v1::TaskResult &result, int64_t nowMicros) = 0;
+  /// Ends a pending task that was begun too often. False: it was not pending.
+  virtual absl::StatusOr<bool> failTask(int64_t task, const v1::TaskResult &result, int64_t nowMicros) = 0;
 
   /// A lease ends without a result, and its task is pending again. False: the epoch is stale.
   virtual absl::StatusOr<bool> requeue(int64_t task, int64_t epoch, AttemptEnd end, const std::string &detail,
                                        int64_t nowMicros) = 0;
 
-  /// Ends a task that is pending or leased, and its job, without a worker: cancelled (state JOB_CANCELLED), failed by
-  /// the coordinator (JOB_FAILED), or answered from the cache (JOB_SUCCEEDED). A lease's epoch is raised, so that its
-  /// result will be stale. False: the task had ended.
-  virtual absl::StatusOr<bool> finish(int64_t task, v1::JobState state, const v1::JobResult &result,
+  virtual absl::StatusOr<DriverInput> driverInput(int64_t task) = 0;
+  /// An unfinished job goes on: with new tasks, if any, which the end of \p cause has made possible. Blobs of \p
+  /// scratch stay until the job's end.
+  virtual absl::StatusOr<std::vector<Task>> advanceJob(int64_t job, const std::string &memo,
+                                                       const std::vector<NewTask> &tasks, int64_t cause,
+                                                       const std::vector<v1::Digest> &scratch, int64_t nowMicros) = 0;
+
+  /// Ends an unfinished job in a final state, with all of its tasks that have not ended. Epochs of their leases are
+  /// raised, so that results will be stale. False: the job had ended.
+  virtual absl::StatusOr<bool> endJob(int64_t job, v1::JobState state, const v1::JobResult &result,
                                       const std::string &actor, const std::string &detail, int64_t nowMicros) = 0;
 
   // -------------------------------------------------------------------------- workers, cache, blobs (inside begin())
   virtual absl::Status putWorker(const WorkerRow &worker) = 0;  ///< inserts or replaces
+  /// Keeps a result for equal work, instead of the one that there is. \p blobs: that it names.
+  virtual absl::Status putCacheEntry(const std::string &cacheKey, const v1::TaskResult &result,
+                                     const std::vector<v1::Digest> &blobs, int64_t nowMicros) = 0;
+  virtual absl::Status useCacheEntry(const std::string &cacheKey, int64_t nowMicros) = 0;
   virtual absl::Status removeCacheEntry(const std::string &cacheKey) = 0;
   virtual absl::Status putBlob(const BlobRow &blob) = 0;  ///< inserts, or renews usedMicros
   virtual absl::Status touchBlobs(const std::vector<v1::Digest> &digests, int64_t nowMicros) = 0;
@@ -150,6 +205,7 @@ class Store {
   virtual absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const = 0;
   virtual absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence) const = 0;
   virtual absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const = 0;
+  virtual absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const = 0;
   virtual absl::StatusOr<std::vector<WorkerRow>> workers() const = 0;
   virtual absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &cacheKey) const = 0;
   virtual absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest) const = 0;

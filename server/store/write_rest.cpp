@@ -15,6 +15,21 @@ absl::Status RestWriter::putWorker(const WorkerRow &worker) {
       .run();
 }
 
+absl::Status RestWriter::putCacheEntry(const std::string &cacheKey, const v1::TaskResult &result,
+                                       const std::vector<v1::Digest> &blobs, int64_t nowMicros) {
+  absl::Status status = removeCacheEntry(cacheKey);
+  const std::string message = result.SerializeAsString();
+  if (status.ok()) status = Use(insertCache_, cacheKey, Bytes{message}, nowMicros).run();
+  for (const v1::Digest &digest : blobs) {
+    if (status.ok()) status = Use(insertCacheBlob_, cacheKey, digest.sha256()).run();
+  }
+  return status;
+}
+
+absl::Status RestWriter::useCacheEntry(const std::string &cacheKey, int64_t nowMicros) {
+  return Use(useCache_, nowMicros, cacheKey).run();
+}
+
 absl::Status RestWriter::removeCacheEntry(const std::string &cacheKey) {
   return Use(removeCacheEntry_, cacheKey).run();
 }

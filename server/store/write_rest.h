@@ -18,6 +18,9 @@ class RestWriter {
   explicit RestWriter(Connection &connection) : connection_(&connection) {}
 
   absl::Status putWorker(const WorkerRow &worker);
+  absl::Status putCacheEntry(const std::string &cacheKey, const v1::TaskResult &result,
+                             const std::vector<v1::Digest> &blobs, int64_t nowMicros);
+  absl::Status useCacheEntry(const std::string &cacheKey, int64_t nowMicros);
   absl::Status removeCacheEntry(const std::string &cacheKey);
   absl::Status putBlob(const BlobRow &blob);
   absl::Status touchBlobs(const std::vector<v1::Digest> &digests, int64_t nowMicros);
@@ -29,6 +32,9 @@ class RestWriter {
 
   Connection *connection_;
   Statement putWorker_{*connection_, "INSERT OR REPLACE INTO worker VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+  Statement insertCache_{*connection_, "INSERT INTO cache VALUES(?1, ?2, ?3, ?3)"};
+  Statement insertCacheBlob_{*connection_, "INSERT OR IGNORE INTO cache_blob VALUES(?, ?)"};
+  Statement useCache_{*connection_, "UPDATE cache SET used = max(used, ?) WHERE cache_key = ?"};
   Statement removeCacheEntry_{*connection_, "DELETE FROM cache WHERE cache_key = ?"};
   // Not REPLACE: that would not fire the trigger that takes the bytes off the account.
   Statement putBlob_{*connection_,

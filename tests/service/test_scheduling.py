@@ -191,7 +191,8 @@ class Scheduling(ServiceTest):
         artifact = self.probe.upload(b"artifact")
         flaky, good = FakeWorker(self.one, "flaky"), FakeWorker(self.one, "good")
         for _ in range(3):
-            self.assertEqual(self.probe.workers()["flaky"]["state"], "WORKER_READY")
+            # After two failures in a row it is held back for a few seconds.
+            wait_until(lambda: self.probe.workers()["flaky"]["state"] == "WORKER_READY", "the flaky worker", 30)
             job = self.maker.run(self.probe, artifact)
             flaky.answer(flaky.lease(), is_workers_fault=True,
                          result={"outcome": "UNAVAILABLE", "sentence": "no space left"})
@@ -217,7 +218,7 @@ class Scheduling(ServiceTest):
         for _ in range(most):
             if self.probe.job(job)["state"] == "JOB_FAILED":
                 break
-            lease = fake.next("lease", seconds=20)
+            lease = fake.next("lease", seconds=40)
             if lease is None:
                 break  # quarantined before
             fake.answer(lease["lease"], is_workers_fault=True,

@@ -34,8 +34,8 @@ class AgentTest : public testing::Test {
     startCoordinator(std::move(settings));
     startWorker();
   }
-  v1::JobSpec runOf(const std::string &tar) {
-    v1::JobSpec spec;
+  v1::TaskSpec runOf(const std::string &tar) {
+    v1::TaskSpec spec;
     *spec.mutable_run()->mutable_artifact() = coordinator_->putBlob(tar);
     spec.mutable_run()->mutable_options()->set_threads(1);
     return spec;

@@ -24,11 +24,12 @@ TEST_F(AgentTest, RunsALeaseAndSaysWhoItIs) {
   EXPECT_EQ(hello.builder_slots(), 0);
   EXPECT_EQ(hello.build_id(), "");
   EXPECT_GT(hello.memory_bytes(), 0);
-  EXPECT_EQ(hello.api_version(), 1);
+  EXPECT_EQ(hello.api_version(), 2);
+  EXPECT_EQ(hello.oldest_api_version(), 1);
   EXPECT_EQ(hello.abi_version(), 1);
   EXPECT_FALSE(hello.target().triple().empty());
   EXPECT_GT(hello.target().cores(), 0);
-  v1::JobSpec spec = runOf(sampleTar());
+  v1::TaskSpec spec = runOf(sampleTar());
   spec.mutable_run()->mutable_options()->set_print_time(true);
   spec.mutable_run()->mutable_options()->set_repeat(3);
   spec.mutable_run()->mutable_options()->set_print_top(2);
@@ -51,7 +52,7 @@ TEST_F(AgentTest, RunsALeaseAndSaysWhoItIs) {
 
 TEST_F(AgentTest, ALeaseBeginsInMilliseconds) {
   startBoth();
-  const v1::JobSpec spec = runOf(sampleTar());
+  const v1::TaskSpec spec = runOf(sampleTar());
   std::vector<double> times;
   for (int64_t task = 1; task <= 20; ++task) {
     // A reserve is there when the one before was not just now.
@@ -75,7 +76,7 @@ TEST_F(AgentTest, MeasurementsWaitForQuietAndOtherRunsDoNot) {
   {
     const auto quiet = lock.measure(never);
     ASSERT_TRUE(quiet.ok());
-    v1::JobSpec timed = runOf(sampleTar());
+    v1::TaskSpec timed = runOf(sampleTar());
     timed.mutable_run()->mutable_options()->set_profile(true);
     coordinator_->grant(1, 1, timed);
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
@@ -135,7 +136,7 @@ TEST_F(AgentTest, KeepsAResultUntilItsAckOverNewConnections) {
 
 TEST_F(AgentTest, GoesOnWithItsWorkWhileTheConnectionIsBroken) {
   startBoth();
-  v1::JobSpec spec = runOf(sampleTar());
+  v1::TaskSpec spec = runOf(sampleTar());
   spec.mutable_run()->mutable_options()->set_print_time(true);
   spec.mutable_run()->mutable_options()->set_number(100000000);
   coordinator_->grant(1, 1, spec, 60, 3);  // ends by its deadline
@@ -254,7 +255,7 @@ TEST_F(AgentTest, AFarewellForGoodEndsIt) {
 
 TEST_F(AgentTest, DrainsOnTheFirstSignal) {
   startBoth({.acknowledges = false});
-  v1::JobSpec spec = runOf(sampleTar());
+  v1::TaskSpec spec = runOf(sampleTar());
   spec.mutable_run()->mutable_options()->set_print_time(true);
   spec.mutable_run()->mutable_options()->set_number(100000000);
   coordinator_->grant(1, 1, spec, 60, 2);
@@ -304,7 +305,7 @@ TEST_F(AgentTest, KilledItTakesItsChildrenAlongAndTheNextOneCleansUp) {
 TEST_F(AgentTest, GoesOnWithBrokenTransfersAndRepeatsDamagedOnes) {
   startBoth();
   const std::string tar = sampleTar();
-  const v1::JobSpec spec = runOf(tar);
+  const v1::TaskSpec spec = runOf(tar);
   coordinator_->setNextTransfersBroken();
   coordinator_->grant(1, 1, spec);
   auto result = coordinator_->result(1);
@@ -323,7 +324,7 @@ TEST_F(AgentTest, GoesOnWithBrokenTransfersAndRepeatsDamagedOnes) {
 
 TEST_F(AgentTest, AMissingBlobIsSaid) {
   startBoth();
-  v1::JobSpec spec = runOf(sampleTar());
+  v1::TaskSpec spec = runOf(sampleTar());
   spec.mutable_run()->mutable_artifact()->set_sha256(std::string(64, 'a'));
   coordinator_->grant(1, 1, spec);
   const auto result = coordinator_->result(1);
@@ -354,7 +355,7 @@ TEST_F(AgentTest, OnThePrivateCoordinatorFilesTravelByPath) {
 
 TEST_F(AgentTest, AWorkOfAnotherRoleIsTheWorkersFault) {
   startBoth();
-  v1::JobSpec spec;
+  v1::TaskSpec spec;
   *spec.mutable_compile()->mutable_model() = coordinator_->putBlob("model");
   coordinator_->grant(1, 1, spec);
   const auto result = coordinator_->result(1);

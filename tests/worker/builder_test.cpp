@@ -73,8 +73,8 @@ class BuilderTest : public AgentTest {
     startCoordinator();
     startWorker({"--roles", "builder", "--slots", "2"}, false);
   }
-  v1::JobSpec compileOf(const std::string &model, const std::string &target) {
-    v1::JobSpec spec;
+  v1::TaskSpec compileOf(const std::string &model, const std::string &target) {
+    v1::TaskSpec spec;
     *spec.mutable_compile()->mutable_model() = coordinator_->putBlob(model);
     spec.mutable_compile()->mutable_options()->set_opt_level(3);
     *spec.mutable_compile()->mutable_options()->mutable_target_description() = describe(HONE_TEST_WORKER, target);
@@ -145,7 +145,7 @@ std::string modelWithData(int64_t elements) {
 TEST_F(BuilderTest, ADataFileThatIsCutShortMeanwhileEndsInASentence) {
   startBuilder();
   constexpr int64_t kElements = int64_t{4} << 20;
-  v1::JobSpec spec = compileOf(modelWithData(kElements), "llvm");
+  v1::TaskSpec spec = compileOf(modelWithData(kElements), "llvm");
   spec.mutable_compile()->mutable_options()->set_threads(1);
   v1::DataBlob &file = *spec.mutable_compile()->add_data_files();
   file.set_location("w");
@@ -168,7 +168,7 @@ TEST_F(BuilderTest, ADataFileThatIsCutShortMeanwhileEndsInASentence) {
 
 TEST_F(BuilderTest, TextInsteadOfAnArtifact) {
   startBuilder();
-  v1::JobSpec spec = compileOf(sampleModel(), "llvm");
+  v1::TaskSpec spec = compileOf(sampleModel(), "llvm");
   spec.mutable_compile()->mutable_options()->set_stop_after("graph");
   coordinator_->grant(1, 1, spec);
   const auto result = coordinator_->result(1);

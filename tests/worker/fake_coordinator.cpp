@@ -249,7 +249,7 @@ void FakeCoordinator::send(const v1::CoordinatorMessage &message) {
   if (stream_) stream_->Write(message);
 }
 
-void FakeCoordinator::grant(int64_t task, int64_t epoch, const v1::JobSpec &spec, double duration, double deadline) {
+void FakeCoordinator::grant(int64_t task, int64_t epoch, const v1::TaskSpec &spec, double duration, double deadline) {
   v1::CoordinatorMessage message;
   message.mutable_lease()->set_task(task);
   message.mutable_lease()->set_epoch(epoch);

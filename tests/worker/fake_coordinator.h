@@ -45,7 +45,7 @@ class FakeCoordinator {
   v1::Hello hello(size_t number);
   size_t hellos() const;
   void send(const v1::CoordinatorMessage &message);
-  void grant(int64_t task, int64_t epoch, const v1::JobSpec &spec, double duration = 60, double deadline = 120);
+  void grant(int64_t task, int64_t epoch, const v1::TaskSpec &spec, double duration = 60, double deadline = 120);
   void acknowledge(int64_t task, int64_t epoch, bool isAccepted = true);
   void revoke(int64_t task, int64_t epoch);
   /// Breaks the stream.

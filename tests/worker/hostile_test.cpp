@@ -10,7 +10,7 @@ namespace {
 
 class HostileTest : public AgentTest {
  protected:
-  v1::LeaseResult resultOf(int64_t task, const v1::JobSpec &spec, double deadline = 120) {
+  v1::LeaseResult resultOf(int64_t task, const v1::TaskSpec &spec, double deadline = 120) {
     coordinator_->grant(task, 1, spec, 60, deadline);
     auto result = coordinator_->result(task, 150);
     EXPECT_FALSE(!result.has_value() || result->is_workers_fault());
@@ -98,7 +98,7 @@ TEST_F(HostileTest, GarbageIsRefused) {
   const v1::LeaseResult result = resultOf(1, runOf("this is no tar"));
   EXPECT_EQ(result.result().outcome(), v1::Result::INPUT_REFUSED);
   EXPECT_EQ(result.result().sentence().find("/proc"), std::string::npos) << result.result().sentence();
-  v1::JobSpec spec = runOf(sampleTar());
+  v1::TaskSpec spec = runOf(sampleTar());
   *spec.mutable_run()->mutable_inputs() = coordinator_->putBlob("this is no npz");
   const v1::LeaseResult inputs = resultOf(2, spec);
   EXPECT_EQ(inputs.result().outcome(), v1::Result::INPUT_REFUSED);

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "worker/agent/channel.h"
+#include "worker/kinds/kinds.h"
 
 namespace hone::worker {
 
@@ -248,10 +249,10 @@ void Agent::granted(const v1::Lease &lease) {
   const LeaseId id = idOf(lease);
   for (const LeaseId &older : leases_.supersededBy(id)) drop(older, "granted anew");
   if (!leases_.grant(id, absl::Seconds(lease.duration_seconds()), parts_.now())) return;
-  const bool isBuilder = lease.spec().has_compile();
-  if (!isBuilder && !lease.spec().has_run()) return refuse(lease, "this hone-worker does not know that kind of work");
-  if (!hasRole(isBuilder ? v1::ROLE_BUILDER : v1::ROLE_DEVICE))
-    return refuse(lease, absl::StrCat("this worker is no ", isBuilder ? "builder" : "device"));
+  const WorkKind *kind = kindOf(lease.spec());
+  if (kind == nullptr) return refuse(lease, "this hone-worker does not know that kind of work");
+  if (!hasRole(kind->role))
+    return refuse(lease, absl::StrCat("this worker is no ", kind->role == v1::ROLE_BUILDER ? "builder" : "device"));
   const double seconds =
       lease.deadline_seconds() > 0 ? std::min(lease.deadline_seconds(), kLongestWorkSeconds) : kLongestWorkSeconds;
   const auto deadline = std::chrono::steady_clock::now() +
@@ -275,7 +276,7 @@ void Agent::refuse(const v1::Lease &lease, const std::string &sentence) {
 void Agent::startWaiting() {
   if (isClosing_ || exit_.has_value()) return;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
-    const bool isBuilder = next->lease.spec().has_compile();
+    const bool isBuilder = kindOf(next->lease.spec())->role == v1::ROLE_BUILDER;
     const auto busy = std::count_if(running_.begin(), running_.end(),
                                     [&](const auto &entry) { return entry.second.isBuilder == isBuilder; });
     if (busy >= (isBuilder ? hello_.builder_slots() : 1)) {

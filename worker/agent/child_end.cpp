@@ -21,7 +21,7 @@ v1::Result failed(v1::Result::Outcome outcome, std::string sentence) {
   return result;
 }
 
-v1::Result ofSignal(int signal, const std::string &where, const v1::Work &work) {
+v1::Result ofSignal(int signal, const std::string &where, const v1::Work &work, const char *code) {
   const v1::Limits &limits = work.limits();
   if (signal == SIGXCPU)
     return failed(v1::Result::WORK_FAILED,
@@ -36,13 +36,12 @@ v1::Result ofSignal(int signal, const std::string &where, const v1::Work &work) 
                                "compiled",
                                where, " (signal ", signal, ", ", strsignal(signal), "); repeat the command"));
   return failed(v1::Result::DEFECT,
-                absl::StrCat(work.has_run() ? "the artifact's code crashed" : "the compiler crashed", where,
-                             " (signal ", signal, ", ", strsignal(signal), ")"));
+                absl::StrCat(code, " crashed", where, " (signal ", signal, ", ", strsignal(signal), ")"));
 }
 
 }  // namespace
 
-v1::Result resultOf(ChildEnd &end, const v1::Work &work, double deadlineSeconds) {
+v1::Result resultOf(ChildEnd &end, const v1::Work &work, const char *code, double deadlineSeconds) {
   const std::string where = end.phase.empty() ? "" : absl::StrCat(" in phase ", text::asUtf8(end.phase));
   if (end.reason == ChildEnd::Reason::Deadline)
     return failed(v1::Result::WORK_FAILED,
@@ -54,7 +53,7 @@ v1::Result resultOf(ChildEnd &end, const v1::Work &work, double deadlineSeconds)
       return failed(v1::Result::DEFECT, absl::StrCat("the work's process ended with an unknown outcome", where));
     return *std::move(end.result);
   }
-  if (WIFSIGNALED(end.waitStatus)) return ofSignal(WTERMSIG(end.waitStatus), where, work);
+  if (WIFSIGNALED(end.waitStatus)) return ofSignal(WTERMSIG(end.waitStatus), where, work, code);
   return failed(v1::Result::DEFECT, absl::StrCat("the work's process ended without a result", where, " (status ",
                                                  WEXITSTATUS(end.waitStatus), ")"));
 }

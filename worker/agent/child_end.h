@@ -8,9 +8,9 @@
 
 namespace hone::worker {
 
-/// The result of \p work, whose child ended so. A child that died is a failed piece of work: WORK_FAILED for what ran
-/// out, DEFECT for a crash.
-v1::Result resultOf(ChildEnd &end, const v1::Work &work, double deadlineSeconds);
+/// The result of \p work, whose child ended so; \p code: what ran in it. A child that died is a failed piece of work:
+/// WORK_FAILED for what ran out, DEFECT for a crash.
+v1::Result resultOf(ChildEnd &end, const v1::Work &work, const char *code, double deadlineSeconds);
 
 /// The end of what the child wrote, as UTF-8 and no longer than it was.
 std::string logOf(const ChildEnd &end);

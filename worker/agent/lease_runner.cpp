@@ -10,26 +10,16 @@
 #include "absl/strings/str_cat.h"
 #include "text/printable.h"
 #include "worker/agent/child_end.h"
+#include "worker/kinds/kinds.h"
 
 namespace hone::worker {
 
 namespace {
 
-// Numbers of the files in the child, in the order in which they are handed over.
-constexpr int kInput = 4;
-constexpr int kSecond = 5;
-constexpr int kThird = 6;
 constexpr uint64_t kLongestOutput = uint64_t{64} << 30;
 constexpr uint64_t kSpareCpuSeconds = 60;
 // What still travels in one message besides the log.
 constexpr size_t kLongestResult = 3 << 20;
-
-// Whether others must not compile while it runs.
-bool isTimed(const v1::JobSpec &spec) {
-  if (!spec.has_run()) return false;
-  const v1::Run &run = spec.run().options();
-  return run.print_time() || run.profile() || run.repeat() > 1;
-}
 
 void setFailure(const absl::Status &status, v1::LeaseResult &lease) {
   v1::Result &result = *lease.mutable_result();
@@ -54,40 +44,18 @@ void setFailure(const absl::Status &status, v1::LeaseResult &lease) {
   }
 }
 
-v1::Work workOf(const v1::JobSpec &spec) {
-  v1::Work work;
-  if (spec.has_compile()) {
-    v1::Compile &compile = *work.mutable_compile();
-    compile = spec.compile().options();
-    compile.set_model_descriptor(kInput);
-    compile.set_artifact_descriptor(kSecond);
-    int descriptor = kThird;
-    for (const v1::DataBlob &blob : spec.compile().data_files()) {
-      v1::DataFile &file = *compile.add_data_files();
-      file.set_location(blob.location());
-      file.set_data_descriptor(descriptor++);
-    }
-  } else {
-    v1::Run &run = *work.mutable_run();
-    run = spec.run().options();
-    run.set_artifact_descriptor(kInput);
-    run.set_outputs_descriptor(kSecond);
-    run.set_inputs_descriptor(spec.run().has_inputs() ? kThird : 0);
-  }
-  return work;
-}
-
 }  // namespace
 
 /// Inputs as the coordinator's blobs, and the file that becomes one.
 struct LeaseRunner::Files {
-  Descriptor input;
+  std::vector<Descriptor> inputs;
   OutputFile output;
-  std::vector<Descriptor> further;  ///< a run's inputs, or none: filled; a model's data files
 
+  /// In the order of their numbers in the child.
   std::vector<int> descriptors() const {
-    std::vector<int> numbers = {input.get(), output.descriptor()};
-    for (const Descriptor &file : further) numbers.push_back(file.get());
+    std::vector<int> numbers;
+    for (const Descriptor &file : inputs) numbers.push_back(file.get());
+    numbers.insert(numbers.begin() + 1, output.descriptor());
     return numbers;
   }
 };
@@ -110,30 +78,27 @@ std::optional<v1::LeaseResult> LeaseRunner::run(const v1::Lease &lease, Deadline
   return result;
 }
 
-absl::StatusOr<LeaseRunner::Files> LeaseRunner::openFiles(const v1::JobSpec &spec, const Errand &errand) const {
-  auto input = parts_.blobs->open(spec.has_compile() ? spec.compile().model() : spec.run().artifact(), errand);
-  if (!input.ok()) return input.status();
-  std::vector<v1::Digest> wanted;
-  if (spec.has_run() && spec.run().has_inputs()) wanted.push_back(spec.run().inputs());
-  for (const v1::DataBlob &blob : spec.compile().data_files()) wanted.push_back(blob.digest());
-  std::vector<Descriptor> further;
-  for (const v1::Digest &digest : wanted) {
+absl::StatusOr<LeaseRunner::Files> LeaseRunner::openFiles(const std::vector<v1::Digest> &inputs,
+                                                          const Errand &errand) const {
+  std::vector<Descriptor> files;
+  for (const v1::Digest &digest : inputs) {
     auto file = parts_.blobs->open(digest, errand);
     if (!file.ok()) return file.status();
-    further.push_back(*std::move(file));
+    files.push_back(*std::move(file));
   }
   auto output = parts_.blobs->newOutput(errand);
   if (!output.ok()) return output.status();
-  return Files{*std::move(input), *std::move(output), std::move(further)};
+  return Files{std::move(files), *std::move(output)};
 }
 
 absl::Status LeaseRunner::work(const v1::Lease &lease, const Errand &errand,
                                const std::function<void(const v1::Progress &)> &progress,
                                v1::LeaseResult &result) const {
-  const v1::JobSpec &spec = lease.spec();
-  auto files = openFiles(spec, errand);
+  const v1::TaskSpec &spec = lease.spec();
+  const WorkKind &kind = *kindOf(spec);
+  auto files = openFiles(kind.inputs(spec), errand);
   if (!files.ok()) return files.status();
-  v1::Work work = workOf(spec);
+  v1::Work work = kind.work(spec);
   v1::Limits &limits = *work.mutable_limits();
   limits.set_address_space_bytes(parts_.childMemoryBytes);
   limits.set_file_bytes(kLongestOutput);
@@ -146,10 +111,10 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, const Errand &errand,
     if (result.result().outcome() == v1::Result::UNAVAILABLE && isDiskFull()) result.set_is_workers_fault(true);
     return absl::OkStatus();
   }
-  if (spec.has_compile() && !spec.compile().options().stop_after().empty()) return absl::OkStatus();
+  if (kind.makesFile != nullptr && !kind.makesFile(spec)) return absl::OkStatus();
   auto digest = parts_.blobs->store(std::move(files->output), errand);
   if (!digest.ok()) return digest.status();
-  *(spec.has_compile() ? result.mutable_artifact() : result.mutable_outputs()) = *digest;
+  kind.take(*digest, result);
   return absl::OkStatus();
 }
 
@@ -157,7 +122,8 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const v1::Work &work,
                                    const Errand &errand, const std::function<void(const v1::Progress &)> &progress,
                                    v1::LeaseResult &result) const {
   std::optional<QuietLock::Quiet> quiet;
-  if (isTimed(lease.spec())) {
+  const WorkKind &kind = *kindOf(lease.spec());
+  if (kind.isTimed != nullptr && kind.isTimed(lease.spec())) {
     auto held = parts_.quiet->measure(errand.cancellation);
     if (!held.ok()) return held.status();
     quiet.emplace(*std::move(held));
@@ -169,14 +135,14 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const v1::Work &work,
     if (!child.ok()) return absl::InternalError(child.status().message());
     {
       std::optional<QuietLock::Builder> builder;
-      if (lease.spec().has_compile()) builder.emplace(*parts_.quiet, (*child)->pid());
+      if (kind.role == v1::ROLE_BUILDER) builder.emplace(*parts_.quiet, (*child)->pid());
       (*child)->begin(work, files.descriptors());
       (*child)->converse(errand.deadline, errand.cancellation, progress);
     }
     end = (*child)->finish();
   }
   result.set_log(logOf(end));
-  *result.mutable_result() = resultOf(end, work, lease.deadline_seconds());
+  *result.mutable_result() = resultOf(end, work, kind.code, lease.deadline_seconds());
   return absl::OkStatus();
 }
 

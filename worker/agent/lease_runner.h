@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "hone/v1/fleet.pb.h"
 #include "worker/agent/blobs.h"
@@ -26,7 +27,8 @@ class LeaseRunner {
   };
   explicit LeaseRunner(Parts parts) : parts_(parts) {}
 
-  /// The lease's result; none when it was cancelled: nobody wants one. \p deadline: of the work, by our clock.
+  /// Of a lease whose kind of work is known. Its result; none when it was cancelled: nobody wants one. \p deadline: of
+  /// the work, by our clock.
   std::optional<v1::LeaseResult> run(const v1::Lease &lease, Deadline deadline, Cancellation &cancellation,
                                      const std::function<void(const v1::Progress &)> &progress) const;
 
@@ -34,7 +36,7 @@ class LeaseRunner {
   struct Files;
   absl::Status work(const v1::Lease &lease, const Errand &errand,
                     const std::function<void(const v1::Progress &)> &progress, v1::LeaseResult &result) const;
-  absl::StatusOr<Files> openFiles(const v1::JobSpec &spec, const Errand &errand) const;
+  absl::StatusOr<Files> openFiles(const std::vector<v1::Digest> &inputs, const Errand &errand) const;
   absl::Status converse(const v1::Lease &lease, const v1::Work &work, const Files &files, const Errand &errand,
                         const std::function<void(const v1::Progress &)> &progress, v1::LeaseResult &result) const;
   bool isDiskFull() const;

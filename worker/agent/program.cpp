@@ -23,6 +23,7 @@
 #include "worker/agent/data_folder.h"
 #include "worker/agent/describe.h"
 #include "worker/agent/options.h"
+#include "worker/kinds/kinds.h"
 
 namespace hone::worker {
 
@@ -61,6 +62,13 @@ v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target) {
   *hello.mutable_target() = std::move(target);
   hello.set_memory_bytes(static_cast<int64_t>(physicalBytes()));
   hello.set_api_version(proto::kApiVersion);
+  hello.set_oldest_api_version(proto::kOldestApiVersion);
+  for (const WorkKind *kind : kinds()) {
+    if (std::find(options.roles.begin(), options.roles.end(), kind->role) == options.roles.end()) continue;
+    v1::KindVersion &known = *hello.add_kinds();
+    known.set_kind(kind->name);
+    known.set_version(kind->version);
+  }
   hello.set_abi_version(HONE_ABI_VERSION);
   hello.set_version(HONE_VERSION);
   if (isBuilder(options)) hello.set_build_id(buildId());

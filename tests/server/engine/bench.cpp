@@ -58,8 +58,8 @@ bool TestLink::isClosed() const {
 // --------------------------------------------------------------------------------------------------------------- bench
 
 Bench::Bench(Policy policy, std::function<std::unique_ptr<Store>(Store *)> wrap,
-             std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs)
-    : policy_(policy), wrap_(std::move(wrap)), wrapBlobs_(std::move(wrapBlobs)) {
+             std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs, const Kinds &kinds)
+    : policy_(policy), kinds_(&kinds), wrap_(std::move(wrap)), wrapBlobs_(std::move(wrapBlobs)) {
   open();
 }
 
@@ -78,6 +78,7 @@ void Bench::open() {
   absl::StatusOr<std::unique_ptr<Engine>> engine =
       Engine::start({.store = wrapped_ ? wrapped_.get() : store_.get(),
                      .blobs = wrappedBlobs_ ? wrappedBlobs_.get() : blobs_.get(),
+                     .kinds = kinds_,
                      .clock = &clock,
                      .failpoints = &failpoints,
                      .observer = &observer,

@@ -38,8 +38,8 @@ class TestClock : public Clock {
 
 struct CountingObserver : EngineObserver {
   std::atomic<int> submissions{0}, ends{0}, leases{0}, expirations{0}, stales{0}, hits{0}, misses{0}, failures{0};
-  void submitted(const v1::JobSpec &) override { ++submissions; }
-  void ended(const v1::Job &) override { ++ends; }
+  void submitted(const std::string &) override { ++submissions; }
+  void ended(const std::string &, const v1::Job &) override { ++ends; }
   void leased(absl::Duration) override { ++leases; }
   void expired() override { ++expirations; }
   void stale() override { ++stales; }
@@ -69,7 +69,8 @@ class Bench {
  public:
   /// \p wrap and \p wrapBlobs may put something between the engine and the store or the blobs.
   explicit Bench(Policy policy = {}, std::function<std::unique_ptr<Store>(Store *)> wrap = nullptr,
-                 std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs = nullptr);
+                 std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs = nullptr,
+                 const Kinds &kinds = serviceKinds());
   ~Bench() { engine_.reset(); }
 
   Engine &engine() { return *engine_; }
@@ -107,6 +108,7 @@ class Bench {
 
   Scratch scratch_;
   Policy policy_;
+  const Kinds *kinds_;
   std::function<std::unique_ptr<Store>(Store *)> wrap_;
   std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs_;
   std::unique_ptr<BlobFolder> blobs_, wrappedBlobs_;

@@ -38,21 +38,50 @@ class FailingStore : public Store {
     if (changeFails()) return fail();
     return store_->claim(task, worker, now);
   }
-  absl::StatusOr<bool> complete(int64_t task, int64_t epoch, AttemptEnd end, const v1::JobResult &result,
-                                const std::string &log, const std::string &cacheKey, int64_t now) override {
+  absl::StatusOr<bool> putItems(int64_t task, int64_t epoch, const std::vector<v1::ItemResult> &items) override {
     if (changeFails()) return fail();
-    return store_->complete(task, epoch, end, result, log, cacheKey, now);
+    return store_->putItems(task, epoch, items);
+  }
+  absl::StatusOr<int32_t> endedItems(int64_t task) override { return store_->endedItems(task); }
+  absl::StatusOr<bool> completeTask(int64_t task, int64_t epoch, AttemptEnd end, const v1::TaskResult &result,
+                                    const std::string &log, int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->completeTask(task, epoch, end, result, log, now);
+  }
+  absl::StatusOr<bool> answerTask(int64_t task, const v1::TaskResult &result, int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->answerTask(task, result, now);
+  }
+  absl::StatusOr<bool> failTask(int64_t task, const v1::TaskResult &result, int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->failTask(task, result, now);
   }
   absl::StatusOr<bool> requeue(int64_t task, int64_t epoch, AttemptEnd end, const std::string &detail,
                                int64_t now) override {
     if (changeFails()) return fail();
     return store_->requeue(task, epoch, end, detail, now);
   }
-  absl::StatusOr<bool> finish(int64_t task, v1::JobState state, const v1::JobResult &result, const std::string &actor,
+  absl::StatusOr<DriverInput> driverInput(int64_t task) override {
+    if (changeFails()) return fail();
+    return store_->driverInput(task);
+  }
+  absl::StatusOr<std::vector<Task>> advanceJob(int64_t job, const std::string &memo, const std::vector<NewTask> &tasks,
+                                               int64_t cause, const std::vector<v1::Digest> &scratch,
+                                               int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->advanceJob(job, memo, tasks, cause, scratch, now);
+  }
+  absl::StatusOr<bool> endJob(int64_t job, v1::JobState state, const v1::JobResult &result, const std::string &actor,
                               const std::string &detail, int64_t now) override {
     if (changeFails()) return fail();
-    return store_->finish(task, state, result, actor, detail, now);
+    return store_->endJob(job, state, result, actor, detail, now);
   }
+  absl::Status putCacheEntry(const std::string &key, const v1::TaskResult &result, const std::vector<v1::Digest> &blobs,
+                             int64_t now) override {
+    if (changeFails()) return fail();
+    return store_->putCacheEntry(key, result, blobs, now);
+  }
+  absl::Status useCacheEntry(const std::string &key, int64_t now) override { return store_->useCacheEntry(key, now); }
   absl::Status putWorker(const WorkerRow &worker) override {
     if (changeFails()) return fail();
     return store_->putWorker(worker);
@@ -87,6 +116,7 @@ class FailingStore : public Store {
   absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const override {
     return store_->attempts(job);
   }
+  absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const override { return store_->attemptsAt(task); }
   absl::StatusOr<std::vector<WorkerRow>> workers() const override { return store_->workers(); }
   absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &key) const override {
     return store_->cached(key);

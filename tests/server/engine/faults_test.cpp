@@ -152,6 +152,7 @@ Life live(const std::function<bool(int)> &restartsBefore) {
   attached.clear();
   bench.settle();
   step();
+  bench.advance(absl::Seconds(1));
   second.attach();
   attached = {&second};
   held = {second.lease()};  // pending -> leased

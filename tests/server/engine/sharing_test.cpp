@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <set>
+#include <tuple>
 
-#include "server/engine/cache_key.h"
 #include "server/engine/task_queue.h"
+#include "server/kinds/compile.h"
 #include "tests/server/engine/bench.h"
 #include "tests/support/effort.h"
 #include "tests/support/random.h"
@@ -23,30 +25,33 @@ class SlowQueue {
  public:
   explicit SlowQueue(int64_t most) : most_(most) {}
   std::map<int64_t, TaskQueue::Entry> waiting;
-  std::map<std::pair<std::string, std::string>, int64_t> running, lastGrant;
+  std::vector<TaskQueue::Entry> running;
+  std::map<std::pair<std::string, std::string>, int64_t> lastGrant;
 
-  std::optional<int64_t> next(const std::string &key) const {
+  std::optional<int64_t> next(const std::string &key, const std::set<std::string> &kinds) const {
     std::optional<int64_t> best;
     for (const auto &[task, entry] : waiting) {
-      if (entry.key != key || total(entry.user) >= most_) continue;
-      if (!best || before(entry, waiting.at(*best))) best = task;
+      if (entry.key != key || !kinds.contains(entry.kind)) continue;
+      const std::set<int64_t> jobs = runningJobs(entry.user);
+      if (!jobs.contains(entry.job) && static_cast<int64_t>(jobs.size()) >= most_) continue;
+      if (!best || rank(entry) < rank(waiting.at(*best))) best = task;
     }
     return best;
   }
-  int64_t total(const std::string &user) const {
-    int64_t sum = 0;
-    for (const auto &[share, number] : running) sum += share.first == user ? number : 0;
-    return sum;
-  }
 
  private:
-  bool before(const TaskQueue::Entry &a, const TaskQueue::Entry &b) const {
-    const auto rank = [&](const TaskQueue::Entry &entry) {
-      const std::pair share(entry.user, entry.key);
-      const auto at = [&](const auto &map) { return map.contains(share) ? map.at(share) : 0; };
-      return std::tuple(at(running), at(lastGrant), entry.user, -entry.priority, entry.task);
-    };
-    return rank(a) < rank(b);
+  std::set<int64_t> runningJobs(const std::string &user) const {
+    std::set<int64_t> jobs;
+    for (const TaskQueue::Entry &entry : running) {
+      if (entry.user == user) jobs.insert(entry.job);
+    }
+    return jobs;
+  }
+  std::tuple<int64_t, int64_t, std::string, int32_t, int64_t, int64_t> rank(const TaskQueue::Entry &entry) const {
+    const int64_t tasks = std::ranges::count_if(
+        running, [&](const TaskQueue::Entry &each) { return each.user == entry.user && each.key == entry.key; });
+    const auto grant = lastGrant.find({entry.user, entry.key});
+    return {tasks, grant == lastGrant.end() ? 0 : grant->second, entry.user, -entry.priority, entry.job, entry.task};
   }
   int64_t most_;
 };
@@ -54,17 +59,23 @@ class SlowQueue {
 TEST(TaskQueue, decidesAsTheRuleSays) {
   hone::testing::Random random(hone::testing::testSeed());
   const int64_t steps = hone::testing::effort(3000, 100'000);
-  const Texts users{"ada", "bob", "cyd", "dan"}, keys{"", "rpi4"};
-  TaskQueue queue(5);
-  SlowQueue slow(5);
-  std::vector<TaskQueue::Entry> running;
+  const Texts users{"ada", "bob", "cyd", "dan"}, keys{"", "rpi4"}, kinds{"build", "compile", "propose"};
+  TaskQueue queue(3);
+  SlowQueue slow(3);
   int64_t tasks = 0, grants = 0;
   for (int64_t step = 0; step < steps; ++step) {
     const std::string &key = keys[random.between(0, 1)];
-    ASSERT_EQ(queue.next(key), slow.next(key)) << "step " << step;
+    std::set<std::string> able;
+    for (const std::string &kind : kinds) {
+      if (random.chance(70)) able.insert(kind);
+    }
+    const auto can = [&](const std::string &kind) { return able.contains(kind); };
+    ASSERT_EQ(queue.next(key, can), slow.next(key, able)) << "step " << step;
     const auto choice = random.between(0, 9);
     if (choice < 4 && slow.waiting.size() < 60) {
-      const TaskQueue::Entry entry{users[random.between(0, 3)], key, static_cast<int32_t>(random.between(-1, 1)),
+      // A job is one user's, and has one priority.
+      const int64_t job = random.between(1, 24);
+      const TaskQueue::Entry entry{users[job % 4], key, kinds[random.between(0, 2)], static_cast<int32_t>(job % 3), job,
                                    ++tasks};
       queue.add(entry);
       slow.waiting[entry.task] = entry;
@@ -73,21 +84,20 @@ TEST(TaskQueue, decidesAsTheRuleSays) {
       queue.remove(entry);
       slow.waiting.erase(entry.task);
     } else if (choice < 8) {
-      if (const std::optional<int64_t> next = slow.next(key)) {
+      if (const std::optional<int64_t> next = slow.next(key, able)) {
         const TaskQueue::Entry entry = slow.waiting.at(*next);
         queue.remove(entry);
         slow.waiting.erase(*next);
-        queue.started(entry.user, entry.key, ++grants);
-        ++slow.running[{entry.user, entry.key}];
+        queue.started(entry, ++grants);
         slow.lastGrant[{entry.user, entry.key}] = grants;
-        running.push_back(entry);
+        slow.running.push_back(entry);
       }
-    } else if (!running.empty()) {
-      const auto at = static_cast<size_t>(random.between(0, static_cast<int64_t>(running.size()) - 1));
-      queue.ended(running[at].user, running[at].key);
-      --slow.running[{running[at].user, running[at].key}];
-      running.erase(running.begin() + static_cast<int64_t>(at));
+    } else if (!slow.running.empty()) {
+      const auto at = static_cast<size_t>(random.between(0, static_cast<int64_t>(slow.running.size()) - 1));
+      queue.ended(slow.running[at]);
+      slow.running.erase(slow.running.begin() + static_cast<int64_t>(at));
     }
+    ASSERT_EQ(queue.waiting("") + queue.waiting("rpi4"), static_cast<int64_t>(slow.waiting.size()));
   }
   EXPECT_GT(grants, steps / 20);
 }

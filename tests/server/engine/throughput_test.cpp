@@ -58,7 +58,7 @@ struct Site {
   explicit Site(const Policy &policy) {
     blobs = *BlobFolder::open({.root = scratch.path(), .reserveBytes = 0}, failpoints);
     store = *openSqliteStore({.folder = scratch.path()}, failpoints);
-    engine = *Engine::start({store.get(), blobs.get(), &clock, &failpoints, &waits, 1}, policy);
+    engine = *Engine::start({store.get(), blobs.get(), &serviceKinds(), &clock, &failpoints, &waits, 1}, policy);
     artifact.set_sha256("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     auto writer = blobs->write(artifact, "empty", 0);
     EXPECT_TRUE(writer.ok()) << writer.status();

@@ -38,6 +38,7 @@ TestServer::TestServer(ServerOptions options) {
   blobFolder = need(BlobFolder::open({.root = folder.path(), .reserveBytes = options.diskReserve}, failpoints));
   engine = need(Engine::start({.store = store.get(),
                                .blobs = blobFolder.get(),
+                               .kinds = &serviceKinds(),
                                .clock = &clock,
                                .failpoints = &failpoints,
                                .observer = metrics.get(),
@@ -55,6 +56,7 @@ TestServer::TestServer(ServerOptions options) {
   rpc = need(RpcServer::start(rpcOptions, {.engine = engine.get(),
                                            .store = store.get(),
                                            .blobs = blobFolder.get(),
+                                           .kinds = &serviceKinds(),
                                            .clock = &clock,
                                            .log = log.get(),
                                            .traffic = metrics.get()}));

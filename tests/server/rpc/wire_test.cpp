@@ -15,6 +15,7 @@
 #include "hone/v1/jobs.pb.h"
 #include "hone/v1/records.pb.h"
 #include "hone/v1/server.pb.h"
+#include "hone/v1/tasks.pb.h"
 #include "hone/v1/work.pb.h"
 
 namespace hone::server::testing {
@@ -64,7 +65,8 @@ Lines present() {
   Lines lines;
   for (const FileDescriptor *file :
        {v1::Digest::descriptor()->file(), v1::Hello::descriptor()->file(), v1::Job::descriptor()->file(),
-        v1::Record::descriptor()->file(), v1::Capabilities::descriptor()->file(), v1::Work::descriptor()->file()}) {
+        v1::Record::descriptor()->file(), v1::Capabilities::descriptor()->file(), v1::TaskSpec::descriptor()->file(),
+        v1::Work::descriptor()->file()}) {
     for (int i = 0; i < file->message_type_count(); ++i) addMessage(*file->message_type(i), lines);
     for (int i = 0; i < file->enum_type_count(); ++i) addEnum(*file->enum_type(i), lines);
     for (int i = 0; i < file->service_count(); ++i) addService(*file->service(i), lines);

@@ -18,6 +18,9 @@ NewJob newJob(const std::string &id, const std::string &user) {
   job.request.set_request_id(absl::StrCat("request-", id));
   job.request.set_label(absl::StrCat("label of ", id));
   *job.request.mutable_spec()->mutable_compile()->mutable_model() = digestOf(1);
+  job.kind = "compile";
+  job.inputs = {digestOf(1)};
+  job.tasks.emplace_back().kind = "compile";
   job.deadlineMicros = 77;
   return job;
 }
@@ -30,20 +33,37 @@ v1::JobResult resultOf(v1::Result::Outcome outcome, const std::string &sentence,
   return result;
 }
 
+absl::StatusOr<bool> complete(Store &store, int64_t task, int64_t epoch, AttemptEnd end, const v1::JobResult &result,
+                              const std::string &log, const std::string &cacheKey, int64_t nowMicros) {
+  v1::TaskResult taskResult;
+  *taskResult.mutable_result() = result.result();
+  if (result.has_artifact()) *taskResult.mutable_artifact() = result.artifact();
+  const absl::StatusOr<bool> completed = store.completeTask(task, epoch, end, taskResult, log, nowMicros);
+  if (!completed.ok() || !*completed) return completed;
+  const bool isDone = result.result().outcome() == v1::Result::DONE;
+  const std::vector<v1::Digest> blobs = {result.artifact()};
+  if (isDone && !cacheKey.empty()) {
+    if (absl::Status status = store.putCacheEntry(cacheKey, taskResult, blobs, nowMicros); !status.ok()) return status;
+  }
+  // Each job of these tests has one task: their numbers are the same.
+  return store.endJob(task, isDone ? v1::JOB_SUCCEEDED : v1::JOB_FAILED, result, "worker:w2",
+                      isDone ? "done" : result.result().sentence(), nowMicros);
+}
+
 Task StoreContract::submit(const std::string &id, const std::string &user, const std::string &cacheKey,
                            int32_t priority) {
   NewJob job = newJob(id, user);
-  job.cacheKey = cacheKey;
+  job.tasks[0].cacheKey = cacheKey;
   job.request.set_priority(priority);
   begin();
   absl::StatusOr<Store::PutJob> put = store().putJob(job, ++now_);
   EXPECT_EQ(put.status(), absl::OkStatus());
   commit();
-  if (!put.ok() || !put->task) {
+  if (!put.ok() || !put->row) {
     ADD_FAILURE() << "job " << id << " has no task";
     return {};
   }
-  return *put->task;
+  return put->tasks.at(0);
 }
 
 int64_t StoreContract::claim(int64_t task, const std::string &worker) {

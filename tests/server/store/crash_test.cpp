@@ -52,7 +52,7 @@ void work(const std::filesystem::path &folder, uint64_t seed, const Child::Tell 
       } else if (random.chance(20)) {
         if (!*(*store)->requeue(task.id, task.epoch, AttemptEnd::Lost, "lost", 3)) return;
       } else {
-        if (!*(*store)->complete(task.id, task.epoch, AttemptEnd::Done, resultOf(v1::Result::DONE, ""), "", "", 4)) {
+        if (!*complete(**store, task.id, task.epoch, AttemptEnd::Done, resultOf(v1::Result::DONE, ""), "", "", 4)) {
           return;
         }
         acks.push_back(absl::StrCat("done ", task.job, " ", task.epoch));

@@ -60,7 +60,7 @@ TEST(FullDisk, aDatabaseAtItsLimitRefusesAndStaysWhole) {
     // What needs no room still works.
     const Task task = store->unfinished()->tasks.at(0);
     ASSERT_TRUE(store->begin().ok());
-    EXPECT_TRUE(*store->finish(task.id, v1::JOB_CANCELLED, {}, "user:ada", "", 9));
+    EXPECT_TRUE(*store->endJob(task.job, v1::JOB_CANCELLED, {}, "user:ada", "", 9));
     EXPECT_EQ(*store->removeEndedJobs(10, 1), 1);
     EXPECT_EQ(store->commit(), absl::OkStatus());
     // And that made room.

@@ -38,13 +38,13 @@ class Maintenance : public ::testing::Test {
     for (const char *id : {"j-done", "j-runs", "j-waits"}) {
       NewJob job = newJob(id, "ada");
       *job.request.mutable_spec()->mutable_compile()->mutable_model() = digests_[0];
-      job.cacheKey = "key";
-      tasks_.push_back(store_->putJob(job, 10)->task->id);
+      job.tasks[0].cacheKey = "key";
+      tasks_.push_back(store_->putJob(job, 10)->tasks.at(0).id);
     }
     v1::JobResult result;
     *result.mutable_artifact() = digests_[1];
     const int64_t epoch = store_->claim(tasks_[0], "w", 11)->epoch;
-    ASSERT_TRUE(*store_->complete(tasks_[0], epoch, AttemptEnd::Done, result, "log", "key", 12));
+    ASSERT_TRUE(*complete(*store_, tasks_[0], epoch, AttemptEnd::Done, result, "log", "key", 12));
     ASSERT_TRUE(store_->claim(tasks_[1], "w", 13).ok());
     commit();
   }

@@ -67,8 +67,13 @@ TEST_F(Migration, theGoldenDatabaseOfVersion1IsRead) {
   const Unfinished unfinished = *store.unfinished();
   ASSERT_EQ(unfinished.tasks.size(), 2U);
   EXPECT_TRUE(unfinished.tasks[0].isLeased);
-  EXPECT_EQ(unfinished.tasks[0].job, "j-runs");
-  EXPECT_EQ(unfinished.tasks[1].job, "j-waits");
+  ASSERT_EQ(unfinished.jobs.size(), 2U);
+  EXPECT_EQ(unfinished.jobs[0].id, "j-runs");
+  EXPECT_TRUE(unfinished.jobs[0].isRunning);
+  EXPECT_EQ(unfinished.jobs[1].id, "j-waits");
+  EXPECT_EQ(unfinished.tasks[1].job, unfinished.jobs[1].number);
+  EXPECT_EQ(unfinished.tasks[1].kind, "compile");
+  EXPECT_EQ(unfinished.tasks[1].createdMicros, unfinished.jobs[1].submittedMicros);
   EXPECT_EQ(unfinished.lastGrantSequence, 3);
   EXPECT_EQ(store.workers()->at(0).name, "w1");
   EXPECT_EQ(store.workers()->at(0).target.triple(), "aarch64-linux-gnu");

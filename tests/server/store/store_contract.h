@@ -57,6 +57,9 @@ class StoreContract : public ::testing::TestWithParam<StoreFactory> {
 /// 64 hexadecimal digits made from \p number.
 v1::Digest digestOf(int number, int64_t size = 100);
 NewJob newJob(const std::string &id, const std::string &user);
+/// Ends a leased task, and its job with it, as the engine does for a job of one task: granted to w2, for the events.
+absl::StatusOr<bool> complete(Store &store, int64_t task, int64_t epoch, AttemptEnd end, const v1::JobResult &result,
+                              const std::string &log, const std::string &cacheKey, int64_t nowMicros);
 v1::JobResult resultOf(v1::Result::Outcome outcome, const std::string &sentence, int artifact = 0);
 
 }  // namespace hone::server::testing

@@ -67,7 +67,7 @@ TEST(Throughput, changesPerSecond) {
     const double submits = bench.run(jobs, group, [&](int64_t i) {
       job.id = absl::StrCat("j-", i);
       job.request.set_request_id(job.id);
-      tasks.push_back(bench.store().putJob(job, i + 1)->task->id);
+      tasks.push_back(bench.store().putJob(job, i + 1)->tasks.at(0).id);
     });
     double longest = bench.longestMillis();
     const double claims = bench.run(jobs, group, [&](int64_t i) {
@@ -76,7 +76,7 @@ TEST(Throughput, changesPerSecond) {
     longest = std::max(longest, bench.longestMillis());
     const v1::JobResult result = resultOf(v1::Result::DONE, "", 3);
     const double completions = bench.run(jobs, group, [&](int64_t i) {
-      EXPECT_TRUE(*bench.store().complete(tasks[i], epochs[i], AttemptEnd::Done, result, "done", "", i + 3));
+      EXPECT_TRUE(*complete(bench.store(), tasks[i], epochs[i], AttemptEnd::Done, result, "done", "", i + 3));
     });
     longest = std::max(longest, bench.longestMillis());
     std::printf("%8ld %12.0f %12.0f %12.0f %16.1f\n", static_cast<long>(group), submits, claims, completions, longest);

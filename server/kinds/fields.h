@@ -1,4 +1,5 @@
-// Checks of single fields, for validate_*.cpp. Each takes the field's name for its sentence. Functions without state.
+// Checks of single fields, for whoever reads what came from outside. Each takes the field's name for its sentence.
+// Functions without state.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "server/rpc/fields.h"
+#include "server/kinds/fields.h"
 
 #include <string>
 

@@ -1,0 +1,48 @@
+// What a worker knows of each kind of task, as a table: which files its child is given, what the child is asked, what
+// becomes of its result. A kind is added by a file that defines its entry, and by its line in the table of kinds.cpp.
+//
+// Everything here is data and pure functions. Thread-safe.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "hone/v1/fleet.pb.h"
+#include "hone/v1/tasks.pb.h"
+#include "hone/v1/work.pb.h"
+
+namespace hone::worker {
+
+// Numbers of the files in the child: the first of inputs(), the new one, the rest of inputs().
+inline constexpr int kFirstInput = 4;
+inline constexpr int kOutput = 5;
+inline constexpr int kFurtherInputs = 6;
+
+/// A kind of task. Where a function may be null, the comment says what that means.
+struct WorkKind {
+  v1::TaskSpec::KindCase which;
+  const char *name;  ///< of the field in TaskSpec
+  int32_t version;   ///< the newest form of it that is understood
+  v1::Role role;
+  const char *code;  ///< what runs in the child, for a sentence about its crash: "the compiler"
+
+  /// The blobs that its child reads, in the order of their numbers; at least one.
+  std::vector<v1::Digest> (*inputs)(const v1::TaskSpec &);
+  /// What the child is asked.
+  v1::Work (*work)(const v1::TaskSpec &);
+  /// Whether nobody may build meanwhile; null: never.
+  bool (*isTimed)(const v1::TaskSpec &);
+  /// Whether the new file is wanted; null: always.
+  bool (*makesFile)(const v1::TaskSpec &);
+  /// The new file has become this blob.
+  void (*take)(const v1::Digest &, v1::LeaseResult &);
+};
+
+std::span<const WorkKind *const> kinds();
+/// Null: a kind that this worker does not know.
+const WorkKind *kindOf(const v1::TaskSpec &spec);
+
+extern const WorkKind kCompile;
+extern const WorkKind kRun;
+
+}  // namespace hone::worker
