@@ -20,6 +20,8 @@ namespace fs = std::filesystem;
 constexpr size_t kMostParts = 4096;
 // Longer than any kernel's tick; beyond it the clock has been set back.
 constexpr int kMostTickMilliseconds = 50;
+// At a file that is replaced or changed meanwhile.
+constexpr int kMostLooks = 4;
 
 /// Whether a change from now on will give the file another time of change. Kernels stamp files with a clock that steps
 /// every few milliseconds: two changes within one step look like one.
@@ -27,6 +29,22 @@ bool isSettled(const struct stat &info) {
   struct timespec now{};
   if (clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0) return false;
   return std::pair(info.st_ctim.tv_sec, info.st_ctim.tv_nsec) < std::pair(now.tv_sec, now.tv_nsec);
+}
+
+/// Between two looks at one file, of which the first was settled.
+bool haveBytesChanged(const struct stat &before, const struct stat &after) {
+  return before.st_size != after.st_size || before.st_mtim.tv_sec != after.st_mtim.tv_sec ||
+         before.st_mtim.tv_nsec != after.st_mtim.tv_nsec;
+}
+
+/// Waits until isSettled(); \p info is \p file's then. False: it does not settle.
+bool awaitSettled(const Descriptor &file, struct stat &info) {
+  for (int waited = 0; fstat(file.number(), &info) == 0; ++waited) {
+    if (isSettled(info)) return true;
+    if (waited == kMostTickMilliseconds) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
 }
 
 }  // namespace
@@ -59,12 +77,12 @@ absl::Status BlobFiles::publish(const Descriptor &file, const fs::path &from, co
   if (absl::Status status = syncFile(file, from); !status.ok()) return status;
   const fs::path to = blob(digest.sha256());
   failpoints_.pass("blob.rename.before");
-  absl::Status renamed = renameFile(from, to);
+  absl::Status renamed = giveName(from, to);
   if (absl::IsNotFound(renamed)) {
     // The first blob whose name begins so.
     if (absl::Status status = makeFolders(to.parent_path()); !status.ok()) return status;
     if (absl::Status status = syncFolder(to.parent_path().parent_path()); !status.ok()) return status;
-    renamed = renameFile(from, to);
+    renamed = giveName(from, to);
   }
   if (!renamed.ok()) return renamed;
   failpoints_.pass("blob.rename.after");
@@ -76,72 +94,99 @@ absl::Status BlobFiles::publish(const Descriptor &file, const fs::path &from, co
   return absl::OkStatus();
 }
 
+absl::Status BlobFiles::giveName(const fs::path &from, const fs::path &to) {
+  const std::lock_guard lock(names_);
+  return renameFile(from, to);
+}
+
 BlobFiles::Identity BlobFiles::identityOf(const struct stat &info) {
   return {info.st_dev, info.st_ino, info.st_size, info.st_ctim.tv_sec, info.st_ctim.tv_nsec};
 }
 
 void BlobFiles::remember(const std::string &sha256, const Descriptor &file) {
   struct stat info{};
-  if (fstat(file.number(), &info) != 0) return;
-  for (int waited = 0; !isSettled(info); ++waited) {
-    // Who asks for it next hashes it.
-    if (waited == kMostTickMilliseconds) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  // Who asks for what does not settle hashes it.
+  if (!awaitSettled(file, info)) return;
   const std::lock_guard lock(mutex_);
   whole_.insert_or_assign(sha256, identityOf(info));
 }
 
+bool BlobFiles::isKnown(const std::string &sha256, const Identity &identity) {
+  const std::lock_guard lock(mutex_);
+  const auto known = whole_.find(sha256);
+  return known != whole_.end() && known->second == identity;
+}
+
 absl::Status BlobFiles::verify(const v1::Digest &digest) {
+  absl::Status status;
+  for (int looks = 0; looks < kMostLooks; ++looks) {
+    status = look(digest, looks + 1 == kMostLooks);
+    if (!absl::IsAborted(status)) return status;
+  }
+  return absl::UnavailableError(status.message());
+}
+
+absl::Status BlobFiles::look(const v1::Digest &digest, bool isLast) {
   const fs::path file = blob(digest.sha256());
+  const auto missing = [&](std::string_view what) {
+    return absl::NotFoundError(absl::StrCat("there is no blob ", digest.sha256(), std::string(what)));
+  };
   absl::StatusOr<Descriptor> opened = Descriptor::open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (absl::IsNotFound(opened.status())) {
-    return absl::NotFoundError(absl::StrCat("there is no blob ", digest.sha256()));
-  }
+  if (absl::IsNotFound(opened.status())) return missing("");
   if (!opened.ok()) return opened.status();
-  absl::StatusOr<struct stat> before = statusOf(*opened, file);
-  if (!before.ok()) return before.status();
-  if (!S_ISREG(before->st_mode)) return setAside(digest, "is no file");
-  const Identity identity = identityOf(*before);
-  const bool wasSettled = isSettled(*before);
-  {
-    const std::lock_guard lock(mutex_);
-    const auto known = whole_.find(digest.sha256());
-    if (known != whole_.end() && known->second == identity) {
-      if (identity.bytes == digest.size_bytes()) return absl::OkStatus();
-      // The file is what its name says; the question is wrong.
-      return absl::NotFoundError(
-          absl::StrCat("there is no blob ", digest.sha256(), " of ", digest.size_bytes(), " bytes"));
-    }
-  }
+  struct stat before{};
+  // A change from here on shows in the file's time.
+  const bool isSettled = awaitSettled(*opened, before);
+  const Identity identity = identityOf(before);
+  if (!S_ISREG(before.st_mode)) return setAside(digest, identity, "is no file");
+  // The file is what its name says; a question with another size is wrong.
+  const auto whole = [&] {
+    return identity.bytes == digest.size_bytes() ? absl::OkStatus()
+                                                 : missing(absl::StrCat(" of ", digest.size_bytes(), " bytes"));
+  };
+  if (isKnown(digest.sha256(), identity)) return whole();
+
   Sha256 hash;
   int64_t bytes = 0;
   if (absl::Status status = hashRest(*opened, file, hash, bytes); !status.ok()) {
-    return setAside(digest, absl::StrCat("cannot be read (", status.message(), ")"));
+    return setAside(digest, identity, absl::StrCat("cannot be read (", status.message(), ")"));
+  }
+  absl::StatusOr<struct stat> after = statusOf(*opened, file);
+  if (!after.ok()) return after.status();
+  if (haveBytesChanged(before, *after)) {
+    // Which bytes were hashed, nobody knows.
+    if (!isLast) return absl::AbortedError(absl::StrCat("the blob ", digest.sha256(), " changed while it was read"));
+    return setAside(digest, identity, "changes while it is read");
   }
   if (toHex(hash.finish()) != digest.sha256()) {
-    return setAside(digest, absl::StrCat("has other bytes, ", bytes, " of them"));
+    return setAside(digest, identity, absl::StrCat("has other bytes, ", bytes, " of them"));
   }
-  if (wasSettled) {
+  // What happened to its names and modes meanwhile does not matter, but then it is hashed again.
+  if (isSettled && identityOf(*after) == identity) {
     const std::lock_guard lock(mutex_);
     whole_.insert_or_assign(digest.sha256(), identity);
   }
-  if (bytes == digest.size_bytes()) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat("there is no blob ", digest.sha256(), " of ", digest.size_bytes(), " bytes"));
+  return whole();
 }
 
-absl::Status BlobFiles::setAside(const v1::Digest &digest, const std::string &why) {
+absl::Status BlobFiles::setAside(const v1::Digest &digest, const Identity &damaged, std::string_view why) {
+  const fs::path from = blob(digest.sha256());
   const fs::path folder = root_ / "quarantine";
+  const std::lock_guard lock(names_);
+  // Only the file that was looked at: a good one may have taken its place.
+  struct stat info{};
+  if (lstat(from.c_str(), &info) != 0 && errno == ENOENT) {
+    return absl::NotFoundError(absl::StrCat("there is no blob ", digest.sha256()));
+  }
+  if (info.st_dev != damaged.device || info.st_ino != damaged.file) {
+    return absl::AbortedError(absl::StrCat("the blob ", digest.sha256(), " was replaced while it was read"));
+  }
   fs::path to = folder / digest.sha256();
   std::error_code error;
   for (int number = 2; fs::exists(to, error); ++number) to = folder / absl::StrCat(digest.sha256(), ".", number);
-  {
-    const std::lock_guard lock(mutex_);
-    whole_.erase(digest.sha256());
-  }
-  if (absl::Status status = renameFile(blob(digest.sha256()), to); !status.ok()) return status;
+  if (absl::Status status = renameFile(from, to); !status.ok()) return status;
   return absl::DataLossError(
-      absl::StrCat("the blob ", digest.sha256(), " ", why, "; it was moved to '", to.string(), "'"));
+      absl::StrCat("the blob ", digest.sha256(), " ", std::string(why), "; it was moved to '", to.string(), "'"));
 }
 
 absl::Status BlobFiles::remove(const v1::Digest &digest) {

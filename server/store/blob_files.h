@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -64,13 +65,20 @@ class BlobFiles {
     bool operator==(const Identity &) const = default;
   };
   static Identity identityOf(const struct stat &info);
+  absl::Status giveName(const std::filesystem::path &from, const std::filesystem::path &to);
   void remember(const std::string &sha256, const Descriptor &file);
-  absl::Status setAside(const v1::Digest &digest, const std::string &why);
+  bool isKnown(const std::string &sha256, const Identity &identity);
+  /// verify() of the file that has the name now. ABORTED: it was changed or replaced meanwhile. The last look takes
+  /// one that changes for damaged.
+  absl::Status look(const v1::Digest &digest, bool isLast);
+  /// Moves \p damaged into quarantine/, and says DATA_LOSS. NOT_FOUND or ABORTED: the name is no longer that file's.
+  absl::Status setAside(const v1::Digest &digest, const Identity &damaged, std::string_view why);
 
   const std::filesystem::path root_;
   const int64_t reserveBytes_;
   Failpoints &failpoints_;
-  std::mutex mutex_;
+  std::mutex names_;  // of blobs and in quarantine/: held from a look at who has a name to the change of it
+  std::mutex mutex_;  // of what follows
   std::map<std::string, Identity> whole_;
   std::set<std::string> taken_;
   std::map<std::string, HashedPart> parts_;
