@@ -112,7 +112,8 @@ class Engine {
   virtual void blobStored(std::string user, v1::Digest digest, Callback<v1::Digest> done) = 0;
   /// Renews the grace of blobs that were reported as present.
   virtual void blobsSeen(std::vector<v1::Digest> digests) = 0;
-  /// Its bytes were found damaged: forgets the blob and what refers to it in the cache.
+  /// Its bytes were found damaged and its file was moved away: forgets the blob and what refers to it in the cache,
+  /// unless a newer file has its name by now.
   virtual void blobDamaged(v1::Digest digest) = 0;
   virtual void importRecords(v1::ImportRecordsRequest request, Callback<v1::ImportRecordsResponse> done) = 0;
   /// Until \p watcher is gone or unwatch().

@@ -20,6 +20,7 @@ absl::StatusOr<std::optional<KeptResult>> KeptResults::find(const std::string &s
 absl::Status KeptResults::forget(const KeptResult &kept, const std::vector<v1::Digest> &damaged) {
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
   for (const v1::Digest &digest : damaged) {
+    if (state_.parts.blobs->has(digest)) continue;  // uploaded since
     if (absl::Status status = state_.parts.store->removeBlob(digest); !status.ok()) return status;
   }
   return state_.parts.store->removeCacheEntry(kept.cacheKey);

@@ -4,6 +4,7 @@
 #include "server/base/error_detail.h"
 #include "tests/server/engine/bench.h"
 #include "tests/server/engine/failing_store.h"
+#include "tests/server/passing_blobs.h"
 
 namespace hone::server::testing {
 namespace {
@@ -135,31 +136,16 @@ TEST(Garbage, isSparedWhenSomebodyNamesItDuringTheScan) {
 }
 
 /// A folder whose files go only when they are let go.
-class SlowBlobs : public BlobFolder {
+class SlowBlobs : public PassingBlobs {
  public:
   SlowBlobs(BlobFolder *blobs, std::function<void()> beforeRemoval)
-      : blobs_(blobs), beforeRemoval_(std::move(beforeRemoval)) {}
-  absl::StatusOr<std::unique_ptr<Writer>> write(const v1::Digest &digest, const std::string &id, int64_t at) override {
-    return blobs_->write(digest, id, at);
-  }
-  int64_t resumable(const v1::Digest &digest, const std::string &id) const override {
-    return blobs_->resumable(digest, id);
-  }
-  bool has(const v1::Digest &digest) const override { return blobs_->has(digest); }
-  absl::Status verify(const v1::Digest &digest) override { return blobs_->verify(digest); }
-  absl::StatusOr<std::filesystem::path> locate(const v1::Digest &digest) override { return blobs_->locate(digest); }
-  absl::StatusOr<v1::Digest> import(const std::filesystem::path &file) override { return blobs_->import(file); }
-  std::filesystem::path stagingFolder() const override { return blobs_->stagingFolder(); }
+      : PassingBlobs(blobs), beforeRemoval_(std::move(beforeRemoval)) {}
   absl::Status remove(const v1::Digest &digest) override {
     beforeRemoval_();
-    return blobs_->remove(digest);
+    return PassingBlobs::remove(digest);
   }
-  int64_t sweepUploads(int64_t seconds) override { return blobs_->sweepUploads(seconds); }
-  int64_t freeBytes() const override { return blobs_->freeBytes(); }
-  int64_t reserveBytes() const override { return blobs_->reserveBytes(); }
 
  private:
-  BlobFolder *blobs_;
   std::function<void()> beforeRemoval_;
 };
 
