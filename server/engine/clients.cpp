@@ -218,10 +218,16 @@ absl::Status Clients::blobStored(const std::string &user, const v1::Digest &dige
   return absl::OkStatus();
 }
 
-absl::Status Clients::blobsSeen(const std::vector<v1::Digest> &digests) {
-  for (const v1::Digest &digest : digests) retention_.use(digest);
+absl::Status Clients::blobsSeen(const std::vector<v1::Digest> &digests, const Callback<std::vector<v1::Digest>> &done) {
+  std::vector<v1::Digest> doomed;
+  for (const v1::Digest &digest : digests) {
+    retention_.use(digest);
+    if (retention_.isDoomed(digest)) doomed.push_back(digest);
+  }
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
-  return state_.parts.store->touchBlobs(digests, state_.nowMicros);
+  if (absl::Status status = state_.parts.store->touchBlobs(digests, state_.nowMicros); !status.ok()) return status;
+  state_.answer<std::vector<v1::Digest>>(done, std::move(doomed));
+  return absl::OkStatus();
 }
 
 absl::Status Clients::blobDamaged(const v1::Digest &digest) {

@@ -110,8 +110,9 @@ class Engine {
   virtual void cancel(std::string user, std::string job, Callback<v1::Job> done) = 0;
   /// The blob's file is durable; this makes its row so. Who calls has checked the user's quota.
   virtual void blobStored(std::string user, v1::Digest digest, Callback<v1::Digest> done) = 0;
-  /// Renews the grace of blobs that were reported as present.
-  virtual void blobsSeen(std::vector<v1::Digest> digests) = 0;
+  /// Renews the grace of blobs, before somebody is told that they are there. The answer has those of them that are
+  /// being removed now: they count as missing, though their files may still be seen.
+  virtual void blobsSeen(std::vector<v1::Digest> digests, Callback<std::vector<v1::Digest>> done) = 0;
   /// Its bytes were found damaged and its file was moved away: forgets the blob and what refers to it in the cache,
   /// unless a newer file has its name by now.
   virtual void blobDamaged(v1::Digest digest) = 0;

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -25,6 +27,25 @@ absl::Status onlyPrivate(const Site &site) {
 
 bool isSame(const v1::Digest &left, const v1::Digest &right) {
   return left.sha256() == right.sha256() && left.size_bytes() == right.size_bytes();
+}
+
+std::string nameOf(const v1::Digest &digest) { return absl::StrCat(digest.sha256(), "-", digest.size_bytes()); }
+
+/// Which of \p digests are there and stay for the grace period, by nameOf(). The engine is asked first: what it does
+/// not remove now, it does not remove soon, and only then is it looked at. \p done is called on a thread for reading.
+void findPresent(Site &site, const std::vector<v1::Digest> &digests, Callback<std::set<std::string>> done) {
+  site.engine->blobsSeen(
+      digests, [&site, digests, done = std::move(done)](const absl::StatusOr<std::vector<v1::Digest>> &doomed) {
+        site.reads.run([&site, digests, doomed, done] {
+          if (!doomed.ok()) return done(doomed.status());
+          std::set<std::string> present;
+          for (const v1::Digest &digest : digests) {
+            if (site.hasBlob(digest)) present.insert(nameOf(digest));
+          }
+          for (const v1::Digest &digest : *doomed) present.erase(nameOf(digest));
+          done(std::move(present));
+        });
+      });
 }
 
 void import(Site &site, std::shared_ptr<Unary<v1::ImportResponse>> call, const v1::ImportRequest &request) {
@@ -61,19 +82,16 @@ grpc::ServerUnaryReactor *BlobsService::FindMissing(grpc::CallbackServerContext 
   return serve<v1::FindMissingRequest, v1::FindMissingResponse>(
       site_, context, in, out, "Blobs.FindMissing", Call::Kind::Read,
       [this](std::shared_ptr<Unary<v1::FindMissingResponse>> call, v1::FindMissingRequest request) {
-        site_.reads.run([this, call = std::move(call), request = std::move(request)] {
-          v1::FindMissingResponse response;
-          std::vector<v1::Digest> present;
-          for (const v1::Digest &digest : request.digests()) {
-            if (site_.hasBlob(digest)) {
-              present.push_back(digest);
-            } else {
-              *response.add_missing() = digest;
-            }
-          }
-          if (!present.empty()) site_.engine->blobsSeen(std::move(present));
-          call->finish(response);
-        });
+        std::vector<v1::Digest> digests(request.digests().begin(), request.digests().end());
+        findPresent(site_, digests,
+                    [call = std::move(call), digests](const absl::StatusOr<std::set<std::string>> &present) {
+                      if (!present.ok()) return call->finish(present.status());
+                      v1::FindMissingResponse response;
+                      for (const v1::Digest &digest : digests) {
+                        if (!present->contains(nameOf(digest))) *response.add_missing() = digest;
+                      }
+                      call->finish(response);
+                    });
       });
 }
 
@@ -87,14 +105,18 @@ grpc::ServerUnaryReactor *BlobsService::QueryUpload(grpc::CallbackServerContext 
   return serve<v1::QueryUploadRequest, v1::QueryUploadResponse>(
       site_, context, in, out, "Blobs.QueryUpload", Call::Kind::Read,
       [this](std::shared_ptr<Unary<v1::QueryUploadResponse>> call, v1::QueryUploadRequest request) {
-        site_.reads.run([this, call = std::move(call), request = std::move(request)] {
-          v1::QueryUploadResponse response;
-          response.set_complete(site_.hasBlob(request.digest()));
-          response.set_committed_bytes(response.complete()
-                                           ? request.digest().size_bytes()
-                                           : site_.blobs->resumable(request.digest(), request.upload_id()));
-          call->finish(response);
-        });
+        const v1::Digest digest = request.digest();
+        findPresent(site_, {digest},
+                    [this, call = std::move(call),
+                     request = std::move(request)](const absl::StatusOr<std::set<std::string>> &present) {
+                      if (!present.ok()) return call->finish(present.status());
+                      v1::QueryUploadResponse response;
+                      response.set_complete(!present->empty());
+                      response.set_committed_bytes(response.complete()
+                                                       ? request.digest().size_bytes()
+                                                       : site_.blobs->resumable(request.digest(), request.upload_id()));
+                      call->finish(response);
+                    });
       });
 }
 

@@ -42,11 +42,11 @@ TEST_F(Retention, takesBlobsThatNobodyUses) {
 TEST_F(Retention, leavesWhatWasSeen) {
   const v1::Digest seen = bench.blob("seen");
   bench.clock.advance(absl::Minutes(50));
-  bench.engine().blobsSeen({seen});
+  bench.engine().blobsSeen({seen}, [](const auto &) {});
   bench.settle();
   const v1::Digest older = bench.blob("older");
   bench.clock.advance(absl::Minutes(5));
-  bench.engine().blobsSeen({seen});
+  bench.engine().blobsSeen({seen}, [](const auto &) {});
   bench.settle();
   bench.clock.advance(absl::Minutes(56));
   EXPECT_TRUE(eventually([&] {
@@ -126,7 +126,7 @@ TEST(Garbage, isSparedWhenSomebodyNamesItDuringTheScan) {
   isArmed = true;
   bench.clock.advance(absl::Hours(2));
   waitFor(bench, scanned.get_future());
-  bench.engine().blobsSeen({seen});
+  bench.engine().blobsSeen({seen}, [](const auto &) {});
   bench.submit(spec);
   named.set_value();
   EXPECT_TRUE(eventually([&] { return !bench.blobs().has(garbage); }));

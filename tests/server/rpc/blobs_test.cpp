@@ -1,11 +1,15 @@
 // Blobs over the wire: what senders may do wrong, then what they do right.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <memory>
 #include <thread>
 #include <vector>
 
+#include "tests/server/passing_blobs.h"
 #include "tests/server/rpc/test_server.h"
 
 namespace hone::server::testing {
@@ -319,6 +323,64 @@ TEST(Blobs, ReplacesADamagedBlobByItsNextUpload) {
   std::string back;
   EXPECT_TRUE(download(server, digest, 0, back).ok());
   EXPECT_EQ(back, content);
+}
+
+/// Files go only when they are let go.
+class SlowRemoval : public PassingBlobs {
+ public:
+  SlowRemoval(BlobFolder *blobs, std::promise<void> &begun, std::shared_future<void> mayGo)
+      : PassingBlobs(blobs), begun_(begun), mayGo_(std::move(mayGo)) {}
+  absl::Status remove(const v1::Digest &digest) override {
+    if (!isTold_.exchange(true)) begun_.set_value();
+    mayGo_.wait();
+    return PassingBlobs::remove(digest);
+  }
+
+ private:
+  std::promise<void> &begun_;
+  std::shared_future<void> mayGo_;
+  std::atomic<bool> isTold_{false};
+};
+
+TEST(Blobs, AreMissingFromTheInstantTheyAreToBeRemoved) {
+  std::promise<void> begun, go;
+  ServerOptions options = smallLimits();
+  options.policy.blobGrace = absl::Milliseconds(50);
+  options.wrapBlobs = [&, mayGo = go.get_future().share()](BlobFolder *blobs) {
+    return std::make_unique<SlowRemoval>(blobs, begun, mayGo);
+  };
+  const TestServer server(options);
+  const std::string content = contentOf(1000, 40);
+  const v1::Digest digest = server.put(content);
+  std::future<void> isGoing = begun.get_future();
+  ASSERT_TRUE(eventually([&] {
+    server.engine->tick();
+    return isGoing.wait_for(std::chrono::milliseconds(5)) == std::future_status::ready;
+  }));
+  ASSERT_TRUE(server.blobFolder->has(digest)) << "not gone yet";
+  EXPECT_FALSE(isThere(server, digest)) << "who is told that it is there submits a job that names it";
+  EXPECT_EQ(committed(server, digest, "a"), 0);
+  go.set_value();
+  grpc::Status status;
+  EXPECT_TRUE(eventually([&] {
+    status = upload(*server.blobs(), digest, content, "again");
+    return status.error_code() != StatusCode::UNAVAILABLE;
+  }));
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST(Blobs, ThatWereReportedPresentStay) {
+  ServerOptions options = smallLimits();
+  options.policy.blobGrace = absl::Seconds(2);
+  const TestServer server(options);
+  const v1::Digest asked = server.put(contentOf(1000, 41)), queried = server.put(contentOf(1000, 42)),
+                   forgotten = server.put(contentOf(1000, 43));
+  EXPECT_TRUE(eventually([&] {
+    EXPECT_TRUE(isThere(server, asked));
+    EXPECT_EQ(committed(server, queried, "a"), 1000);
+    server.engine->tick();
+    return !server.blobFolder->has(forgotten);
+  }));
 }
 
 TEST(Blobs, DownloadsFromAnOffset) {

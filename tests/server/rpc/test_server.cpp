@@ -36,6 +36,10 @@ TestServer::TestServer(ServerOptions options) {
   google::protobuf::SetLogHandler(nullptr);
   store = need(openSqliteStore({.folder = folder.path()}, failpoints));
   blobFolder = need(BlobFolder::open({.root = folder.path(), .reserveBytes = options.diskReserve}, failpoints));
+  if (options.wrapBlobs) {
+    blobsOnDisk = std::move(blobFolder);
+    blobFolder = options.wrapBlobs(blobsOnDisk.get());
+  }
   engine = need(Engine::start({.store = store.get(),
                                .blobs = blobFolder.get(),
                                .kinds = &serviceKinds(),

@@ -23,6 +23,8 @@ struct ServerOptions {
   Policy policy;
   std::string privateUser;
   int64_t diskReserve = 0;
+  /// May put something between the server and its blobs.
+  std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs = nullptr;
 };
 
 class TestServer {
@@ -48,7 +50,7 @@ class TestServer {
   std::unique_ptr<Log> log = Log::silent();
   std::unique_ptr<Metrics> metrics = Metrics::make();
   std::unique_ptr<Store> store;
-  std::unique_ptr<BlobFolder> blobFolder;
+  std::unique_ptr<BlobFolder> blobsOnDisk, blobFolder;  ///< the one behind the other, if they are two
   std::unique_ptr<Engine> engine;
   std::unique_ptr<RpcServer> rpc;
   bool stopAsked = false, stopNow = false;
