@@ -39,6 +39,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION
   # Names of templates as the libraries have them that Debian 12's compilers built.
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fclang-abi-compat=17>)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # What is guarded by a lock is touched only while it is held (server/base/mutex.h).
+  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wthread-safety>)
+endif()
 # gRPC's users get it, and precompiled headers want it everywhere or nowhere.
 add_compile_options(-pthread)
 # The same floating point on every builder: no contraction that the source does not ask for.

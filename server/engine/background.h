@@ -2,11 +2,11 @@
 // Thread-safe. Owns its thread.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
+
+#include "server/base/mutex.h"
 
 namespace hone::server {
 
@@ -20,10 +20,10 @@ class Background {
   /// After stop() \p work runs on the caller's thread, so that nobody waits for it in vain.
   void run(std::function<void()> work) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!isStopping_) {
         work_.push_back(std::move(work));
-        wake_.notify_one();
+        wake_.notifyOne();
         return;
       }
     }
@@ -33,18 +33,18 @@ class Background {
   /// Does what was given before, then ends the thread.
   void stop() {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       isStopping_ = true;
-      wake_.notify_one();
+      wake_.notifyOne();
     }
     if (thread_.joinable()) thread_.join();
   }
 
  private:
   void loop() {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (true) {
-      wake_.wait(lock, [this] { return isStopping_ || !work_.empty(); });
+      while (!isStopping_ && work_.empty()) wake_.wait(mutex_);
       if (work_.empty()) return;
       const std::function<void()> next = std::move(work_.front());
       work_.pop_front();
@@ -54,10 +54,10 @@ class Background {
     }
   }
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void()>> work_;
-  bool isStopping_ = false;
+  Mutex mutex_;
+  Condition wake_;
+  std::deque<std::function<void()>> work_ ABSL_GUARDED_BY(mutex_);
+  bool isStopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // last: it uses what is above
 };
 

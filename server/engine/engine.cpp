@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/base/error_detail.h"
+#include "server/base/mutex.h"
 #include "server/engine/background.h"
 #include "server/engine/clients.h"
 #include "server/engine/kept_results.h"
@@ -72,9 +71,9 @@ class EngineThread final : public Engine {
     checks_.stop();
     files_.stop();
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       isStopping_ = true;
-      wake_.notify_one();
+      wake_.notifyOne();
     }
     if (thread_.joinable()) thread_.join();
   }
@@ -167,19 +166,21 @@ class EngineThread final : public Engine {
     }});
   }
   EngineState state() const override {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return published_;
   }
 
  private:
   void post(Command command) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     commands_.push_back(std::move(command));
-    if (wakeAt_ > 0 && commands_.size() >= wakeAt_) wake_.notify_one();
+    if (wakeAt_ > 0 && commands_.size() >= wakeAt_) wake_.notifyOne();
   }
 
   void loop();
   std::deque<Command> take();
+  /// Waits for \p enough commands, at \p most that long.
+  void await(size_t enough, absl::Duration most) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void runGroup(std::deque<Command> commands);
   absl::Status decide(std::deque<Command> &commands, size_t &applied);
   void finishGroup(absl::Duration began);
@@ -205,12 +206,12 @@ class EngineThread final : public Engine {
   std::deque<Command> repeated_;  // of groups that were undone
   std::atomic<SessionId> lastSession_{0};
 
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Command> commands_;
-  size_t wakeAt_ = 0;  // the thread waits for that many commands; 0: it does not wait
-  bool isStopping_ = false;
-  EngineState published_;
+  mutable Mutex mutex_;
+  Condition wake_;
+  std::deque<Command> commands_ ABSL_GUARDED_BY(mutex_);
+  size_t wakeAt_ ABSL_GUARDED_BY(mutex_) = 0;  // the thread waits for that many commands; 0: it does not wait
+  bool isStopping_ ABSL_GUARDED_BY(mutex_) = false;
+  EngineState published_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 
@@ -218,30 +219,32 @@ void EngineThread::loop() {
   while (true) {
     std::deque<Command> commands = take();
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (isStopping_ && commands.empty() && commands_.empty()) return;
     }
     runGroup(std::move(commands));
   }
 }
 
+void EngineThread::await(size_t enough, absl::Duration most) {
+  const auto end = std::chrono::steady_clock::now() + absl::ToChronoMicroseconds(most);
+  wakeAt_ = enough;
+  while (!isStopping_ && commands_.size() < enough && wake_.waitUntil(mutex_, end)) continue;
+  wakeAt_ = 0;
+}
+
 std::deque<Command> EngineThread::take() {
   std::deque<Command> taken;
-  std::unique_lock lock(mutex_);
-  const auto wait = [&](absl::Duration most, size_t enough) {
-    wakeAt_ = enough;
-    wake_.wait_for(lock, absl::ToChronoMicroseconds(most), [&] { return isStopping_ || commands_.size() >= enough; });
-    wakeAt_ = 0;
-  };
+  const MutexLock lock(mutex_);
   const absl::Duration now = state_.parts.clock->monotonic();
   const bool isPaused = now < pausedUntil_;
   if (!hasMore_ || isPaused) {
     const absl::Duration due = isPaused ? pausedUntil_ : timekeeper_.next();
-    wait(std::clamp(due - now, absl::Milliseconds(1), kLongestWait), 1);
+    await(1, std::clamp(due - now, absl::Milliseconds(1), kLongestWait));
   }
   const absl::Duration sinceCommit = state_.parts.clock->monotonic() - lastCommit_;
   if (!hasMore_ && !commands_.empty() && sinceCommit >= absl::ZeroDuration() && sinceCommit < kWindow) {
-    wait(kWindow - sinceCommit, kCommandsPerGroup);
+    await(kCommandsPerGroup, kWindow - sinceCommit);
   }
   if (!isPaused && !isStopping_) taken.swap(repeated_);
   while (!commands_.empty() && taken.size() < kCommandsPerGroup) {
@@ -338,7 +341,7 @@ void EngineThread::undo(const absl::Status &status, std::deque<Command> &applied
 }
 
 void EngineThread::publish(const absl::Status &lastCommit) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   published_.leased = state_.leases.size();
   published_.pending = state_.tasks.size() - published_.leased;
   published_.sessions = state_.fleet.size();

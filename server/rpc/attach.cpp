@@ -16,7 +16,7 @@ Attach *Attach::start(Site &site, grpc::CallbackServerContext *context) {
   auto attach = std::make_shared<Attach>(site, context);
   attach->self_ = attach;
   if (!attach->call_.opened().ok()) {
-    const std::lock_guard lock(attach->mutex_);
+    const MutexLock lock(attach->mutex_);
     attach->finish(attach->call_.opened());
   } else {
     site.ticker.add(attach);
@@ -29,7 +29,7 @@ Attach *Attach::start(Site &site, grpc::CallbackServerContext *context) {
 void Attach::OnReadDone(bool ok) {
   absl::Status status = absl::CancelledError("the worker has gone");
   if (ok) status = take();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isFinished_) return;
   if (!status.ok()) return finish(status);
   heard_ = site_.clock.monotonic();
@@ -41,7 +41,7 @@ absl::Status Attach::take() {
   if (absl::Status status = decode(incoming_, message); !status.ok()) return status;
   std::optional<SessionId> session;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (isFinished_) return absl::OkStatus();
     session = session_;
   }
@@ -51,7 +51,7 @@ absl::Status Attach::take() {
     return absl::OkStatus();
   }
   session = site_.engine->attach(std::move(*message.mutable_hello()), call_.peer(), shared_from_this());
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   session_ = session;
   // Ended meanwhile: nobody else knows the session to detach.
   if (isFinished_) site_.engine->detach(*session);
@@ -59,7 +59,7 @@ absl::Status Attach::take() {
 }
 
 void Attach::send(v1::CoordinatorMessage message) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isFinished_ || last_.has_value()) return;
   queue(message);
 }
@@ -74,7 +74,7 @@ void Attach::queue(const v1::CoordinatorMessage &message) {
 }
 
 void Attach::close() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isFinished_ || last_.has_value()) return;
   last_ = absl::OkStatus();
   writeNext();
@@ -93,7 +93,7 @@ void Attach::writeNext() {
 }
 
 void Attach::OnWriteDone(bool ok) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   isWriting_ = false;
   if (isFinished_) return;
   if (!ok) return finish(absl::CancelledError("the worker has gone"));
@@ -101,7 +101,7 @@ void Attach::OnWriteDone(bool ok) {
 }
 
 void Attach::tick(absl::Duration now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isFinished_) return;
   if (now - heard_ > site_.policy.silence)
     return finish(withDetail(
@@ -118,7 +118,7 @@ void Attach::tick(absl::Duration now) {
 }
 
 void Attach::OnCancel() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   finish(absl::CancelledError("the worker has gone"));
 }
 

@@ -5,11 +5,11 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "grpcpp/grpcpp.h"
 #include "hone/v1/fleet.pb.h"
+#include "server/base/mutex.h"
 #include "server/rpc/call.h"
 #include "server/rpc/site.h"
 
@@ -36,23 +36,23 @@ class Attach : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer
 
  private:
   absl::Status take();
-  void queue(const v1::CoordinatorMessage &message);  // with the lock
-  void writeNext();                                   // with the lock
-  void finish(const absl::Status &status);            // with the lock
+  void queue(const v1::CoordinatorMessage &message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void writeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void finish(const absl::Status &status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Site &site_;
   Call call_;
   std::shared_ptr<Attach> self_;  // until OnDone()
   grpc::ByteBuffer incoming_;
 
-  std::mutex mutex_;
-  std::optional<SessionId> session_;
-  absl::Duration heard_;
-  std::deque<grpc::ByteBuffer> queue_;
-  grpc::ByteBuffer outgoing_;
-  bool isWriting_ = false;
-  std::optional<absl::Status> last_;  // how to end once the queue is empty
-  bool isFinished_ = false;
+  Mutex mutex_;
+  std::optional<SessionId> session_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration heard_ ABSL_GUARDED_BY(mutex_);
+  std::deque<grpc::ByteBuffer> queue_ ABSL_GUARDED_BY(mutex_);
+  bool isWriting_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<absl::Status> last_ ABSL_GUARDED_BY(mutex_);  // how to end once the queue is empty
+  bool isFinished_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::ByteBuffer outgoing_;  // gRPC's while it is written
 };
 
 }  // namespace hone::server

@@ -12,18 +12,18 @@ constexpr absl::Duration kRetryQuota = absl::Seconds(5);
 }  // namespace
 
 void Activity::end() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   last_ = clock_.monotonic();
   --active_;
 }
 
 absl::Duration Activity::idle() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return active_ > 0 ? absl::ZeroDuration() : clock_.monotonic() - last_;
 }
 
 absl::Status UploadSlots::take(const std::string &user, int64_t bytes, int64_t storedBytes, int64_t freeBytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = users_.find(user);
   const Use use = found == users_.end() ? Use() : found->second;
   if (use.count >= limits_.perUser)
@@ -51,7 +51,7 @@ absl::Status UploadSlots::take(const std::string &user, int64_t bytes, int64_t s
 }
 
 void UploadSlots::give(const std::string &user, int64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = users_.find(user);
   found->second.bytes -= bytes;
   bytes_ -= bytes;

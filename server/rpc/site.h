@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,6 +13,7 @@
 #include "absl/time/time.h"
 #include "server/base/clock.h"
 #include "server/base/log.h"
+#include "server/base/mutex.h"
 #include "server/base/traffic_observer.h"
 #include "server/engine/engine.h"
 #include "server/kinds/kinds.h"
@@ -50,8 +50,8 @@ class Activity {
  private:
   const Clock &clock_;
   std::atomic<int64_t> active_{0};
-  mutable std::mutex mutex_;
-  absl::Duration last_;
+  mutable Mutex mutex_;
+  absl::Duration last_ ABSL_GUARDED_BY(mutex_);
 };
 
 /// Uploads under way, by user: their number is limited, and what they still need counts for quota and disk.
@@ -73,9 +73,9 @@ class UploadSlots {
     int64_t bytes = 0;
   };
   const Limits limits_;
-  std::mutex mutex_;
-  std::map<std::string, Use> users_;
-  int64_t bytes_ = 0;
+  Mutex mutex_;
+  std::map<std::string, Use> users_ ABSL_GUARDED_BY(mutex_);
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 /// Request ids for the calls that bring none. Started from a seed, so that those of two starts differ.

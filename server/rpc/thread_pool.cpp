@@ -10,27 +10,27 @@ ThreadPool::ThreadPool(int threads) {
 
 ThreadPool::~ThreadPool() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     isEnding_ = true;
   }
-  changed_.notify_all();
+  changed_.notifyAll();
   for (std::thread &thread : threads_) thread.join();
 }
 
 void ThreadPool::run(std::function<void()> job) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     jobs_.push_back(std::move(job));
   }
-  changed_.notify_one();
+  changed_.notifyOne();
 }
 
 void ThreadPool::loop() {
   for (;;) {
     std::function<void()> job;
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return isEnding_ || !jobs_.empty(); });
+      const MutexLock lock(mutex_);
+      while (!isEnding_ && jobs_.empty()) changed_.wait(mutex_);
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();

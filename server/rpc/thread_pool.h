@@ -2,12 +2,12 @@
 // threads never wait. Thread-safe. The destructor does what is queued, then joins.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "server/base/mutex.h"
 
 namespace hone::server {
 
@@ -23,10 +23,10 @@ class ThreadPool {
  private:
   void loop();
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_;
-  bool isEnding_ = false;
+  Mutex mutex_;
+  Condition changed_;
+  std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
+  bool isEnding_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

@@ -15,21 +15,24 @@ Ticker::Ticker(const Clock &clock) : clock_(clock), thread_([this] { loop(); }) 
 
 Ticker::~Ticker() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     isEnding_ = true;
   }
-  changed_.notify_all();
+  changed_.notifyAll();
   thread_.join();
 }
 
 void Ticker::add(const std::shared_ptr<Ticked> &one) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   all_[one.get()] = one;
 }
 
 void Ticker::loop() {
-  std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, kInterval, [this] { return isEnding_; })) {
+  MutexLock lock(mutex_);
+  for (;;) {
+    const auto end = std::chrono::steady_clock::now() + kInterval;
+    while (!isEnding_ && changed_.waitUntil(mutex_, end)) continue;
+    if (isEnding_) return;
     std::vector<std::shared_ptr<Ticked>> awake;
     for (auto entry = all_.begin(); entry != all_.end();) {
       if (auto one = entry->second.lock()) {

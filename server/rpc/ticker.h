@@ -2,14 +2,13 @@
 // timer for each. Thread-safe. Holds what it wakes weakly.
 #pragma once
 
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/base/mutex.h"
 
 namespace hone::server {
 
@@ -32,10 +31,10 @@ class Ticker {
   void loop();
 
   const Clock &clock_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool isEnding_ = false;
-  std::map<const Ticked *, std::weak_ptr<Ticked>> all_;
+  Mutex mutex_;
+  Condition changed_;
+  bool isEnding_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<const Ticked *, std::weak_ptr<Ticked>> all_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

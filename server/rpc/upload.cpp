@@ -19,14 +19,15 @@ Upload *Upload::start(Site &site, grpc::CallbackServerContext *context, grpc::By
     upload->finish(upload->call_.opened());
   } else {
     site.ticker.add(upload);
-    upload->readNext();
+    upload->readNext({});
   }
   return upload.get();
 }
 
-void Upload::readNext() {
-  const std::lock_guard lock(mutex_);
+void Upload::readNext(Work work) {
+  const MutexLock lock(mutex_);
   if (isFinished_) return;
+  parked_ = std::move(work);
   isWaiting_ = true;
   waitingSince_ = site_.clock.monotonic();
   StartRead(&message_);
@@ -34,7 +35,7 @@ void Upload::readNext() {
 
 void Upload::OnReadDone(bool ok) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (isFinished_) return;
     isWaiting_ = false;
     waited_ += site_.clock.monotonic() - waitingSince_;
@@ -43,10 +44,15 @@ void Upload::OnReadDone(bool ok) {
   site_.disk.run([self = shared_from_this(), ok] { ok ? self->take() : self->takeEnd(); });
 }
 
-// Only while the client is waited for: what the disk takes is no fault of the client's, and a disk thread that has a
-// message has the writer, too.
+std::optional<Upload::Work> Upload::takeWork() {
+  const MutexLock lock(mutex_);
+  return std::exchange(parked_, std::nullopt);
+}
+
+// Only while the client is waited for: what the disk takes is no fault of the client's. Ended under the same lock: a
+// message that comes now is too late.
 void Upload::tick(absl::Duration now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isFinished_ || !isWaiting_) return;
   const absl::Duration waited = waited_ + (now - waitingSince_);
   if (waited < site_.limits.uploadGrace) return;
@@ -64,91 +70,101 @@ void Upload::tick(absl::Duration now) {
 }
 
 void Upload::take() {
+  std::optional<Work> work = takeWork();
+  if (!work) return;
   v1::UploadRequest request;
   absl::Status status = decode(message_, request);
   message_.Clear();
-  if (status.ok() && request.has_header() == hasBegun_)
-    status = absl::InvalidArgumentError(hasBegun_ ? "an upload's header comes a second time"
-                                                  : "an upload's first message has no header");
-  if (status.ok() && !hasBegun_) status = begin(request.header());
-  if (absl::IsAlreadyExists(status)) return store();
-  if (status.ok()) status = append(request.data());
-  if (!status.ok()) return finish(status);
-  readNext();
+  if (status.ok() && request.has_header() == work->hasBegun)
+    status = absl::InvalidArgumentError(work->hasBegun ? "an upload's header comes a second time"
+                                                       : "an upload's first message has no header");
+  if (status.ok() && !work->hasBegun) status = begin(request.header(), *work);
+  if (absl::IsAlreadyExists(status)) return store(work->header.digest());
+  if (status.ok()) status = append(request.data(), *work);
+  if (status.ok()) return readNext(*std::move(work));
+  // Before the client hears of the end: it may resume at once.
+  work.reset();
+  finish(status);
 }
 
-absl::Status Upload::begin(const v1::UploadHeader &header) {
-  hasBegun_ = true;
-  header_ = header;
+absl::Status Upload::begin(const v1::UploadHeader &header, Work &work) {
+  work.hasBegun = true;
+  work.header = header;
+  const v1::Digest &digest = header.digest();
   if (absl::Status status = check(header, site_); !status.ok()) return status;
-  call_.setBlob(header.digest());
-  if (site_.blobs->has(header.digest())) {
+  call_.setBlob(digest);
+  if (site_.blobs->has(digest)) {
     // What is there is only as good as its bytes: whoever uploads a blob again may do so because it is damaged.
-    const absl::Status whole = site_.blobs->verify(header.digest());
+    const absl::Status whole = site_.blobs->verify(digest);
     if (whole.ok()) return absl::AlreadyExistsError("the blob is there");
     if (absl::IsDataLoss(whole)) {
       site_.traffic.blobCorrupt();
-      site_.engine->blobDamaged(header.digest());
+      site_.engine->blobDamaged(digest);
     }
   }
   const auto usage = site_.store->usage(call_.user());
   if (!usage.ok()) return usage.status();
   if (absl::Status status =
-          site_.slots.take(call_.user(), header.digest().size_bytes(), usage->blobBytes, site_.blobs->freeBytes());
+          site_.slots.take(call_.user(), digest.size_bytes(), usage->blobBytes, site_.blobs->freeBytes());
       !status.ok())
     return status;
-  hasSlot_ = true;
-  return open();
-}
-
-absl::Status Upload::open() {
-  auto writer = site_.blobs->write(header_.digest(), header_.upload_id(), header_.offset());
+  {
+    const MutexLock lock(mutex_);
+    slot_ = digest.size_bytes();
+  }
+  auto writer = site_.blobs->write(digest, header.upload_id(), header.offset());
   if (!writer.ok()) return writer.status();
-  writer_ = *std::move(writer);
+  work.writer = *std::move(writer);
   return absl::OkStatus();
 }
 
-absl::Status Upload::append(const std::string &data) {
-  const int64_t size = header_.digest().size_bytes();
+absl::Status Upload::append(const std::string &data, Work &work) {
+  const int64_t size = work.header.digest().size_bytes();
   const auto count = static_cast<int64_t>(data.size());
   if (count > site_.limits.maxChunkBytes)
     return absl::InvalidArgumentError(
         absl::StrCat("a message holds ", count, " bytes of data, but at most ", site_.limits.maxChunkBytes));
-  if (count > size - writer_->written())
+  if (count > size - work.writer->written())
     return withDetail(absl::InvalidArgumentError(absl::StrCat("more bytes came than the ", size, " of the digest")),
                       "WRONG_DIGEST");
   if (count == 0) return absl::OkStatus();
-  if (absl::Status status = writer_->append(data); !status.ok()) return status;
+  if (absl::Status status = work.writer->append(data); !status.ok()) return status;
   site_.traffic.blobBytesWritten(count);
   return absl::OkStatus();
 }
 
 void Upload::takeEnd() {
-  if (!hasBegun_) return finish(absl::InvalidArgumentError("an upload ended before its header"));
-  const int64_t size = header_.digest().size_bytes();
-  if (writer_->written() < size)
-    return finish(absl::InvalidArgumentError(
-        absl::StrCat("the upload ended after ", writer_->written(), " of ", size, " bytes; they are kept: resume it")));
-  const absl::Status status = writer_->finish();
-  writer_.reset();
-  if (!status.ok()) return finish(absl::IsInvalidArgument(status) ? withDetail(status, "WRONG_DIGEST") : status);
-  store();
+  std::optional<Work> work = takeWork();
+  if (!work) return;
+  if (!work->hasBegun) return finish(absl::InvalidArgumentError("an upload ended before its header"));
+  const v1::Digest digest = work->header.digest();
+  const int64_t written = work->writer->written();
+  absl::Status status;
+  if (written == digest.size_bytes()) {
+    status = work->writer->finish();
+    if (absl::IsInvalidArgument(status)) status = withDetail(status, "WRONG_DIGEST");
+  } else {
+    status = absl::InvalidArgumentError(absl::StrCat("the upload ended after ", written, " of ", digest.size_bytes(),
+                                                     " bytes; they are kept: resume it"));
+  }
+  work.reset();
+  if (!status.ok()) return finish(status);
+  store(digest);
 }
 
-void Upload::store() {
-  site_.engine->blobStored(call_.user(), header_.digest(),
-                           [self = shared_from_this()](absl::StatusOr<v1::Digest> stored) {
-                             if (stored.ok()) {
-                               v1::UploadResponse response;
-                               response.set_size_bytes(stored->size_bytes());
-                               *self->response_ = encode(response);
-                             }
-                             self->finish(stored.status());
-                           });
+void Upload::store(const v1::Digest &digest) {
+  site_.engine->blobStored(call_.user(), digest, [self = shared_from_this()](absl::StatusOr<v1::Digest> stored) {
+    if (stored.ok()) {
+      v1::UploadResponse response;
+      response.set_size_bytes(stored->size_bytes());
+      *self->response_ = encode(response);
+    }
+    self->finish(stored.status());
+  });
 }
 
 void Upload::finish(const absl::Status &status) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   finishLocked(status);
 }
 
@@ -156,8 +172,8 @@ void Upload::finishLocked(const absl::Status &status) {
   if (isFinished_) return;
   isFinished_ = true;
   // Before the client hears of the end: it may resume at once.
-  writer_.reset();
-  if (hasSlot_) site_.slots.give(call_.user(), header_.digest().size_bytes());
+  parked_.reset();
+  if (slot_) site_.slots.give(call_.user(), *slot_);
   Finish(call_.close(status));
 }
 

@@ -2,12 +2,14 @@
 // is read when this one is on the disk, which is what holds the sender back. Lives until gRPC is done with it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
 
 #include "grpcpp/grpcpp.h"
 #include "hone/v1/blobs.pb.h"
+#include "server/base/mutex.h"
 #include "server/rpc/call.h"
 #include "server/rpc/site.h"
 
@@ -27,34 +29,42 @@ class Upload : public grpc::ServerReadReactor<grpc::ByteBuffer>,
   Upload(Site &site, grpc::CallbackServerContext *context, grpc::ByteBuffer *response);
 
  private:
-  void readNext();
+  /// What one message of the client leaves to the next. While the client is waited for it is parked below, and whoever
+  /// ends the upload drops it; who has a message takes it out, and nobody else touches it.
+  struct Work {
+    bool hasBegun = false;
+    v1::UploadHeader header;
+    std::unique_ptr<BlobFolder::Writer> writer;
+  };
+
+  /// Parks \p work and waits for a message.
+  void readNext(Work work);
+  /// None: the upload has ended.
+  std::optional<Work> takeWork();
   void take();     // on a disk thread: one message
   void takeEnd();  // on a disk thread: no further message
-  absl::Status begin(const v1::UploadHeader &header);
-  absl::Status open();  // ALREADY_EXISTS when the blob is there
-  absl::Status append(const std::string &data);
-  void store();  // the file is there: makes its row
+  /// ALREADY_EXISTS when the blob is there.
+  absl::Status begin(const v1::UploadHeader &header, Work &work);
+  absl::Status append(const std::string &data, Work &work);
+  void store(const v1::Digest &digest);  // the file is there: makes its row
   void finish(const absl::Status &status);
-  void finishLocked(const absl::Status &status);  // mutex_ is held
+  void finishLocked(const absl::Status &status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Site &site_;
   grpc::ByteBuffer *const response_;
   Call call_;
   std::shared_ptr<Upload> self_;  // until OnDone()
 
-  std::mutex mutex_;  // of what follows, up to the blank line
-  bool isFinished_ = false;
-  bool isWaiting_ = false;  // for a message of the client
-  absl::Duration waitingSince_;
-  absl::Duration waited_;  // in the present window of the least rate
-  int64_t windowBytes_ = 0;
+  Mutex mutex_;
+  bool isFinished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool isWaiting_ ABSL_GUARDED_BY(mutex_) = false;  // for a message of the client
+  absl::Duration waitingSince_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration waited_ ABSL_GUARDED_BY(mutex_);  // in the present window of the least rate
+  int64_t windowBytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<Work> parked_ ABSL_GUARDED_BY(mutex_);
+  std::optional<int64_t> slot_ ABSL_GUARDED_BY(mutex_);  // the bytes for which it has one
 
-  // Of whoever has the message: gRPC while a read is under way, then a disk thread.
-  grpc::ByteBuffer message_;
-  bool hasBegun_ = false;
-  bool hasSlot_ = false;
-  v1::UploadHeader header_;
-  std::unique_ptr<BlobFolder::Writer> writer_;
+  grpc::ByteBuffer message_;  // gRPC's while a read is under way, then a disk thread's
 };
 
 }  // namespace hone::server

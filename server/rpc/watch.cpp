@@ -31,7 +31,7 @@ Watch *Watch::start(Site &site, grpc::CallbackServerContext *context, const grpc
     site.ticker.add(watch);
     site.reads.run([watch] { watch->begin(); });
   } else {
-    const std::lock_guard lock(watch->mutex_);
+    const MutexLock lock(watch->mutex_);
     watch->finish(status);
   }
   return watch.get();
@@ -45,7 +45,7 @@ void Watch::begin() {
     status = absl::InvalidArgumentError(absl::StrCat("after_sequence is ", request_.after_sequence(), ", but job '",
                                                      request_.id(), "' has only ", job->last_sequence(), " events"));
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (isFinished_) return;
     if (!status.ok()) return finish(status);
     sequence_ = request_.after_sequence();
@@ -60,7 +60,7 @@ void Watch::begin() {
 void Watch::readStore() {
   for (;;) {
     absl::Status status = readEvents();
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (isFinished_) return;
     if (!status.ok()) return finish(std::move(status));
     writeNext();
@@ -75,9 +75,14 @@ absl::Status Watch::readEvents() {
   // The job before its events: if it has ended, they are all there.
   auto job = site_.store->job(request_.id());
   if (!job.ok()) return job.status();
-  const auto events = site_.store->events(request_.id(), sequence_);
+  int64_t after = 0;
+  {
+    const MutexLock lock(mutex_);
+    after = sequence_;
+  }
+  const auto events = site_.store->events(request_.id(), after);
   if (!events.ok()) return events.status();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isFinal_) return absl::OkStatus();
   for (const v1::JobEvent &event : *events) {
     v1::WatchResponse response;
@@ -96,7 +101,7 @@ absl::Status Watch::readEvents() {
 }
 
 void Watch::changed() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isFinished_ || isFinal_) return;
   if (isReading_) {
     hasChanged_ = true;
@@ -107,7 +112,7 @@ void Watch::changed() {
 }
 
 void Watch::progress(const v1::Progress &progress) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isFinished_ || isFinal_) return;
   progress_ = progress;
   writeNext();
@@ -115,7 +120,7 @@ void Watch::progress(const v1::Progress &progress) {
 
 void Watch::tick(absl::Duration now) {
   if (!site_.isClosing) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   finish(withDetail(absl::UnavailableError("the coordinator is ending; watch again after the last sequence"),
                     "SHUTTING_DOWN", "the job goes on when the coordinator is back", absl::Seconds(1)));
 }
@@ -138,14 +143,14 @@ void Watch::writeNext() {
 }
 
 void Watch::OnWriteDone(bool ok) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   isWriting_ = false;
   if (!ok) return finish(absl::CancelledError("the client has gone"));
   writeNext();
 }
 
 void Watch::OnCancel() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   finish(absl::CancelledError("the client has gone"));
 }
 

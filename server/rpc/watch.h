@@ -5,11 +5,11 @@
 
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 
 #include "grpcpp/grpcpp.h"
 #include "hone/v1/jobs.pb.h"
+#include "server/base/mutex.h"
 #include "server/rpc/call.h"
 #include "server/rpc/site.h"
 
@@ -37,24 +37,24 @@ class Watch : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void begin();      // on a reading thread
   void readStore();  // on a reading thread
   absl::Status readEvents();
-  void writeNext();                  // with the lock
-  void finish(absl::Status status);  // with the lock
+  void writeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void finish(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   Site &site_;
   Call call_;
   std::shared_ptr<Watch> self_;  // until OnDone()
   v1::WatchRequest request_;
 
-  std::mutex mutex_;
-  int64_t sequence_ = 0;     // of the last event that was queued
-  bool isReading_ = false;   // a reading thread looks at the store
-  bool hasChanged_ = false;  // since it began
-  bool isWriting_ = false;
-  bool isFinal_ = false;  // the last message is queued
-  bool isFinished_ = false;
-  bool isWatching_ = false;
-  std::deque<grpc::ByteBuffer> queue_;
-  std::optional<v1::Progress> progress_;
+  Mutex mutex_;
+  int64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;     // of the last event that was queued
+  bool isReading_ ABSL_GUARDED_BY(mutex_) = false;   // a reading thread looks at the store
+  bool hasChanged_ ABSL_GUARDED_BY(mutex_) = false;  // since it began
+  bool isWriting_ ABSL_GUARDED_BY(mutex_) = false;
+  bool isFinal_ ABSL_GUARDED_BY(mutex_) = false;  // the last message is queued
+  bool isFinished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool isWatching_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<grpc::ByteBuffer> queue_ ABSL_GUARDED_BY(mutex_);
+  std::optional<v1::Progress> progress_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer message_;  // until it is written
 };
 

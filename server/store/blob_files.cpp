@@ -95,7 +95,7 @@ absl::Status BlobFiles::publish(const Descriptor &file, const fs::path &from, co
 }
 
 absl::Status BlobFiles::giveName(const fs::path &from, const fs::path &to) {
-  const std::lock_guard lock(names_);
+  const MutexLock lock(names_);
   return renameFile(from, to);
 }
 
@@ -107,12 +107,12 @@ void BlobFiles::remember(const std::string &sha256, const Descriptor &file) {
   struct stat info{};
   // Who asks for what does not settle hashes it.
   if (!awaitSettled(file, info)) return;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   whole_.insert_or_assign(sha256, identityOf(info));
 }
 
 bool BlobFiles::isKnown(const std::string &sha256, const Identity &identity) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto known = whole_.find(sha256);
   return known != whole_.end() && known->second == identity;
 }
@@ -163,7 +163,7 @@ absl::Status BlobFiles::look(const v1::Digest &digest, bool isLast) {
   }
   // What happened to its names and modes meanwhile does not matter, but then it is hashed again.
   if (isSettled && identityOf(*after) == identity) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     whole_.insert_or_assign(digest.sha256(), identity);
   }
   return whole();
@@ -172,7 +172,7 @@ absl::Status BlobFiles::look(const v1::Digest &digest, bool isLast) {
 absl::Status BlobFiles::setAside(const v1::Digest &digest, const Identity &damaged, std::string_view why) {
   const fs::path from = blob(digest.sha256());
   const fs::path folder = root_ / "quarantine";
-  const std::lock_guard lock(names_);
+  const MutexLock lock(names_);
   // Only the file that was looked at: a good one may have taken its place.
   struct stat info{};
   if (lstat(from.c_str(), &info) != 0 && errno == ENOENT) {
@@ -191,7 +191,7 @@ absl::Status BlobFiles::setAside(const v1::Digest &digest, const Identity &damag
 
 absl::Status BlobFiles::remove(const v1::Digest &digest) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     whole_.erase(digest.sha256());
   }
   const fs::path file = blob(digest.sha256());
@@ -200,18 +200,18 @@ absl::Status BlobFiles::remove(const v1::Digest &digest) {
 }
 
 bool BlobFiles::take(const std::string &upload) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return taken_.insert(upload).second;
 }
 
 void BlobFiles::letGo(const std::string &upload, std::optional<HashedPart> part) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   taken_.erase(upload);
   if (part && parts_.size() < kMostParts) parts_.insert_or_assign(upload, *std::move(part));
 }
 
 std::optional<Sha256> BlobFiles::resume(const std::string &upload, int64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = parts_.find(upload);
   if (found == parts_.end()) return std::nullopt;
   std::optional<Sha256> hash;
@@ -221,12 +221,12 @@ std::optional<Sha256> BlobFiles::resume(const std::string &upload, int64_t bytes
 }
 
 bool BlobFiles::isTaken(const std::string &upload) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return taken_.contains(upload);
 }
 
 void BlobFiles::forget(const std::string &upload) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   parts_.erase(upload);
 }
 

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/base/failpoint.h"
+#include "server/base/mutex.h"
 #include "server/store/file_io.h"
 #include "server/store/sha256.h"
 
@@ -77,11 +77,11 @@ class BlobFiles {
   const std::filesystem::path root_;
   const int64_t reserveBytes_;
   Failpoints &failpoints_;
-  std::mutex names_;  // of blobs and in quarantine/: held from a look at who has a name to the change of it
-  std::mutex mutex_;  // of what follows
-  std::map<std::string, Identity> whole_;
-  std::set<std::string> taken_;
-  std::map<std::string, HashedPart> parts_;
+  Mutex names_;  // of blobs and in quarantine/: held from a look at who has a name to the change of it
+  Mutex mutex_;
+  std::map<std::string, Identity> whole_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> taken_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, HashedPart> parts_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hone::server

@@ -317,7 +317,7 @@ absl::StatusOr<v1::QueryRecordsResponse> Reader::readRecords(Use &use, int64_t s
 
 absl::StatusOr<std::unique_ptr<Reader>> ReaderPool::take() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!idle_.empty()) {
       std::unique_ptr<Reader> reader = std::move(idle_.back());
       idle_.pop_back();
@@ -328,7 +328,7 @@ absl::StatusOr<std::unique_ptr<Reader>> ReaderPool::take() {
 }
 
 void ReaderPool::put(std::unique_ptr<Reader> reader) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (idle_.size() < kept_) idle_.push_back(std::move(reader));
 }
 

@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/base/mutex.h"
 #include "server/store/rows.h"
 #include "server/store/sqlite.h"
 #include "server/store/store.h"
@@ -131,8 +131,8 @@ class ReaderPool {
   const std::filesystem::path file_;
   const size_t kept_;
   const absl::Duration busyTimeout_;
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Reader>> idle_;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Reader>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hone::server::sqlite

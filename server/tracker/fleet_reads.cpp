@@ -6,8 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "server/base/mutex.h"
 #include "server/tracker/connection.h"
 
 namespace hone::server {
@@ -21,7 +20,7 @@ constexpr int kMostPages = 100;  // a fleet that never ends is a defect of the r
 
 struct FleetReads::Mailbox {
   SocketDescriptor event{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-  absl::Mutex mutex;
+  Mutex mutex;
   std::vector<Answer> answers ABSL_GUARDED_BY(mutex);
 
   void wake() const {
@@ -30,7 +29,7 @@ struct FleetReads::Mailbox {
   }
   void put(uint64_t number, Fleet fleet) {
     {
-      const absl::MutexLock lock(&mutex);
+      const MutexLock lock(mutex);
       answers.push_back({number, std::move(fleet)});
     }
     wake();
@@ -93,7 +92,7 @@ std::vector<FleetReads::Answer> FleetReads::take(absl::Duration now) {
   [[maybe_unused]] const ssize_t count = read(descriptor(), &wakes, sizeof wakes);
   std::vector<Answer> arrived, taken;
   {
-    const absl::MutexLock lock(&mailbox_->mutex);
+    const MutexLock lock(mailbox_->mutex);
     arrived.swap(mailbox_->answers);
   }
   for (Answer &answer : arrived) {

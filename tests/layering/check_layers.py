@@ -79,6 +79,12 @@ NAMELESS = ["compiler/schedule", "compiler/loop", "compiler/codegen"]
 OPERATORS = re.compile(r"(?<![a-z])(conv|conv2d|convolution|depthwise|mat_?mul|gemm|(log_?)?softmax|relu6?|pooling|max_?pool|"
                        r"average_?pool|batch_?norm\w*|layer_?norm\w*|gelu|sigmoid|lstm|gru|attention)(?![a-z])")
 
+# Locks are those whose discipline the compiler checks: the standard library's and abseil's are not (see the header).
+ANNOTATED = "server"
+MUTEX = "server/base/mutex.h"
+BARE_LOCK = re.compile(r"\b(std::(?:\w*_mutex|mutex|lock_guard|unique_lock|scoped_lock|condition_variable\w*)"
+                       r"|absl::(?:Mutex\w*|CondVar))\b")
+
 SOURCES = (".h", ".hpp", ".c", ".cpp")
 SCRIPTS = (".cmake", ".sh", ".py", ".txt")
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.MULTILINE)
@@ -154,6 +160,9 @@ def check_sources(root):
             words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", code).lower()
             for match in OPERATORS.finditer(words):
                 problems.append(f"{path}: {folder} names the operator '{match.group(1)}'")
+        if folder.startswith(ANNOTATED) and path != MUTEX:
+            code = COMMENT.sub(lambda match: match.group(1) or " ", text)
+            problems += (f"{path}: {match.group(1)} is not checked, use {MUTEX}" for match in BARE_LOCK.finditer(code))
     return problems
 
 
