@@ -186,7 +186,8 @@ absl::Status Coordinator::startServices() {
                                                    .kinds = &kinds_,
                                                    .clock = &clock_,
                                                    .log = log_.get(),
-                                                   .traffic = metrics_.get()});
+                                                   .traffic = metrics_.get(),
+                                                   .failpoints = failpoints_.get()});
   if (!rpc.ok()) return rpc.status();
   rpc_ = *std::move(rpc);
   return absl::OkStatus();

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "server/base/clock.h"
+#include "server/base/failpoint.h"
 #include "server/base/log.h"
 #include "server/base/mutex.h"
 #include "server/base/traffic_observer.h"
@@ -97,6 +98,7 @@ struct Site {
     const Clock *clock;
     const Log *log;
     TrafficObserver *traffic;
+    Failpoints *failpoints;
   };
 
   Site(Parts parts, RpcLimits rpcLimits, Policy enginePolicy, std::string privateUserName, uint64_t seed)
@@ -107,6 +109,7 @@ struct Site {
         clock(*parts.clock),
         log(*parts.log),
         traffic(*parts.traffic),
+        failpoints(*parts.failpoints),
         limits(rpcLimits),
         policy(enginePolicy),
         privateUser(std::move(privateUserName)),
@@ -129,6 +132,7 @@ struct Site {
   const Clock &clock;
   const Log &log;
   TrafficObserver &traffic;
+  Failpoints &failpoints;
   const RpcLimits limits;
   const Policy policy;
   const std::string privateUser;  ///< as whom every caller of the private coordinator is seen; empty: it is not private

@@ -63,6 +63,7 @@ void Upload::tick(absl::Duration now) {
     windowBytes_ = 0;
     return;
   }
+  site_.failpoints.pass("upload.slow");
   finishLocked(withDetail(absl::ResourceExhaustedError(absl::StrCat(
                               "the upload is slower than ", site_.limits.leastUploadRate, " bytes per second for ",
                               absl::FormatDuration(site_.limits.uploadGrace), "; what has arrived is kept: resume it")),

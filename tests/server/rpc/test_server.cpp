@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -31,7 +32,7 @@ T need(absl::StatusOr<T> value) {
 
 }  // namespace
 
-TestServer::TestServer(ServerOptions options) {
+TestServer::TestServer(ServerOptions options) : failpoints(std::move(options.atFailpoint)) {
   // It would tell at length of each message that is none.
   google::protobuf::SetLogHandler(nullptr);
   store = need(openSqliteStore({.folder = folder.path()}, failpoints));
@@ -63,7 +64,8 @@ TestServer::TestServer(ServerOptions options) {
                                            .kinds = &serviceKinds(),
                                            .clock = &clock,
                                            .log = log.get(),
-                                           .traffic = metrics.get()}));
+                                           .traffic = metrics.get(),
+                                           .failpoints = &failpoints}));
 }
 
 TestServer::~TestServer() = default;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "grpcpp/grpcpp.h"
 #include "hone/v1/blobs.grpc.pb.h"
@@ -23,6 +24,8 @@ struct ServerOptions {
   Policy policy;
   std::string privateUser;
   int64_t diskReserve = 0;
+  /// Called at every failpoint that is passed, on the thread that passes it.
+  std::function<void(std::string_view)> atFailpoint = nullptr;
   /// May put something between the server and its blobs.
   std::function<std::unique_ptr<BlobFolder>(BlobFolder *)> wrapBlobs = nullptr;
 };
