@@ -14,6 +14,7 @@ namespace hone::server {
 namespace {
 
 constexpr int kMaxRecords = 1000;
+constexpr int kGraceParts = 64;  // a use is written down to one of so many parts of the grace period
 
 }  // namespace
 
@@ -218,14 +219,18 @@ absl::Status Clients::blobStored(const std::string &user, const v1::Digest &dige
   return absl::OkStatus();
 }
 
-absl::Status Clients::blobsSeen(const std::vector<v1::Digest> &digests, const Callback<std::vector<v1::Digest>> &done) {
-  std::vector<v1::Digest> doomed;
-  for (const v1::Digest &digest : digests) {
-    retention_.use(digest);
-    if (retention_.isDoomed(digest)) doomed.push_back(digest);
+absl::Status Clients::blobsSeen(const std::vector<BlobRow> &blobs, const Callback<std::vector<v1::Digest>> &done) {
+  const int64_t recent = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.blobGrace / kGraceParts);
+  std::vector<v1::Digest> doomed, renewed;
+  for (const BlobRow &blob : blobs) {
+    retention_.use(blob.digest);
+    if (retention_.isDoomed(blob.digest)) doomed.push_back(blob.digest);
+    if (blob.usedMicros < recent) renewed.push_back(blob.digest);
   }
-  if (absl::Status status = state_.group->change(); !status.ok()) return status;
-  if (absl::Status status = state_.parts.store->touchBlobs(digests, state_.nowMicros); !status.ok()) return status;
+  if (!renewed.empty()) {
+    if (absl::Status status = state_.group->change(); !status.ok()) return status;
+    if (absl::Status status = state_.parts.store->touchBlobs(renewed, state_.nowMicros); !status.ok()) return status;
+  }
   state_.answer<std::vector<v1::Digest>>(done, std::move(doomed));
   return absl::OkStatus();
 }

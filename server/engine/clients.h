@@ -25,7 +25,7 @@ class Clients {
   absl::Status submit(const std::string &user, const v1::SubmitRequest &request, const Callback<v1::Job> &done);
   absl::Status cancel(const std::string &user, const std::string &job, const Callback<v1::Job> &done);
   absl::Status blobStored(const std::string &user, const v1::Digest &digest, const Callback<v1::Digest> &done);
-  absl::Status blobsSeen(const std::vector<v1::Digest> &digests, const Callback<std::vector<v1::Digest>> &done);
+  absl::Status blobsSeen(const std::vector<BlobRow> &blobs, const Callback<std::vector<v1::Digest>> &done);
   absl::Status blobDamaged(const v1::Digest &digest);
   absl::Status importRecords(const v1::ImportRecordsRequest &request, const Callback<v1::ImportRecordsResponse> &done);
   absl::Status watch(const std::string &job, const std::shared_ptr<JobWatcher> &watcher);

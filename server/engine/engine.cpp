@@ -94,9 +94,8 @@ class EngineThread final : public Engine {
                     done] { return clients_.blobStored(user, digest, done); },
           .undone = done});
   }
-  void blobsSeen(std::vector<v1::Digest> digests, Callback<std::vector<v1::Digest>> done) override {
-    post({.apply = [this, digests = std::move(digests), done] { return clients_.blobsSeen(digests, done); },
-          .undone = done});
+  void blobsSeen(std::vector<BlobRow> blobs, Callback<std::vector<v1::Digest>> done) override {
+    post({.apply = [this, blobs = std::move(blobs), done] { return clients_.blobsSeen(blobs, done); }, .undone = done});
   }
   void blobDamaged(v1::Digest digest) override {
     post({.apply = [this, digest = std::move(digest)] { return clients_.blobDamaged(digest); },

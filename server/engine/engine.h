@@ -110,9 +110,10 @@ class Engine {
   virtual void cancel(std::string user, std::string job, Callback<v1::Job> done) = 0;
   /// The blob's file is durable; this makes its row so. Who calls has checked the user's quota.
   virtual void blobStored(std::string user, v1::Digest digest, Callback<v1::Digest> done) = 0;
-  /// Renews the grace of blobs, before somebody is told that they are there. The answer has those of them that are
-  /// being removed now: they count as missing, though their files may still be seen.
-  virtual void blobsSeen(std::vector<v1::Digest> digests, Callback<std::vector<v1::Digest>> done) = 0;
+  /// Renews the grace of blobs, before somebody is told that they are there; of those used a moment ago (a 64th of the
+  /// grace), as their rows say, it is not written again. The answer has those of them that are being removed now: they
+  /// count as missing, though their files may still be seen.
+  virtual void blobsSeen(std::vector<BlobRow> blobs, Callback<std::vector<v1::Digest>> done) = 0;
   /// Its bytes were found damaged and its file was moved away: forgets the blob and what refers to it in the cache,
   /// unless a newer file has its name by now.
   virtual void blobDamaged(v1::Digest digest) = 0;

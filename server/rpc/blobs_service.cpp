@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -31,21 +32,30 @@ bool isSame(const v1::Digest &left, const v1::Digest &right) {
 
 std::string nameOf(const v1::Digest &digest) { return absl::StrCat(digest.sha256(), "-", digest.size_bytes()); }
 
-/// Which of \p digests are there and stay for the grace period, by nameOf(). The engine is asked first: what it does
-/// not remove now, it does not remove soon, and only then is it looked at. \p done is called on a thread for reading.
+/// Which of \p digests are there and stay for the grace period, by nameOf(). The engine is told before they are: what
+/// it does not remove then, it does not remove soon. \p done is called on a thread for reading.
 void findPresent(Site &site, const std::vector<v1::Digest> &digests, Callback<std::set<std::string>> done) {
-  site.engine->blobsSeen(
-      digests, [&site, digests, done = std::move(done)](const absl::StatusOr<std::vector<v1::Digest>> &doomed) {
-        site.reads.run([&site, digests, doomed, done] {
-          if (!doomed.ok()) return done(doomed.status());
-          std::set<std::string> present;
-          for (const v1::Digest &digest : digests) {
-            if (site.hasBlob(digest)) present.insert(nameOf(digest));
-          }
-          for (const v1::Digest &digest : *doomed) present.erase(nameOf(digest));
-          done(std::move(present));
-        });
+  site.reads.run([&site, digests, done = std::move(done)] {
+    std::vector<BlobRow> rows;
+    for (const v1::Digest &digest : digests) {
+      absl::StatusOr<std::optional<BlobRow>> row = site.store->blob(digest);
+      if (!row.ok()) return done(row.status());
+      if (row->has_value()) rows.push_back(**std::move(row));
+    }
+    if (rows.empty()) return done(std::set<std::string>());
+    site.engine->blobsSeen(rows, [&site, rows, done](const absl::StatusOr<std::vector<v1::Digest>> &doomed) {
+      site.reads.run([&site, rows, doomed, done] {
+        if (!doomed.ok()) return done(doomed.status());
+        std::set<std::string> present;
+        // Only now: files go before their rows.
+        for (const BlobRow &row : rows) {
+          if (site.blobs->has(row.digest)) present.insert(nameOf(row.digest));
+        }
+        for (const v1::Digest &digest : *doomed) present.erase(nameOf(digest));
+        done(std::move(present));
       });
+    });
+  });
 }
 
 void import(Site &site, std::shared_ptr<Unary<v1::ImportResponse>> call, const v1::ImportRequest &request) {

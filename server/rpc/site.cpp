@@ -58,10 +58,4 @@ void UploadSlots::give(const std::string &user, int64_t bytes) {
   if (--found->second.count == 0) users_.erase(found);
 }
 
-bool Site::hasBlob(const v1::Digest &digest) const {
-  if (!blobs->has(digest)) return false;
-  const auto row = store->blob(digest);
-  return row.ok() && row->has_value();
-}
-
 }  // namespace hone::server

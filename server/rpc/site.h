@@ -122,8 +122,6 @@ struct Site {
         ticker(*parts.clock) {}
 
   bool isPrivate() const { return !privateUser.empty(); }
-  /// The blob's file is there and its row is: it will be found by a job.
-  bool hasBlob(const v1::Digest &digest) const;
 
   Engine *const engine;
   Store *const store;

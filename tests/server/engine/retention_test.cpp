@@ -9,6 +9,11 @@
 namespace hone::server::testing {
 namespace {
 
+/// As FindMissing does.
+void see(Bench &bench, const v1::Digest &digest) {
+  bench.engine().blobsSeen({**bench.store().blob(digest)}, [](const auto &) {});
+}
+
 struct Retention : ::testing::Test {
   Policy policy{.keepJobs = absl::Hours(48), .blobGrace = absl::Hours(1), .keepCache = absl::Hours(24)};
   Bench bench{policy};
@@ -42,11 +47,11 @@ TEST_F(Retention, takesBlobsThatNobodyUses) {
 TEST_F(Retention, leavesWhatWasSeen) {
   const v1::Digest seen = bench.blob("seen");
   bench.clock.advance(absl::Minutes(50));
-  bench.engine().blobsSeen({seen}, [](const auto &) {});
+  see(bench, seen);
   bench.settle();
   const v1::Digest older = bench.blob("older");
   bench.clock.advance(absl::Minutes(5));
-  bench.engine().blobsSeen({seen}, [](const auto &) {});
+  see(bench, seen);
   bench.settle();
   bench.clock.advance(absl::Minutes(56));
   EXPECT_TRUE(eventually([&] {
@@ -54,6 +59,20 @@ TEST_F(Retention, leavesWhatWasSeen) {
     return !bench.blobs().has(older);
   }));
   EXPECT_TRUE(isThere(seen));
+}
+
+TEST_F(Retention, writesAUseDownOnceInAWhile) {
+  const v1::Digest digest = bench.blob("seen");
+  const auto used = [&] { return (*bench.store().blob(digest))->usedMicros; };
+  const int64_t stored = used();
+  bench.clock.advance(absl::Seconds(50));
+  see(bench, digest);
+  bench.settle();
+  EXPECT_EQ(used(), stored) << "who asks again at once waits for no commit";
+  bench.clock.advance(absl::Seconds(10));
+  see(bench, digest);
+  bench.settle();
+  EXPECT_GT(used(), stored);
 }
 
 TEST_F(Retention, leavesWhatALiveJobOrAResultNeeds) {
@@ -126,7 +145,7 @@ TEST(Garbage, isSparedWhenSomebodyNamesItDuringTheScan) {
   isArmed = true;
   bench.clock.advance(absl::Hours(2));
   waitFor(bench, scanned.get_future());
-  bench.engine().blobsSeen({seen}, [](const auto &) {});
+  see(bench, seen);
   bench.submit(spec);
   named.set_value();
   EXPECT_TRUE(eventually([&] { return !bench.blobs().has(garbage); }));
