@@ -95,6 +95,11 @@ void addQuotas(std::vector<Option> &table, Settings &settings) {
                    "Bytes per second; an upload that is slower for the grace is cut off and can be resumed",
                    &limits.leastUploadRate, 0, INT64_MAX, bytes});
   table.push_back({group, "upload-grace", "How long an upload may be slower than that", &limits.uploadGrace, 100});
+  table.push_back({group, "downloads-per-user", "Downloads of one user at once", &limits.downloadsPerUser, 1, 10000});
+  table.push_back({group, "least-download-rate",
+                   "Bytes per second; a download that is slower for the grace is cut off and can be resumed",
+                   &limits.leastDownloadRate, 0, INT64_MAX, bytes});
+  table.push_back({group, "download-grace", "How long a download may be slower than that", &limits.downloadGrace, 100});
   table.push_back({group, "max-digests", "Digests in one FindMissing", &limits.maxDigests, 1, 10000});
   table.push_back({group, "disk-threads", "Threads that read, write and hash blobs", &limits.diskThreads, 1, 64});
   table.push_back({group, "read-threads", "Threads that read the database for listings", &limits.readThreads, 1, 64});

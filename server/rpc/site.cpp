@@ -58,4 +58,22 @@ void UploadSlots::give(const std::string &user, int64_t bytes) {
   if (--found->second.count == 0) users_.erase(found);
 }
 
+absl::Status DownloadSlots::take(const std::string &user) {
+  const MutexLock lock(mutex_);
+  int32_t &count = users_[user];
+  if (count >= perUser_)
+    return withDetail(
+        absl::ResourceExhaustedError(absl::StrCat("user '", user, "' has ", count, " downloads under way, and ",
+                                                  perUser_, " is the limit; wait for one to end")),
+        "QUOTA", "wait for another download to end", kRetryQuota);
+  ++count;
+  return absl::OkStatus();
+}
+
+void DownloadSlots::give(const std::string &user) {
+  const MutexLock lock(mutex_);
+  const auto found = users_.find(user);
+  if (--found->second == 0) users_.erase(found);
+}
+
 }  // namespace hone::server

@@ -33,6 +33,9 @@ struct RpcLimits {
   int64_t leastUploadRate = int64_t{16} << 10;  ///< bytes per second, on the average of one grace
   absl::Duration uploadGrace = absl::Seconds(30);
   int32_t uploadsPerUser = 32;
+  int64_t leastDownloadRate = int64_t{16} << 10;  ///< bytes per second, on the average of one grace
+  absl::Duration downloadGrace = absl::Seconds(30);
+  int32_t downloadsPerUser = 64;
   int32_t diskThreads = 4;
   int32_t readThreads = 4;
   int64_t memoryBytes = int64_t{512} << 20;  ///< that gRPC may use for what is under way
@@ -79,6 +82,19 @@ class UploadSlots {
   int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
+/// Downloads under way, by user.
+class DownloadSlots {
+ public:
+  explicit DownloadSlots(int32_t perUser) : perUser_(perUser) {}
+  absl::Status take(const std::string &user);  ///< RESOURCE_EXHAUSTED: too many at once
+  void give(const std::string &user);
+
+ private:
+  const int32_t perUser_;
+  Mutex mutex_;
+  std::map<std::string, int32_t> users_ ABSL_GUARDED_BY(mutex_);
+};
+
 /// Request ids for the calls that bring none. Started from a seed, so that those of two starts differ.
 class RequestIds {
  public:
@@ -117,6 +133,7 @@ struct Site {
         requestIds(seed),
         activity(*parts.clock),
         slots({rpcLimits.uploadsPerUser, enginePolicy.maxUserBytes, parts.blobs->reserveBytes()}),
+        downloads(rpcLimits.downloadsPerUser),
         disk(rpcLimits.diskThreads),
         reads(rpcLimits.readThreads),
         ticker(*parts.clock) {}
@@ -138,6 +155,7 @@ struct Site {
   RequestIds requestIds;
   Activity activity;
   UploadSlots slots;
+  DownloadSlots downloads;
   std::atomic<bool> isClosing{false};  ///< streams are being ended
   std::function<void(bool now)> stop;  ///< asks the process to end; of the private coordinator
   ThreadPool disk;                     ///< bytes of blobs

@@ -10,7 +10,10 @@
 namespace hone::server {
 
 Upload::Upload(Site &site, grpc::CallbackServerContext *context, grpc::ByteBuffer *response)
-    : site_(site), response_(response), call_(site, *context, "Blobs.Upload", Call::Kind::Change) {}
+    : site_(site),
+      response_(response),
+      call_(site, *context, "Blobs.Upload", Call::Kind::Change),
+      rate_(site.limits.leastUploadRate, site.limits.uploadGrace) {}
 
 Upload *Upload::start(Site &site, grpc::CallbackServerContext *context, grpc::ByteBuffer *response) {
   auto upload = std::make_shared<Upload>(site, context, response);
@@ -28,8 +31,7 @@ void Upload::readNext(Work work) {
   const MutexLock lock(mutex_);
   if (isFinished_) return;
   parked_ = std::move(work);
-  isWaiting_ = true;
-  waitingSince_ = site_.clock.monotonic();
+  rate_.beginWait(site_.clock.monotonic());
   StartRead(&message_);
 }
 
@@ -37,9 +39,7 @@ void Upload::OnReadDone(bool ok) {
   {
     const MutexLock lock(mutex_);
     if (isFinished_) return;
-    isWaiting_ = false;
-    waited_ += site_.clock.monotonic() - waitingSince_;
-    if (ok) windowBytes_ += static_cast<int64_t>(message_.Length());
+    rate_.endWait(site_.clock.monotonic(), ok ? static_cast<int64_t>(message_.Length()) : 0);
   }
   site_.disk.run([self = shared_from_this(), ok] { ok ? self->take() : self->takeEnd(); });
 }
@@ -53,16 +53,7 @@ std::optional<Upload::Work> Upload::takeWork() {
 // message that comes now is too late.
 void Upload::tick(absl::Duration now) {
   const MutexLock lock(mutex_);
-  if (isFinished_ || !isWaiting_) return;
-  const absl::Duration waited = waited_ + (now - waitingSince_);
-  if (waited < site_.limits.uploadGrace) return;
-  const double least = static_cast<double>(site_.limits.leastUploadRate) * absl::ToDoubleSeconds(waited);
-  if (static_cast<double>(windowBytes_) >= least) {
-    waited_ = absl::ZeroDuration();
-    waitingSince_ = now;
-    windowBytes_ = 0;
-    return;
-  }
+  if (isFinished_ || !rate_.isTooSlow(now)) return;
   site_.failpoints.pass("upload.slow");
   finishLocked(withDetail(absl::ResourceExhaustedError(absl::StrCat(
                               "the upload is slower than ", site_.limits.leastUploadRate, " bytes per second for ",

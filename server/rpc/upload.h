@@ -11,6 +11,7 @@
 #include "hone/v1/blobs.pb.h"
 #include "server/base/mutex.h"
 #include "server/rpc/call.h"
+#include "server/rpc/least_rate.h"
 #include "server/rpc/site.h"
 
 namespace hone::server {
@@ -57,10 +58,7 @@ class Upload : public grpc::ServerReadReactor<grpc::ByteBuffer>,
 
   Mutex mutex_;
   bool isFinished_ ABSL_GUARDED_BY(mutex_) = false;
-  bool isWaiting_ ABSL_GUARDED_BY(mutex_) = false;  // for a message of the client
-  absl::Duration waitingSince_ ABSL_GUARDED_BY(mutex_);
-  absl::Duration waited_ ABSL_GUARDED_BY(mutex_);  // in the present window of the least rate
-  int64_t windowBytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  LeastRate rate_ ABSL_GUARDED_BY(mutex_);
   std::optional<Work> parked_ ABSL_GUARDED_BY(mutex_);
   std::optional<int64_t> slot_ ABSL_GUARDED_BY(mutex_);  // the bytes for which it has one
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "tests/server/passing_blobs.h"
 #include "tests/server/rpc/test_server.h"
@@ -100,6 +101,112 @@ TEST(Transfers, AMessageThatComesWhenItsUploadWasFoundTooSlowIsTooLate) {
   EXPECT_EQ(writers->appends.exchange(100), 1);
   // What had arrived before is kept, and the upload may go on at once.
   EXPECT_TRUE(upload(*server.blobs(), digest, content, "slow", 1000).ok());
+}
+
+ServerOptions slowDownloads() {
+  ServerOptions options;
+  options.limits.leastDownloadRate = 100000;
+  options.limits.downloadGrace = absl::Seconds(1);
+  options.limits.downloadsPerUser = 2;
+  return options;
+}
+
+/// A download that is begun, of which nothing is read yet.
+struct BegunDownload {
+  BegunDownload(const TestServer &server, const v1::Digest &digest, const std::string &user = "ann")
+      : stub(server.blobs()), context(newCall(user)) {
+    v1::DownloadRequest request;
+    *request.mutable_digest() = digest;
+    reader = stub->Download(context.get(), request);
+  }
+  /// Reads what there is, then how it ended.
+  grpc::Status end() {
+    v1::DownloadResponse response;
+    while (reader->Read(&response)) bytes += response.data().size();
+    return reader->Finish();
+  }
+  std::unique_ptr<v1::Blobs::Stub> stub;
+  std::unique_ptr<grpc::ClientContext> context;
+  std::unique_ptr<grpc::ClientReader<v1::DownloadResponse>> reader;
+  size_t bytes = 0;
+};
+
+TEST(Transfers, ADownloadThatNobodyReadsIsCutOff) {
+  ServerOptions options = slowDownloads();
+  options.limits.downloadsPerUser = 1;
+  const TestServer server(options);
+  const v1::Digest digest = server.put(contentOf(16 << 20, 2));
+  BegunDownload download(server, digest);
+  v1::DownloadResponse response;
+  ASSERT_TRUE(download.reader->Read(&response));
+  // Its slot is free when it has been ended.
+  EXPECT_TRUE(eventually([&] { return BegunDownload(server, digest).end().ok(); }));
+  const grpc::Status status = download.end();
+  EXPECT_LT(download.bytes, size_t{16} << 20);
+  // Who comes back only after a second grace does not hear why.
+  const bool hears = status.error_code() == StatusCode::RESOURCE_EXHAUSTED;
+  EXPECT_EQ(hears ? detailOf(status).reason() : "TOO_SLOW", "TOO_SLOW");
+  EXPECT_TRUE(hears || status.error_code() == StatusCode::CANCELLED) << status.error_message();
+}
+
+TEST(Transfers, ADownloadThatTricklesIsCutOff) {
+  ServerOptions options = slowDownloads();
+  options.limits.downloadsPerUser = 1;
+  const TestServer server(options);
+  const v1::Digest digest = server.put(contentOf(16 << 20, 3));
+  BegunDownload download(server, digest);
+  v1::DownloadResponse response;
+  // Fast at first: that is no credit for later.
+  while (download.bytes < size_t{8} << 20 && download.reader->Read(&response)) download.bytes += response.data().size();
+  ASSERT_GE(download.bytes, size_t{8} << 20);
+  EXPECT_TRUE(eventually([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    if (download.reader->Read(&response)) download.bytes += response.data().size();
+    return BegunDownload(server, digest).end().ok();
+  }));
+  EXPECT_LT(download.bytes, size_t{15} << 20) << "it came to its end";
+}
+
+TEST(Transfers, ADownloadAtALeisurelyPaceEnds) {
+  const TestServer server(slowDownloads());
+  const std::string content = contentOf(2 << 20, 4);
+  BegunDownload download(server, server.put(content));
+  v1::DownloadResponse response;
+  while (download.reader->Read(&response)) {
+    download.bytes += response.data().size();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_TRUE(download.reader->Finish().ok());
+  EXPECT_EQ(download.bytes, content.size());
+}
+
+TEST(Transfers, OfOneUserOnlySoManyAtOnce) {
+  ServerOptions options = slowDownloads();
+  options.limits.downloadGrace = absl::Seconds(60);
+  const TestServer server(options);
+  const v1::Digest digest = server.put(contentOf(16 << 20, 5));
+  v1::DownloadResponse response;
+  BegunDownload first(server, digest), second(server, digest);
+  ASSERT_TRUE(first.reader->Read(&response));
+  ASSERT_TRUE(second.reader->Read(&response));
+  const grpc::Status status = BegunDownload(server, digest).end();
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(detailOf(status).reason(), "QUOTA");
+  EXPECT_TRUE(BegunDownload(server, digest, "bob").end().ok());
+  first.context->TryCancel();
+  EXPECT_EQ(first.end().error_code(), StatusCode::CANCELLED);
+  EXPECT_TRUE(eventually([&] { return BegunDownload(server, digest).end().ok(); }));
+  second.context->TryCancel();
+  second.end();
+}
+
+/// Else its call stays as long as its connection, though it has ended.
+TEST(Transfers, WhoNeverReadsIsCancelled) {
+  const TestServer server(slowDownloads());
+  const v1::Digest digest = server.put(contentOf(16 << 20, 6));
+  BegunDownload stuck(server, digest);
+  std::this_thread::sleep_for(std::chrono::seconds(5));
+  EXPECT_EQ(stuck.end().error_code(), StatusCode::CANCELLED);
 }
 
 }  // namespace
