@@ -85,11 +85,11 @@ void addQuotas(std::vector<Option> &table, Settings &settings) {
   table.push_back({group, "max-user-bytes", "Stored blobs of one user", &policy.maxUserBytes, 0, INT64_MAX, bytes});
   table.push_back({group, "max-blob-bytes", "The largest blob: model, its data files, artifact, inputs or outputs",
                    &limits.maxBlobBytes, 1, int64_t{1} << 40, bytes});
-  table.push_back(
-      {group, "disk-reserve",
-       "Uploads are refused when less would stay free on the disk. Default: `1GiB`; of a private coordinator "
-       "a 64th of the disk, at most `64MiB`",
-       &settings.diskReserve, 0, INT64_MAX, bytes});
+  table.push_back({group, "disk-reserve",
+                   "Uploads, submissions and records are refused when less would stay free on the disk. Default: "
+                   "`1GiB`; of a private coordinator "
+                   "a 64th of the disk, at most `64MiB`",
+                   &settings.diskReserve, 0, INT64_MAX, bytes});
   table.push_back({group, "uploads-per-user", "Uploads of one user at once", &limits.uploadsPerUser, 1, 10000});
   table.push_back({group, "least-upload-rate",
                    "Bytes per second; an upload that is slower for the grace is cut off and can be resumed",

@@ -13,18 +13,30 @@ namespace {
 
 constexpr int32_t kMostJobs = 1000;  // of a page
 
+/// A repeated call gets the job of the first one, whatever would be said to a new one: \p refusal.
+void answerAgain(Site &site, std::shared_ptr<Unary<v1::Job>> call, const v1::SubmitRequest &request,
+                 const absl::Status &refusal) {
+  site.reads.run([&site, call = std::move(call), id = request.request_id(), refusal] {
+    const absl::StatusOr<v1::Job> first = site.store->jobOfRequest(call->call.user(), id);
+    call->finish(first.ok() ? first : absl::StatusOr<v1::Job>(refusal));
+  });
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor *JobsService::Submit(grpc::CallbackServerContext *context, const grpc::ByteBuffer *in,
                                               grpc::ByteBuffer *out) {
-  return serve<v1::SubmitRequest, v1::Job>(site_, context, in, out, "Jobs.Submit", Call::Kind::Change,
-                                           [this](std::shared_ptr<Unary<v1::Job>> call, v1::SubmitRequest request) {
-                                             site_.engine->submit(call->call.user(), std::move(request),
-                                                                  [call](absl::StatusOr<v1::Job> job) {
-                                                                    if (job.ok()) call->call.setJob(job->id());
-                                                                    call->finish(job);
-                                                                  });
-                                           });
+  return serve<v1::SubmitRequest, v1::Job>(
+      site_, context, in, out, "Jobs.Submit", Call::Kind::Change,
+      [this](std::shared_ptr<Unary<v1::Job>> call, v1::SubmitRequest request) {
+        const absl::Status room =
+            site_.slots.checkDisk("submission", static_cast<int64_t>(request.ByteSizeLong()), site_.blobs->freeBytes());
+        if (!room.ok()) return answerAgain(site_, std::move(call), request, room);
+        site_.engine->submit(call->call.user(), std::move(request), [call](absl::StatusOr<v1::Job> job) {
+          if (job.ok()) call->call.setJob(job->id());
+          call->finish(job);
+        });
+      });
 }
 
 grpc::ServerUnaryReactor *JobsService::Get(grpc::CallbackServerContext *context, const grpc::ByteBuffer *in,

@@ -32,6 +32,9 @@ grpc::ServerUnaryReactor *RecordsService::Import(grpc::CallbackServerContext *co
   return serve<v1::ImportRecordsRequest, v1::ImportRecordsResponse>(
       site_, context, in, out, "Records.Import", Call::Kind::Change,
       [this](std::shared_ptr<Unary<v1::ImportRecordsResponse>> call, v1::ImportRecordsRequest request) {
+        const absl::Status room =
+            site_.slots.checkDisk("import", static_cast<int64_t>(request.ByteSizeLong()), site_.blobs->freeBytes());
+        if (!room.ok()) return call->finish(room);
         site_.engine->importRecords(
             std::move(request), [call](absl::StatusOr<v1::ImportRecordsResponse> response) { call->finish(response); });
       });

@@ -36,18 +36,27 @@ absl::Status UploadSlots::take(const std::string &user, int64_t bytes, int64_t s
         absl::ResourceExhaustedError(absl::StrCat("the blob has ", bytes, " bytes, and of user '", user, "' there are ",
                                                   storedBytes + use.bytes, " of at most ", limits_.userBytes)),
         "QUOTA", "blobs that nobody uses go by themselves after the grace period; ask the operator for a larger quota");
-  if (bytes > freeBytes - bytes_ - limits_.reserveBytes)
-    return withDetail(
-        absl::ResourceExhaustedError(absl::StrCat("the blob has ", bytes, " bytes, and the coordinator's disk has ",
-                                                  freeBytes, " free, of which ", limits_.reserveBytes, " are kept and ",
-                                                  bytes_, " promised to other uploads")),
-        "DISK_FULL",
-        "make space on the coordinator's disk, or lower its disk-reserve (HONE_SERVER_DISK_RESERVE when it starts)");
+  if (absl::Status status = checkDiskLocked("blob", bytes, freeBytes); !status.ok()) return status;
   Use &changed = users_[user];
   ++changed.count;
   changed.bytes += bytes;
   bytes_ += bytes;
   return absl::OkStatus();
+}
+
+absl::Status UploadSlots::checkDisk(std::string_view what, int64_t bytes, int64_t freeBytes) {
+  const MutexLock lock(mutex_);
+  return checkDiskLocked(what, bytes, freeBytes);
+}
+
+absl::Status UploadSlots::checkDiskLocked(std::string_view what, int64_t bytes, int64_t freeBytes) const {
+  if (bytes <= freeBytes - bytes_ - limits_.reserveBytes) return absl::OkStatus();
+  return withDetail(
+      absl::ResourceExhaustedError(
+          absl::StrCat("the ", std::string(what), " has ", bytes, " bytes, and the coordinator's disk has ", freeBytes,
+                       " free, of which ", limits_.reserveBytes, " are kept and ", bytes_, " promised to uploads")),
+      "DISK_FULL",
+      "make space on the coordinator's disk, or lower its disk-reserve (HONE_SERVER_DISK_RESERVE when it starts)");
 }
 
 void UploadSlots::give(const std::string &user, int64_t bytes) {

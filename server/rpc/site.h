@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -70,8 +71,12 @@ class UploadSlots {
   /// RESOURCE_EXHAUSTED: too many at once, the quota, or the disk.
   absl::Status take(const std::string &user, int64_t bytes, int64_t storedBytes, int64_t freeBytes);
   void give(const std::string &user, int64_t bytes);
+  /// RESOURCE_EXHAUSTED: \p bytes more in the database would take from the reserve, or from what is promised.
+  absl::Status checkDisk(std::string_view what, int64_t bytes, int64_t freeBytes);
 
  private:
+  absl::Status checkDiskLocked(std::string_view what, int64_t bytes, int64_t freeBytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   struct Use {
     int32_t count = 0;
     int64_t bytes = 0;

@@ -1,11 +1,14 @@
 // Jobs and workers over the wire, with the real engine and a worker that the test plays.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "tests/server/passing_blobs.h"
 #include "tests/server/rpc/test_server.h"
 
 namespace hone::server::testing {
@@ -243,6 +246,53 @@ TEST(Fleet, TellsWorkersAndWatchersToComeBack) {
   closer.join();
   watcher.join();
   EXPECT_EQ(watched.status.error_code(), StatusCode::UNAVAILABLE);
+}
+
+/// A folder on a disk that is as full as the test says.
+class FullBlobs : public PassingBlobs {
+ public:
+  FullBlobs(BlobFolder *blobs, const std::atomic<bool> &isFull) : PassingBlobs(blobs), isFull_(isFull) {}
+  int64_t freeBytes() const override { return isFull_ ? reserveBytes() + 10 : PassingBlobs::freeBytes(); }
+
+ private:
+  const std::atomic<bool> &isFull_;
+};
+
+TEST(Reserve, IsLeftByWhatIsWrittenIntoTheDatabase) {
+  std::atomic<bool> isFull{false};
+  ServerOptions options;
+  options.wrapBlobs = [&](BlobFolder *blobs) { return std::make_unique<FullBlobs>(blobs, isFull); };
+  const TestServer server(options);
+  const auto jobs = server.jobs();
+  const auto records = v1::Records::NewStub(server.channel());
+  const v1::SubmitRequest early = compileOf(server.put("model"), "early"), late = compileOf(digestOf("model"), "late");
+  v1::ImportRecordsRequest import;
+  import.set_request_id("r");
+  v1::Record &record = *import.add_records();
+  record.set_task("task");
+  *record.mutable_target() = someTarget();
+  record.set_threads(1);
+  record.add_sample_seconds(1);
+  v1::Job first, job;
+  ASSERT_TRUE(jobs->Submit(newCall().get(), early, &first).ok());
+  isFull = true;
+  grpc::Status status = jobs->Submit(newCall().get(), late, &job);
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(detailOf(status).reason(), "DISK_FULL");
+  v1::ImportRecordsResponse imported;
+  status = records->Import(newCall().get(), import, &imported);
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(detailOf(status).reason(), "DISK_FULL");
+  // Whoever repeats a call that was answered hears the answer; what makes room goes on.
+  status = jobs->Submit(newCall().get(), early, &job);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(job.id(), first.id());
+  v1::CancelJobRequest cancel;
+  cancel.set_id(first.id());
+  EXPECT_TRUE(jobs->Cancel(newCall().get(), cancel, &job).ok());
+  isFull = false;
+  EXPECT_TRUE(jobs->Submit(newCall().get(), late, &job).ok());
+  EXPECT_TRUE(records->Import(newCall().get(), import, &imported).ok());
 }
 
 }  // namespace
