@@ -7,6 +7,12 @@
 namespace hone::server::sqlite {
 namespace {
 
+// A page ends at so many bytes, though it has fewer rows than were asked for: what a client takes in one message, and
+// what is read for it, since listings leave most of a job out.
+constexpr size_t kMostShown = size_t{3} << 20;
+constexpr size_t kMostRead = size_t{16} << 20;
+constexpr int kRecordBytes[] = {1, 2, 4, 5, 6, 7};  // the columns of any length
+
 absl::Status noJob(const std::string &id) { return absl::NotFoundError(absl::StrCat("there is no job '", id, "'")); }
 
 /// What listings leave out of a result; what they leave out of a specification depends on its kind.
@@ -149,10 +155,12 @@ absl::StatusOr<v1::ListJobsResponse> Reader::jobs(const v1::ListJobsRequest &req
   absl::StatusOr<int64_t> size = pageSize(request.page_size());
   if (!size.ok()) return size.status();
   std::string states;
+  int stateBits = 0;
   for (const int state : request.states()) {
     const char *name = stateName(static_cast<v1::JobState>(state));
     if (*name == '\0') return absl::InvalidArgumentError(absl::StrCat("there is no state of jobs with number ", state));
     absl::StrAppend(&states, states.empty() ? "," : "", name, ",");
+    stateBits |= 1 << state;
   }
   const std::string question = absl::StrCat("jobs;", states, ";", request.user());
   int64_t before = std::numeric_limits<int64_t>::max();
@@ -162,26 +170,39 @@ absl::StatusOr<v1::ListJobsResponse> Reader::jobs(const v1::ListJobsRequest &req
     before = *last;
   }
   // One row more than the page tells whether there is another page.
+  const int64_t most = *size + 1;
   std::optional<Use> use;
-  if (request.user().empty()) {
-    use.emplace(jobs_, before, states, *size + 1);
+  if (!states.empty() && !request.user().empty()) {
+    use.emplace(jobsOfUserInStates_, before, most, request.user(), stateBits);
+  } else if (!states.empty()) {
+    use.emplace(jobsInStates_, before, most, "", stateBits);
+  } else if (!request.user().empty()) {
+    use.emplace(jobsOfUser_, before, most, request.user());
   } else {
-    use.emplace(jobsOfUser_, before, states, *size + 1, request.user());
+    use.emplace(jobs_, before, most);
   }
+  return readJobs(*use, *size, question);
+}
+
+absl::StatusOr<v1::ListJobsResponse> Reader::readJobs(Use &use, int64_t size, std::string_view question) {
   v1::ListJobsResponse response;
   int64_t last = 0;
+  size_t read = 0, shown = 0;
   for (;;) {
-    absl::StatusOr<bool> more = use->row();
+    absl::StatusOr<bool> more = use.row();
     if (!more.ok()) return more.status();
     if (!*more) return response;
-    if (response.jobs_size() == *size) {
+    const bool isFull = response.jobs_size() == size || read >= kMostRead;
+    absl::StatusOr<v1::Job> job = isFull ? v1::Job() : jobFromRow(use);
+    if (!job.ok()) return job.status();
+    shorten(*job);
+    shown += job->ByteSizeLong();
+    if (isFull || (shown > kMostShown && response.jobs_size() > 0)) {
       response.set_next_page_token(pageToken(last, question));
       return response;
     }
-    last = use->integer(0);
-    absl::StatusOr<v1::Job> job = jobFromRow(*use);
-    if (!job.ok()) return job.status();
-    shorten(*job);
+    read += use.view(kJobResult).size() + use.view(kJobMessage).size();
+    last = use.integer(0);
     *response.add_jobs() = *std::move(job);
   }
 }
@@ -294,11 +315,15 @@ absl::StatusOr<v1::QueryRecordsResponse> Reader::records(const v1::QueryRecordsR
 
 absl::StatusOr<v1::QueryRecordsResponse> Reader::readRecords(Use &use, int64_t size, std::string_view question) {
   v1::QueryRecordsResponse response;
+  size_t shown = 0;
   for (;;) {
     absl::StatusOr<bool> more = use.row();
     if (!more.ok()) return more.status();
     if (!*more) return response;
-    if (response.records_size() == size) {
+    size_t bytes = 0;
+    for (const int column : kRecordBytes) bytes += use.view(column).size();
+    shown += bytes;
+    if (response.records_size() == size || (shown > kMostShown && response.records_size() > 0)) {
       response.set_next_page_token(pageToken(response.records(response.records_size() - 1).id(), question));
       return response;
     }

@@ -39,6 +39,7 @@ class Reader {
  private:
   explicit Reader(Connection connection) : connection_(std::move(connection)) {}
   absl::Status mustExist(const std::string &job);
+  absl::StatusOr<v1::ListJobsResponse> readJobs(Use &use, int64_t size, std::string_view question);
   absl::StatusOr<v1::QueryRecordsResponse> readRecords(Use &use, int64_t size, std::string_view question);
 
   Connection connection_;
@@ -61,14 +62,29 @@ class Reader {
                                        " FROM job JOIN request ON request.job = job.number "
                                        "WHERE user = ? AND request_id = ?"};
   Statement hasJob_{connection_, "SELECT 1 FROM job WHERE id = ?"};
-  // States are given as one text with a comma around each; an empty one means all.
-  Statement jobs_{connection_, "SELECT " HONE_JOB_COLUMNS
-                               " FROM job JOIN request ON request.job = job.number WHERE number < ?1 "
-                               "AND (?2 = '' OR instr(?2, ',' || state || ',')) ORDER BY number DESC LIMIT ?3"};
-  Statement jobsOfUser_{connection_, "SELECT " HONE_JOB_COLUMNS
-                                     " FROM job JOIN request ON request.job = job.number WHERE number < ?1 "
-                                     "AND (?2 = '' OR instr(?2, ',' || state || ',')) AND user = ?4 "
-                                     "ORDER BY number DESC LIMIT ?3"};
+  // Before the job number ?1, at most ?2 of them, of the user ?3; states are bits of ?4, in the order of JobState. Each
+  // state that is asked for gives its newest, by an index, and the newest of these are looked up.
+#define HONE_JOB_QUERY "SELECT " HONE_JOB_COLUMNS " FROM job JOIN request ON request.job = job.number WHERE "
+#define HONE_NEWEST(bit, state, user)                                                         \
+  "SELECT number FROM (SELECT number FROM job WHERE ?4 & " bit " AND " user "state = '" state \
+  "' AND number < ?1 ORDER BY number DESC LIMIT ?2)"
+#define HONE_NEWEST_IN_STATES(user)                                                                                \
+  "number IN (" HONE_NEWEST("2", "pending", user) " UNION ALL " HONE_NEWEST(                                       \
+      "4", "running",                                                                                              \
+      user) " UNION ALL " HONE_NEWEST("8", "succeeded",                                                            \
+                                      user) " UNION ALL " HONE_NEWEST("16", "failed",                              \
+                                                                      user) " UNION ALL " HONE_NEWEST("32",        \
+                                                                                                      "cancelled", \
+                                                                                                      user) ") "
+#define HONE_NEWEST_FIRST "ORDER BY number DESC LIMIT ?2"
+  Statement jobs_{connection_, HONE_JOB_QUERY "number < ?1 " HONE_NEWEST_FIRST};
+  Statement jobsOfUser_{connection_, HONE_JOB_QUERY "number < ?1 AND user = ?3 " HONE_NEWEST_FIRST};
+  Statement jobsInStates_{connection_, HONE_JOB_QUERY HONE_NEWEST_IN_STATES("") HONE_NEWEST_FIRST};
+  Statement jobsOfUserInStates_{connection_, HONE_JOB_QUERY HONE_NEWEST_IN_STATES("user = ?3 AND ") HONE_NEWEST_FIRST};
+#undef HONE_NEWEST_FIRST
+#undef HONE_NEWEST_IN_STATES
+#undef HONE_NEWEST
+#undef HONE_JOB_QUERY
   Statement events_{connection_,
                     "SELECT sequence, micros, from_state, to_state, actor, detail, task FROM event "
                     "WHERE job = (SELECT number FROM job WHERE id = ?) AND sequence > ? ORDER BY sequence"};

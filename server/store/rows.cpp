@@ -105,10 +105,10 @@ absl::StatusOr<v1::Job> jobFromRow(const Use &use) {
   job.set_tasks(static_cast<int32_t>(use.integer(14)));
   job.set_ended_tasks(static_cast<int32_t>(use.integer(15)));
   if (isFinal(job.state())) {
-    if (absl::Status status = parse(use.view(12), *job.mutable_result()); !status.ok()) return status;
+    if (absl::Status status = parse(use.view(kJobResult), *job.mutable_result()); !status.ok()) return status;
   }
   v1::SubmitRequest request;
-  if (absl::Status status = parse(use.view(13), request); !status.ok()) return status;
+  if (absl::Status status = parse(use.view(kJobMessage), request); !status.ok()) return status;
   *job.mutable_spec() = std::move(*request.mutable_spec());
   return job;
 }

@@ -34,6 +34,7 @@ std::vector<v1::Digest> blobsOf(const v1::JobResult &result);
 #define HONE_JOB_COLUMNS                                                                                           \
   "number, id, user, priority, label, state, submitted, started, ended, attempts, worker, last_sequence, result, " \
   "message, tasks, ended_tasks"
+inline constexpr int kJobResult = 12, kJobMessage = 13;  // the columns of any length
 /// DATA_LOSS when a message in it cannot be read.
 absl::StatusOr<v1::Job> jobFromRow(const Use &use);
 

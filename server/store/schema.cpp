@@ -211,7 +211,13 @@ DROP TABLE old_job_blob;
 CREATE INDEX job_blob_by_blob ON job_blob(sha256);
 )sql";
 
-constexpr const char *kSteps[] = {kVersion1, kVersion2};
+// Listings by state read what they show, however many ended jobs there are.
+constexpr char kVersion3[] = R"sql(
+CREATE INDEX job_by_state ON job(state, number);
+CREATE INDEX job_by_user_and_state ON job(user, state, number);
+)sql";
+
+constexpr const char *kSteps[] = {kVersion1, kVersion2, kVersion3};
 
 }  // namespace
 

@@ -201,7 +201,8 @@ class Store {
   virtual absl::StatusOr<Unfinished> unfinished() const = 0;
   virtual absl::StatusOr<v1::Job> job(const std::string &id) const = 0;  ///< NOT_FOUND
   virtual absl::StatusOr<v1::Job> jobOfRequest(const std::string &user, const std::string &requestId) const = 0;
-  /// Newest first. \p pageToken as the answer before gave it; INVALID_ARGUMENT for any other.
+  /// Newest first. \p pageToken as the answer before gave it; INVALID_ARGUMENT for any other. A page may have fewer
+  /// jobs than were asked for: it ends where it would not fit into a message, or where much was read for it.
   virtual absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const = 0;
   virtual absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence) const = 0;
   virtual absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const = 0;

@@ -84,6 +84,14 @@ std::string lookAtBlobs(const Cut &cut) {
   return "";
 }
 
+/// A text whose digest begins as that of \p content: their blobs lie in one folder.
+std::string besides(const std::string &content) {
+  for (int number = 0;; ++number) {
+    std::string other = absl::StrCat("number ", number);
+    if (sha256Hex(other).substr(0, 2) == sha256Hex(content).substr(0, 2)) return other;
+  }
+}
+
 TEST(PowerCut, leavesBlobsWholeAndWhatWasPromised) {
   const Scratch scratch = Scratch::inMemory();
   Failpoints none;
@@ -101,6 +109,7 @@ TEST(PowerCut, leavesBlobsWholeAndWhatWasPromised) {
       disk.promise(content);
     };
     upload("first of its folder", "a");
+    upload(besides("first of its folder"), "a2");
     upload("second", "b");
     ASSERT_TRUE(blobs->import(incoming).ok());
     disk.promise("imported");
