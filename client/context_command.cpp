@@ -8,25 +8,20 @@
 #include "client/command_line.h"
 #include "client/failure.h"
 #include "client/listing.h"
-#include "client/service/address.h"
 #include "client/service/config.h"
 #include "client/service/folders.h"
 #include "client/subcommands.h"
+#include "common/address.h"
+#include "common/name.h"
 
 namespace hone::client {
 
 namespace {
 
-constexpr size_t kLongestName = 64;
-
-absl::Status checkName(const std::string &name) {
-  const bool isPlain = !name.empty() && name.size() <= kLongestName && name[0] != '-' &&
-                       std::all_of(name.begin(), name.end(), [](char c) {
-                         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' || c == '_';
-                       });
-  if (!isPlain)
-    return absl::InvalidArgumentError(absl::StrCat("'", name, "' is no name of a context; one has up to ", kLongestName,
-                                                   " of a-z, 0-9, '.', '-', '_'"));
+absl::Status checkContext(const std::string &name) {
+  if (name.starts_with('-'))
+    return absl::InvalidArgumentError(absl::StrCat("the context '", name, "' begins with a dash, as flags do"));
+  if (absl::Status status = checkName(absl::StrCat("the context '", name, "'"), name); !status.ok()) return status;
   if (name == kPrivateName)
     return absl::InvalidArgumentError("the context private is always there: it means the server on this machine");
   return absl::OkStatus();
@@ -46,13 +41,13 @@ int add(const Invocation &invocation) {
   line.footer("Example:\n  hone context add lab localhost:9190\n");
   if (const auto code = line.read(invocation.arguments)) return *code;
   return report(changeConfig([&](Config &config) {
-    absl::Status status = checkName(name);
+    absl::Status status = checkContext(name);
     if (!user.empty()) status.Update(checkUser(user));
     if (!status.ok()) return status;
     auto address = parseAddress(server);
     if (!address.ok()) return address.status();
     const bool isFirst = config.contexts.empty();
-    config.contexts[name] = {*std::move(address), user};
+    config.contexts[name] = {address->text(), user};
     if (isFirst) config.current = name;
     return absl::OkStatus();
   }));

@@ -2,11 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -16,18 +14,12 @@ namespace hone::client {
 absl::StatusOr<InputFile> InputFile::open(const std::filesystem::path &path) {
   // Not blocking: a named pipe without a writer is refused below, not waited for.
   InputFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (file.descriptor_ < 0)
+  if (file.descriptor() < 0)
     return absl::NotFoundError(absl::StrCat("cannot open '", path.string(), "': ", strerror(errno)));
   struct stat status{};
-  if (fstat(file.descriptor_, &status) != 0 || !S_ISREG(status.st_mode))
+  if (fstat(file.descriptor(), &status) != 0 || !S_ISREG(status.st_mode))
     return absl::NotFoundError(absl::StrCat("cannot read '", path.string(), "': it is not a regular file"));
   return file;
-}
-
-InputFile::InputFile(InputFile &&other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-InputFile::~InputFile() {
-  if (descriptor_ >= 0) close(descriptor_);
 }
 
 }  // namespace hone::client

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "absl/status/statusor.h"
+#include "common/descriptor.h"
 
 namespace hone::client {
 
@@ -12,14 +13,11 @@ class InputFile {
   /// NOT_FOUND unless \p path is a file that can be read.
   static absl::StatusOr<InputFile> open(const std::filesystem::path &path);
   /// Takes over an open one.
-  explicit InputFile(int descriptor) : descriptor_(descriptor) {}
-  InputFile(InputFile &&other) noexcept;
-  InputFile &operator=(InputFile &&) = delete;
-  ~InputFile();
-  int descriptor() const { return descriptor_; }
+  explicit InputFile(int descriptor) : file_(descriptor) {}
+  int descriptor() const { return file_.get(); }
 
  private:
-  int descriptor_;
+  Descriptor file_;
 };
 
 }  // namespace hone::client

@@ -1,20 +1,18 @@
 #include "client/worker_process.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "common/descriptor.h"
+#include "common/spawn.h"
+#include "common/system_error.h"
 #include "proto/frames.h"
 
 namespace hone::client {
@@ -24,33 +22,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kSocketDescriptor = 3;
-// Copies that the child is to inherit get numbers from here on, so that none is overwritten before it is moved.
-constexpr int kFirstFreeDescriptor = 16;
 constexpr int kTickMilliseconds = 200;
 // A child that talks nonsense at length must not fill our memory with its log.
 constexpr size_t kLogBytes = 1 << 20;
-
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  Descriptor(Descriptor &&other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor &operator=(Descriptor &&other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (number_ >= 0) close(number_);
-  }
-  int get() const { return number_; }
-  void reset() { *this = Descriptor(); }
-
- private:
-  int number_;
-};
-
-absl::Status systemError(const char *what) {
-  return absl::UnavailableError(absl::StrCat("cannot ", what, ": ", strerror(errno)));
-}
 
 // Turns the signals that ask us to end into something to poll for, as long as it lives.
 class SignalWatch {
@@ -64,7 +38,6 @@ class SignalWatch {
   }
   ~SignalWatch() { pthread_sigmask(SIG_SETMASK, &old_, nullptr); }
   int descriptor() const { return descriptor_.get(); }
-  const sigset_t &oldMask() const { return old_; }
   /// Takes the signal, so that it does not strike when the mask is restored.
   void consume() const {
     signalfd_siginfo info;
@@ -98,55 +71,12 @@ class Child {
   pid_t pid_;
 };
 
-absl::StatusOr<Descriptor> copyForChild(int descriptor) {
-  Descriptor copy(fcntl(descriptor, F_DUPFD_CLOEXEC, kFirstFreeDescriptor));
-  if (copy.get() < 0) return systemError("pass a file to hone-worker");
-  return copy;
-}
-
-// posix_spawn's two sets of instructions, freed at the end of the scope.
-struct SpawnSettings {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  SpawnSettings() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-};
-
-absl::StatusOr<pid_t> spawn(const fs::path &program, int socket, int log, const WorkerFiles &files,
-                            const sigset_t &mask) {
-  SpawnSettings settings;
-  std::vector<Descriptor> copies;
-  for (const auto &[descriptor, number] : {std::pair{socket, kSocketDescriptor},
-                                           {log, STDOUT_FILENO},
-                                           {log, STDERR_FILENO},
-                                           {files.input, kInputDescriptor},
-                                           {files.output, kOutputDescriptor}}) {
-    if (descriptor < 0) continue;
-    auto copy = copyForChild(descriptor);
-    if (!copy.ok()) return copy.status();
-    posix_spawn_file_actions_adddup2(&settings.actions, copy->get(), number);
-    copies.push_back(*std::move(copy));
-  }
-  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  // A group of its own: Ctrl-C reaches us alone, and we end the child.
-  posix_spawnattr_setflags(&settings.attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-  posix_spawnattr_setpgroup(&settings.attributes, 0);
-  posix_spawnattr_setsigmask(&settings.attributes, &mask);
-  std::string name = program.string();
-  std::string once = "--once";
-  std::string flag = "--fd";
-  std::string number = std::to_string(kSocketDescriptor);
-  char *arguments[] = {name.data(), once.data(), flag.data(), number.data(), nullptr};
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, name.c_str(), &settings.actions, &settings.attributes, arguments, environ);
-  if (error != 0) return absl::UnavailableError(absl::StrCat("cannot start '", name, "': ", strerror(error)));
-  return pid;
+absl::StatusOr<pid_t> start(const fs::path &program, int socket, int log, const WorkerFiles &files) {
+  SpawnSettings settings{.command = {program.string(), "--once", "--fd", std::to_string(kSocketDescriptor)},
+                         .descriptors = {{socket, kSocketDescriptor}, {log, STDOUT_FILENO}, {log, STDERR_FILENO}}};
+  if (files.input >= 0) settings.descriptors.push_back({files.input, kInputDescriptor});
+  if (files.output >= 0) settings.descriptors.push_back({files.output, kOutputDescriptor});
+  return spawn(std::move(settings));
 }
 
 std::string readLog(int descriptor) {
@@ -192,14 +122,13 @@ absl::Status converse(int socket, const SignalWatch &signals, WorkerEnd &end, Pr
 
 absl::StatusOr<WorkerEnd> runWorker(const fs::path &program, const v1::Work &work, const WorkerFiles &files,
                                     ProgressLine &progress) {
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return systemError("make a socket pair");
-  Descriptor ours(ends[0]);
-  Descriptor theirs(ends[1]);
+  auto sockets = makeSocketPair();
+  if (!sockets.ok()) return sockets.status();
+  auto &[ours, theirs] = *sockets;
   Descriptor log(memfd_create("hone-worker.log", MFD_CLOEXEC));
   if (log.get() < 0) return systemError("make a log");
   const SignalWatch signals;
-  auto pid = spawn(program, theirs.get(), log.get(), files, signals.oldMask());
+  auto pid = start(program, theirs.get(), log.get(), files);
   if (!pid.ok()) return pid.status();
   Child child(*pid);
   theirs.reset();

@@ -125,14 +125,14 @@ absl::Status Coordinator::checkPlaces() {
     settings_.listen = {absl::StrCat("unix:", settings_.socket)};
   }
   for (const std::string &text : settings_.listen) {
-    const auto address = parseAddress(text);
+    const auto address = listenAddress(text);
     if (!address.ok()) return address.status();
     if (absl::Status status = probeAddress(*address); !status.ok()) return status;
   }
   if (!settings_.admin.empty()) {
-    auto address = parseAddress(settings_.admin);
+    auto address = listenAddress(settings_.admin);
     if (!address.ok()) return address.status();
-    if (address->isUnix) return absl::InvalidArgumentError("--admin is no HOST:PORT");
+    if (address->isUnix()) return absl::InvalidArgumentError("--admin is no HOST:PORT");
   }
   return absl::OkStatus();
 }
@@ -195,7 +195,7 @@ absl::Status Coordinator::startServices() {
 
 absl::Status Coordinator::startAdmin() {
   if (settings_.admin.empty()) return absl::OkStatus();
-  const auto address = parseAddress(settings_.admin);
+  const auto address = listenAddress(settings_.admin);
   if (!address.ok()) return address.status();
   const Metrics::Sources sources{engine_.get(), blobs_.get()};
   auto admin = AdminServer::start(address->host, address->port,

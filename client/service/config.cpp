@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "client/output_file.h"
-#include "client/service/file_lock.h"
 #include "client/service/folders.h"
+#include "common/file_lock.h"
 #include "text/printable.h"
 
 namespace hone::client {

@@ -1,19 +1,16 @@
 #include "client/service/digest.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <fstream>
 #include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/output_file.h"
 #include "client/service/connection.h"
@@ -37,27 +34,10 @@ std::string identity(const struct stat &status) {
 
 // One file for each inode, so that the cache does not grow with every change of a file.
 std::string fileName(const struct stat &status) {
-  return sha256Of(absl::StrCat(status.st_dev, " ", status.st_ino)).substr(0, 32);
+  return sha256Hex(absl::StrCat(status.st_dev, " ", status.st_ino)).substr(0, 32);
 }
 
 }  // namespace
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) { EVP_DigestInit_ex(context_, EVP_sha256(), nullptr); }
-Sha256::~Sha256() { EVP_MD_CTX_free(context_); }
-void Sha256::add(std::string_view bytes) { EVP_DigestUpdate(context_, bytes.data(), bytes.size()); }
-
-std::string Sha256::hex() {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(context_, digest.data(), &size);
-  return absl::BytesToHexString({reinterpret_cast<const char *>(digest.data()), size});
-}
-
-std::string sha256Of(std::string_view bytes) {
-  Sha256 hash;
-  hash.add(bytes);
-  return hash.hex();
-}
 
 std::optional<v1::Digest> DigestCache::find(int descriptor) const {
   struct stat status{};
@@ -94,11 +74,11 @@ absl::StatusOr<v1::Digest> DigestCache::of(int descriptor, const Interrupts &int
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return absl::UnavailableError(absl::StrCat("cannot read the file: ", strerror(errno)));
     if (count == 0) break;
-    hash.add({chunk.data(), static_cast<size_t>(count)});
+    hash.append({chunk.data(), static_cast<size_t>(count)});
     position += count;
   }
   v1::Digest digest;
-  digest.set_sha256(hash.hex());
+  digest.set_sha256(hash.finishAsHex());
   digest.set_size_bytes(position);
   if (fstat(descriptor, &after) == 0 && identity(before) == identity(after)) remember(descriptor, digest);
   return digest;

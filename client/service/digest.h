@@ -3,36 +3,15 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/service/interrupts.h"
+#include "common/sha256.h"
 #include "hone/v1/blobs.pb.h"
 
-struct evp_md_ctx_st;
-
 namespace hone::client {
-
-/// A digest that is being computed.
-class Sha256 {
- public:
-  Sha256();
-  ~Sha256();
-  Sha256(const Sha256 &) = delete;
-  Sha256 &operator=(const Sha256 &) = delete;
-  void add(std::string_view bytes);
-  /// 64 lower-case hexadecimal digits. Nothing may be added after.
-  std::string hex();
-
- private:
-  evp_md_ctx_st *context_;
-};
-
-std::string sha256Of(std::string_view bytes);
 
 class DigestCache {
  public:

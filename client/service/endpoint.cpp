@@ -6,9 +6,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/command_line.h"
-#include "client/service/address.h"
 #include "client/service/config.h"
 #include "client/service/folders.h"
+#include "common/address.h"
 
 namespace hone::client {
 
@@ -19,7 +19,7 @@ absl::StatusOr<Endpoint> byAddress(const std::string &text, const std::string &o
   if (text == kPrivateName) return endpoint;
   auto address = parseAddress(text);
   if (!address.ok()) return absl::InvalidArgumentError(absl::StrCat(origin, ": ", address.status().message()));
-  endpoint.address = *std::move(address);
+  endpoint.address = address->text();
   return endpoint;
 }
 

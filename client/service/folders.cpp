@@ -4,15 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <string_view>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "common/name.h"
 
 namespace hone::client {
 
@@ -27,16 +25,6 @@ absl::StatusOr<fs::path> folder(const char *variable, const char *fallback) {
   if (const passwd *entry = getpwuid(getuid()); entry != nullptr && *entry->pw_dir == '/')
     return fs::path(entry->pw_dir) / fallback / "hone";
   return absl::NotFoundError(absl::StrCat("there is no home folder; set HOME or ", variable, " to a folder of yours"));
-}
-
-constexpr size_t kLongestName = 64;
-
-// What travels as metadata: some directories have names with blanks and more.
-bool isName(std::string_view text) {
-  return !text.empty() && text.size() <= kLongestName && std::all_of(text.begin(), text.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("-_.@+").find(c) != std::string_view::npos;
-  });
 }
 
 }  // namespace
@@ -57,11 +45,7 @@ absl::Status makeFolder(const fs::path &folder) {
   return absl::UnavailableError(absl::StrCat("cannot create the folder '", folder.string(), "': ", strerror(reason)));
 }
 
-absl::Status checkUser(const std::string &user) {
-  if (isName(user)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("the user '", user, "' is not 1 to ", kLongestName, " letters, digits and -_.@+"));
-}
+absl::Status checkUser(const std::string &user) { return checkName(absl::StrCat("the user '", user, "'"), user); }
 
 std::string loginName() {
   for (const char *variable : {"LOGNAME", "USER"})

@@ -49,7 +49,7 @@ PendingRequest PendingRequest::find(const v1::SubmitRequest &request, const Endp
   v1::SubmitRequest named = request;
   named.clear_request_id();
   const fs::path path = *folder / "requests" /
-                        sha256Of(absl::StrCat(endpoint.address, "\n", endpoint.user, "\n", named.SerializeAsString()));
+                        sha256Hex(absl::StrCat(endpoint.address, "\n", endpoint.user, "\n", named.SerializeAsString()));
   pending.lock_ = lockNamed(path);
   if (!pending.lock_.has_value()) return pending;
   pending.path_ = path;

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "client/service/endpoint.h"
-#include "client/service/file_lock.h"
+#include "common/file_lock.h"
 #include "hone/v1/jobs.pb.h"
 
 namespace hone::client {

@@ -3,9 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,8 +21,8 @@
 #include "client/service/connection.h"
 #include "client/service/detached_process.h"
 #include "client/service/digest.h"
-#include "client/service/file_lock.h"
 #include "client/service/folders.h"
+#include "common/file_lock.h"
 
 namespace hone::client {
 
@@ -43,8 +41,6 @@ constexpr int kFirstFreeDescriptor = 16;
 constexpr uintmax_t kLongestLog = 4 << 20;
 constexpr size_t kSocketDigits = 16;
 
-bool fits(const fs::path &socket) { return socket.native().size() < sizeof(sockaddr_un::sun_path); }
-
 // A folder for sockets under /tmp, which must be nobody else's.
 absl::StatusOr<fs::path> folderInTmp() {
   const fs::path folder = absl::StrCat("/tmp/hone-", getuid());
@@ -61,10 +57,10 @@ absl::StatusOr<fs::path> folderInTmp() {
 // It follows from the data folder, which the coordinator locks, and from nothing else: every command that has the same
 // data finds the same coordinator, whatever else differs between its shell and another.
 absl::StatusOr<fs::path> socketPath(const fs::path &data) {
-  if (const fs::path path = data / "hone.sock"; fits(path)) return path;
+  if (const fs::path path = data / "hone.sock"; isSocketPath(path.native())) return path;
   auto folder = folderInTmp();
   if (!folder.ok()) return folder.status();
-  return *folder / absl::StrCat(sha256Of(data.string()).substr(0, kSocketDigits), ".sock");
+  return *folder / absl::StrCat(sha256Hex(data.string()).substr(0, kSocketDigits), ".sock");
 }
 
 // What the coordinator wrote since \p from: its last error, else its last line.
@@ -78,22 +74,6 @@ std::string lastWords(const fs::path &log, uintmax_t from) {
   }
   return !error.empty() ? error : !last.empty() ? last : "it said nothing";
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() { reset(); }
-  Descriptor(const Descriptor &) = delete;
-  Descriptor &operator=(const Descriptor &) = delete;
-  int get() const { return number_; }
-  void reset() {
-    if (number_ >= 0) close(number_);
-    number_ = -1;
-  }
-
- private:
-  int number_;
-};
 
 // Until the coordinator says that it serves, or closes the pipe by ending.
 absl::StatusOr<bool> waitUntilReady(int pipe, Interrupts &interrupts) {
@@ -133,24 +113,23 @@ absl::Status start(const PrivatePaths &paths, Interrupts &interrupts) {
   uintmax_t from = fs::file_size(paths.log, error);
   const bool isLong = !error && from > kLongestLog;
   if (error || isLong) from = 0;
-  Descriptor lowLog(open(paths.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (isLong ? O_TRUNC : 0), 0600));
+  auto lowLog = Descriptor::open(paths.log, O_WRONLY | O_CREAT | O_APPEND | (isLong ? O_TRUNC : 0));
+  if (!lowLog.ok())
+    return absl::UnavailableError(
+        absl::StrCat(lowLog.status().message(), "; set XDG_DATA_HOME to a folder that can be written"));
+  auto pipe = makePipe();
+  if (!pipe.ok()) return pipe.status();
   // Numbers beyond those that the descriptors get in the child.
-  const Descriptor log(fcntl(lowLog.get(), F_DUPFD_CLOEXEC, kFirstFreeDescriptor));
-  if (log.get() < 0)
-    return absl::UnavailableError(absl::StrCat("cannot write '", paths.log.string(), "': ", strerror(errno),
-                                               "; set XDG_DATA_HOME to a folder that can be written"));
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return absl::UnavailableError(absl::StrCat("cannot make a pipe: ", strerror(errno)));
-  const Descriptor reading(ends[0]);
-  Descriptor low(ends[1]);
-  Descriptor writing(fcntl(low.get(), F_DUPFD_CLOEXEC, kFirstFreeDescriptor));
-  low.reset();
+  auto log = lowLog->copy(kFirstFreeDescriptor);
+  auto writing = pipe->second.copy(kFirstFreeDescriptor);
+  pipe->second.reset();
+  if (!log.ok() || !writing.ok()) return log.ok() ? writing.status() : log.status();
   auto pid = spawnDetached({program->string(), "--private", "--data", paths.data.string(), "--socket",
                             paths.socket.string(), "--ready-fd", std::to_string(kReadyDescriptor)},
-                           log.get(), writing.get());
-  writing.reset();
+                           log->get(), writing->get());
+  writing->reset();
   if (!pid.ok()) return pid.status();
-  auto ready = waitUntilReady(reading.get(), interrupts);
+  auto ready = waitUntilReady(pipe->first.get(), interrupts);
   if (ready.ok() && *ready) {
     if (const std::string burden = inheritedBurden(*pid); !burden.empty())
       fprintf(stderr,
@@ -175,15 +154,6 @@ absl::StatusOr<PrivatePaths> privatePaths() {
   auto socket = socketPath(*data);
   if (!socket.ok()) return socket.status();
   return PrivatePaths{*data, *socket, *data / "hone-server.log"};
-}
-
-bool isAnswering(const fs::path &socket) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (!fits(socket)) return false;
-  memcpy(address.sun_path, socket.c_str(), socket.native().size());
-  const Descriptor descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return connect(descriptor.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0;
 }
 
 absl::Status ensurePrivateServer(const PrivatePaths &paths, Interrupts &interrupts) {

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/service/interrupts.h"
+#include "common/address.h"
 
 namespace hone::client {
 
@@ -20,9 +21,6 @@ struct PrivatePaths {
 
 /// Where it is, whether it runs or not.
 absl::StatusOr<PrivatePaths> privatePaths();
-
-/// Whether somebody accepts connections at the socket.
-bool isAnswering(const std::filesystem::path &socket);
 
 /// Starts it unless it answers, and returns when it does. UNAVAILABLE with its own words when it does not.
 absl::Status ensurePrivateServer(const PrivatePaths &paths, Interrupts &interrupts);

@@ -4,7 +4,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
-#include "client/service/address.h"
+#include "common/address.h"
 #include "hone/v1/server.pb.h"
 
 namespace hone::client {
@@ -37,7 +37,7 @@ absl::StatusCode codeOf(grpc::StatusCode code) {
 std::string unreachable(const grpc::Status &status, const Endpoint &endpoint) {
   const std::string what = absl::StrCat("cannot reach ", endpoint.name(), ": ", status.error_message());
   if (endpoint.isPrivate()) return absl::StrCat(what, "; `hone server status` says how it is");
-  if (!isLocal(endpoint.address))
+  if (const auto address = parseAddress(endpoint.address); address.ok() && !address->isLocal())
     return absl::StrCat(what, "; without TLS a server listens on its own machine only: forward its port with `ssh -L ",
                         kDefaultPort, ":127.0.0.1:", kDefaultPort, " HOST` and use --server localhost");
   return absl::StrCat(what, "; start hone-server there, or leave ",

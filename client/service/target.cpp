@@ -55,7 +55,7 @@ absl::StatusOr<v1::TargetDescription> describeTarget(const std::string &text) {
   if (!worker.ok()) return worker.status();
   auto cache = cacheFolder();
   const fs::path path =
-      cache.ok() ? *cache / "targets" / sha256Of(absl::StrCat(machine(*worker), text)).substr(0, 32) : fs::path();
+      cache.ok() ? *cache / "targets" / sha256Hex(absl::StrCat(machine(*worker), text)).substr(0, 32) : fs::path();
   v1::TargetDescription target;
   if (!path.empty())
     if (const std::string known = readText(path); !known.empty() && target.ParseFromString(known)) return target;

@@ -12,10 +12,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/request.h"
-#include "client/service/file_lock.h"
 #include "client/service/folders.h"
 #include "client/service/service_error.h"
 #include "client/service/stubs.h"
+#include "common/file_lock.h"
 #include "text/printable.h"
 
 namespace hone::client {
@@ -50,7 +50,7 @@ struct UploadName {
 UploadName nameUpload(const v1::Digest &digest, const std::string &user) {
   char host[256] = "";
   gethostname(host, sizeof host - 1);
-  const std::string name = sha256Of(absl::StrCat(host, " ", user, " ", digest.sha256())).substr(0, 32);
+  const std::string name = sha256Hex(absl::StrCat(host, " ", user, " ", digest.sha256())).substr(0, 32);
   const fs::path folder = cachePath("uploads");
   if (!folder.empty() && makeFolder(folder).ok())
     if (auto lock = FileLock::attempt(folder / name); lock.ok() && lock->has_value()) return {name, std::move(*lock)};
@@ -272,7 +272,7 @@ absl::Status Transfer::download(const v1::Digest &digest, OutputFile &output) {
           const auto reader = connection_.stubs().blobs.Download(&context, request);
           for (v1::DownloadResponse piece; written.ok() && reader->Read(&piece);) {
             fruitless = 0;
-            hash.add(piece.data());
+            hash.append(piece.data());
             position += static_cast<int64_t>(piece.data().size());
             written = position > digest.size_bytes() ? damaged(digest) : output.write(piece.data());
             show("download", position, digest.size_bytes());
@@ -287,7 +287,7 @@ absl::Status Transfer::download(const v1::Digest &digest, OutputFile &output) {
     if (isOver || fruitless >= kFruitlessAttempts) return status;
     if (absl::Status waited = connection_.waitForServer(fruitless); !waited.ok()) return waited;
   }
-  return position == digest.size_bytes() && hash.hex() == digest.sha256() ? absl::OkStatus() : damaged(digest);
+  return position == digest.size_bytes() && hash.finishAsHex() == digest.sha256() ? absl::OkStatus() : damaged(digest);
 }
 
 absl::Status Transfer::copy(const v1::Digest &digest, OutputFile &output) {

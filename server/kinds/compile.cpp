@@ -10,7 +10,7 @@
 #include "server/kinds/entries.h"
 #include "server/kinds/fields.h"
 #include "server/kinds/specification.h"
-#include "server/store/sha256.h"
+#include "common/sha256.h"
 
 namespace hone::server {
 namespace {

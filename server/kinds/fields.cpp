@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "server/store/blob_folder.h"
 
@@ -10,7 +9,6 @@ namespace hone::server {
 
 namespace {
 
-constexpr size_t kMostId = 64;
 constexpr size_t kMostName = 128;
 constexpr size_t kMostToken = 1024;
 constexpr int kMostFeatures = 4096;
@@ -19,28 +17,16 @@ constexpr int64_t kMostCache = int64_t{1} << 40;
 
 absl::string_view view(std::string_view text) { return {text.data(), text.size()}; }
 
-bool isMadeOf(std::string_view text, size_t most, std::string_view others) {
-  if (text.empty() || text.size() > most) return false;
-  for (const char c : text)
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && others.find(c) == std::string_view::npos) return false;
-  return true;
-}
-
 }  // namespace
 
 absl::Status checkId(std::string_view field, std::string_view text) {
-  if (isMadeOf(text, kMostId, "-")) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(view(field), " is not 1 to ", kMostId, " letters, digits and dashes"));
-}
-
-absl::Status checkName(std::string_view field, std::string_view text) {
-  if (isMadeOf(text, kMostName, "-_.:@+")) return absl::OkStatus();
+  if (isName(text, "-")) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(view(field), " is not 1 to ", kMostName, " letters, digits and -_.:@+"));
+      absl::StrCat(view(field), " is not 1 to ", kLongestName, " letters, digits and dashes"));
 }
 
 absl::Status checkJobId(std::string_view text) {
-  if (text.starts_with("j-") && isMadeOf(text.substr(2), kMostId, "")) return absl::OkStatus();
+  if (text.starts_with("j-") && isName(text.substr(2), "")) return absl::OkStatus();
   return absl::InvalidArgumentError("the job's id is not one: ids are j- and letters and digits");
 }
 

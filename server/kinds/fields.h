@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "common/name.h"
 #include "hone/v1/blobs.pb.h"
 #include "hone/v1/work.pb.h"
 
@@ -17,8 +18,6 @@ namespace hone::server {
 
 /// 1 to 64 letters, digits and dashes.
 absl::Status checkId(std::string_view field, std::string_view text);
-/// 1 to 128 letters, digits and -_.:@+ : names of workers and keys of devices.
-absl::Status checkName(std::string_view field, std::string_view text);
 /// As the server makes them: "j-" and letters and digits.
 absl::Status checkJobId(std::string_view text);
 absl::Status checkLength(std::string_view field, std::string_view text, size_t most);

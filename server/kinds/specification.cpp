@@ -1,7 +1,7 @@
 #include "server/kinds/specification.h"
 
 #include "absl/strings/str_cat.h"
-#include "server/store/sha256.h"
+#include "common/sha256.h"
 
 namespace hone::server {
 namespace {

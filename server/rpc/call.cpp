@@ -1,8 +1,8 @@
 #include "server/rpc/call.h"
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/name.h"
 #include "server/base/error_detail.h"
 
 namespace hone::server {
@@ -12,15 +12,7 @@ namespace {
 constexpr char kUserKey[] = "hone-user";
 constexpr char kRequestIdKey[] = "hone-request-id";
 constexpr char kNobody[] = "anonymous";
-constexpr size_t kMostCharacters = 64;
 constexpr size_t kMostSentence = 4096;  // a status travels in headers, which are limited
-
-bool isName(std::string_view text, std::string_view others) {
-  if (text.empty() || text.size() > kMostCharacters) return false;
-  for (const char c : text)
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && others.find(c) == std::string_view::npos) return false;
-  return true;
-}
 
 Log::Level levelOf(const absl::Status &status, Call::Kind kind) {
   switch (status.code()) {
@@ -55,7 +47,7 @@ Call::Call(Site &site, const grpc::CallbackServerContext &context, std::string_v
   user_ = site.isPrivate() ? site.privateUser : kNobody;
   if (const auto found = metadata.find(kUserKey); found != metadata.end() && !site.isPrivate()) {
     user_.assign(found->second.data(), found->second.size());
-    if (!isName(user_, "-_.@+")) {
+    if (!isName(user_)) {
       user_ = kNobody;
       opened_ = absl::InvalidArgumentError("the metadata hone-user is not 1 to 64 letters, digits and -_.@+");
     }

@@ -57,10 +57,9 @@ void Download::open() {
     }
     return finish(path.status());
   }
-  absl::StatusOr<Descriptor> opened = Descriptor::open(*path, O_RDONLY);
-  if (!opened.ok()) return finish(opened.status());
-  file_ = *std::move(opened);
-  if (lseek(file_.number(), request_.offset(), SEEK_SET) < 0) return finish(fileError("go on in", *path, errno));
+  file_ = Descriptor(::open(path->c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file_.isOpen() || lseek(file_.get(), request_.offset(), SEEK_SET) < 0)
+    return finish(absl::UnavailableError(absl::StrCat("cannot read a blob: ", strerror(errno))));
   left_ = request_.digest().size_bytes() - request_.offset();
   send();
 }
@@ -80,7 +79,7 @@ void Download::send() {
   std::string &data = *response.mutable_data();
   data.resize(static_cast<size_t>(std::min(left_, chunkBytes())));
   ssize_t count = 0;
-  do count = read(file_.number(), data.data(), data.size());
+  do count = read(file_.get(), data.data(), data.size());
   while (count < 0 && errno == EINTR);
   if (count < 0) return finish(fileError("read the blob", request_.digest().sha256(), errno));
   if (count == 0) return finish(absl::DataLossError("a blob became shorter while it was read"));

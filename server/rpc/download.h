@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "common/descriptor.h"
 #include "grpcpp/grpcpp.h"
 #include "hone/v1/blobs.pb.h"
 #include "server/base/mutex.h"

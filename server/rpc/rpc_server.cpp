@@ -86,7 +86,7 @@ void RpcServerImpl::configure(grpc::ServerBuilder &builder) {
 
 absl::Status RpcServerImpl::listen(const std::vector<std::string> &addresses) {
   for (const std::string &text : addresses) {
-    auto address = parseAddress(text);
+    auto address = listenAddress(text);
     if (!address.ok()) return address.status();
     if (absl::Status status = probeAddress(*address); !status.ok()) return status;
     addresses_.push_back(*std::move(address));
@@ -102,7 +102,7 @@ absl::Status RpcServerImpl::listen(const std::vector<std::string> &addresses) {
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr) return absl::UnavailableError(absl::StrCat("cannot listen on ", addresses_[0].text()));
   for (size_t i = 0; i < addresses_.size(); ++i) {
-    if (addresses_[i].isUnix) {
+    if (addresses_[i].isUnix()) {
       // For the owner alone; elsewhere the process's umask decides who may connect.
       if (site_.isPrivate()) chmod(addresses_[i].path.c_str(), S_IRUSR | S_IWUSR);
     } else {
@@ -121,7 +121,7 @@ void RpcServerImpl::close(absl::Duration grace) {
   grpc_->Wait();
   grpc_.reset();
   for (const Address &address : addresses_)
-    if (address.isUnix) unlink(address.path.c_str());
+    if (address.isUnix()) unlink(address.path.c_str());
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ absl::Status BlobFiles::publish(const Descriptor &file, const fs::path &from, co
   if (!renamed.ok()) return renamed;
   failpoints_.pass("blob.rename.after");
   // Read-only: whoever is told the path must not write. Not before: an upload must be able to go on.
-  if (fchmod(file.number(), 0444) != 0) return fileError("protect", to, errno);
+  if (fchmod(file.get(), 0444) != 0) return fileError("protect", to, errno);
   if (absl::Status status = syncFolder(to.parent_path()); !status.ok()) return status;
   failpoints_.pass("blob.folder.synced");
   remember(digest.sha256(), file);
@@ -158,7 +158,7 @@ absl::Status BlobFiles::look(const v1::Digest &digest, bool isLast) {
     if (!isLast) return absl::AbortedError(absl::StrCat("the blob ", digest.sha256(), " changed while it was read"));
     return setAside(digest, identity, "changes while it is read");
   }
-  if (toHex(hash.finish()) != digest.sha256()) {
+  if (hash.finishAsHex() != digest.sha256()) {
     return setAside(digest, identity, absl::StrCat("has other bytes, ", bytes, " of them"));
   }
   // What happened to its names and modes meanwhile does not matter, but then it is hashed again.

@@ -15,10 +15,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/sha256.h"
 #include "server/base/failpoint.h"
 #include "server/base/mutex.h"
 #include "server/store/file_io.h"
-#include "server/store/sha256.h"
 
 namespace hone::server {
 

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/name.h"
 #include "server/store/blob_files.h"
 
 namespace hone::server {
@@ -21,8 +21,7 @@ namespace fs = std::filesystem;
 constexpr int64_t kSpaceStep = int64_t{8} << 20;
 
 absl::Status checkUploadId(const std::string &id) {
-  const bool isName = std::ranges::all_of(id, [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; });
-  if (isName && !id.empty() && id.size() <= 64) return absl::OkStatus();
+  if (isName(id, "-")) return absl::OkStatus();
   return absl::InvalidArgumentError("an upload id has 1 to 64 letters, digits and dashes");
 }
 
@@ -58,7 +57,7 @@ class UploadWriter : public BlobFolder::Writer {
     files_.failpoints().pass("blob.write.before");
     if (absl::Status status = writeAll(file_, bytes, path_); !status.ok()) {
       // What was not hashed must not be there when the upload goes on.
-      if (ftruncate(file_.number(), part_.bytes) != 0 || lseek(file_.number(), part_.bytes, SEEK_SET) < 0) discard();
+      if (ftruncate(file_.get(), part_.bytes) != 0 || lseek(file_.get(), part_.bytes, SEEK_SET) < 0) discard();
       return status;
     }
     part_.hash.append(bytes);
@@ -68,7 +67,7 @@ class UploadWriter : public BlobFolder::Writer {
 
   absl::Status finish() override {
     if (isOver_) return over();
-    const std::string found = toHex(part_.hash.finish());
+    const std::string found = part_.hash.finishAsHex();
     if (part_.bytes != digest_.size_bytes() || found != digest_.sha256()) {
       discard();
       return absl::InvalidArgumentError(absl::StrCat("the upload has ", part_.bytes, " bytes with the SHA-256 ", found,
@@ -193,7 +192,7 @@ absl::StatusOr<std::unique_ptr<BlobFolder::Writer>> DiskBlobFolder::write(const 
     part.hash = *std::move(known);
   }
   part.bytes = offset;
-  if (lseek(file->number(), offset, SEEK_SET) < 0) return fail(fileError("go on in", path, errno));
+  if (lseek(file->get(), offset, SEEK_SET) < 0) return fail(fileError("go on in", path, errno));
   return std::make_unique<UploadWriter>(files_, digest, name, *std::move(file), std::move(part));
 }
 
@@ -237,7 +236,7 @@ absl::StatusOr<v1::Digest> DiskBlobFolder::move(const Descriptor &file, const fs
   int64_t bytes = 0;
   if (absl::Status status = hashRest(file, name, hash, bytes); !status.ok()) return status;
   v1::Digest digest;
-  digest.set_sha256(toHex(hash.finish()));
+  digest.set_sha256(hash.finishAsHex());
   digest.set_size_bytes(bytes);
   return adopt(file, name, digest);
 }
@@ -245,7 +244,7 @@ absl::StatusOr<v1::Digest> DiskBlobFolder::move(const Descriptor &file, const fs
 absl::StatusOr<v1::Digest> DiskBlobFolder::copy(const Descriptor &file, const fs::path &name) {
   std::string path = (files_.uploads() / "import-XXXXXX").string();
   const Descriptor target(mkostemp(path.data(), O_CLOEXEC));
-  if (target.number() < 0) return fileError("make", path, errno);
+  if (target.get() < 0) return fileError("make", path, errno);
   files_.failpoints().pass("blob.write.before");
   absl::StatusOr<v1::Digest> digest = copyAndHash(file, target, name);
   if (digest.ok()) digest = adopt(target, path, *digest);

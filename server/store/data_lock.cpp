@@ -1,11 +1,10 @@
 #include "server/store/data_lock.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -29,37 +28,18 @@ std::string ownerOf(int descriptor) {
 
 absl::StatusOr<DataLock> DataLock::take(const std::filesystem::path &folder) {
   if (absl::Status status = makeFolders(folder); !status.ok()) return status;
-  const std::filesystem::path file = folder / "lock";
-  const int descriptor = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (descriptor < 0) return fileError("open", file, errno);
-  DataLock lock(descriptor);
-  int code = 0;
-  do {
-    code = flock(descriptor, LOCK_EX | LOCK_NB);
-  } while (code != 0 && errno == EINTR);
-  if (code != 0 && errno == EWOULDBLOCK) {
-    return absl::UnavailableError(
-        absl::StrCat("the data folder '", folder.string(), "' is in use by ", ownerOf(descriptor), ": end it first"));
+  absl::StatusOr<std::optional<FileLock>> lock = FileLock::attempt(folder / "lock");
+  if (!lock.ok()) return lock.status();
+  if (!lock->has_value()) {
+    const absl::StatusOr<Descriptor> held = Descriptor::open(folder / "lock", O_RDONLY);
+    return absl::UnavailableError(absl::StrCat("the data folder '", folder.string(), "' is in use by ",
+                                               held.ok() ? ownerOf(held->get()) : "another process", ": end it first"));
   }
-  if (code != 0) return fileError("lock", file, errno);
   const std::string owner = absl::StrCat(getpid(), "\n");
-  if (ftruncate(descriptor, 0) != 0 ||
-      pwrite(descriptor, owner.data(), owner.size(), 0) != static_cast<ssize_t>(owner.size())) {
-    // Only the sentence of the next one suffers: a full disk must not keep a server from starting.
-    return lock;
-  }
-  return lock;
-}
-
-DataLock::DataLock(DataLock &&other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-DataLock &DataLock::operator=(DataLock &&other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  return *this;
-}
-
-DataLock::~DataLock() {
-  if (descriptor_ >= 0) close(descriptor_);
+  // If this fails, only the sentence of the next one suffers: a full disk must not keep a server from starting.
+  if (ftruncate((*lock)->descriptor(), 0) == 0) [[maybe_unused]]
+    const ssize_t written = pwrite((*lock)->descriptor(), owner.data(), owner.size(), 0);
+  return DataLock(*std::move(*lock));
 }
 
 }  // namespace hone::server

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <filesystem>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "common/file_lock.h"
 
 namespace hone::server {
 
@@ -13,14 +15,10 @@ class DataLock {
   /// Makes the folder when it is not there. UNAVAILABLE: another process holds it; the sentence names its process id.
   static absl::StatusOr<DataLock> take(const std::filesystem::path &folder);
 
-  DataLock(DataLock &&other) noexcept;
-  DataLock &operator=(DataLock &&other) noexcept;
-  ~DataLock();
-
  private:
-  explicit DataLock(int descriptor) : descriptor_(descriptor) {}
+  explicit DataLock(FileLock lock) : lock_(std::move(lock)) {}
 
-  int descriptor_;
+  FileLock lock_;
 };
 
 }  // namespace hone::server

@@ -67,7 +67,7 @@ absl::Status checkHeader(const fs::path &file) {
   std::array<char, 100> header{};
   absl::StatusOr<Descriptor> opened = Descriptor::open(file, O_RDONLY);
   if (!opened.ok()) return opened.status();
-  const ssize_t count = read(opened->number(), header.data(), header.size());
+  const ssize_t count = read(opened->get(), header.data(), header.size());
   if (count == static_cast<ssize_t>(header.size()) && std::string_view(header.data(), kMagic.size()) == kMagic) {
     return absl::OkStatus();
   }

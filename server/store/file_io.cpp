@@ -22,7 +22,7 @@ absl::StatusOr<int64_t> copyPiece(const Descriptor &from, const Descriptor &to, 
                                   bool &canShare, const std::filesystem::path &name) {
   if (canShare) {
     off_t source = offset;
-    const ssize_t count = copy_file_range(from.number(), &source, to.number(), nullptr, room.size(), 0);
+    const ssize_t count = copy_file_range(from.get(), &source, to.get(), nullptr, room.size(), 0);
     if (count > 0) return count;
     // 0 is the end, but also what some file systems answer that cannot: the plain way below tells which.
     if (count < 0 && errno != EXDEV && errno != EOPNOTSUPP && errno != EINVAL && errno != ENOSYS && errno != EPERM) {
@@ -32,7 +32,7 @@ absl::StatusOr<int64_t> copyPiece(const Descriptor &from, const Descriptor &to, 
   }
   ssize_t count = 0;
   do {
-    count = pread(from.number(), room.data(), room.size(), offset);
+    count = pread(from.get(), room.data(), room.size(), offset);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return fileError("read", name, errno);
   if (absl::Status status = writeAll(to, {room.data(), static_cast<size_t>(count)}, name); !status.ok()) return status;
@@ -41,33 +41,9 @@ absl::StatusOr<int64_t> copyPiece(const Descriptor &from, const Descriptor &to, 
 
 }  // namespace
 
-absl::Status fileError(std::string_view what, const std::filesystem::path &file, int error) {
-  const std::string sentence = absl::StrCat("cannot ", absl::string_view(what.data(), what.size()), " '", file.string(),
-                                            "': ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    return absl::ResourceExhaustedError(absl::StrCat(sentence, ": free space on this disk"));
-  }
-  return error == ENOENT ? absl::NotFoundError(sentence) : absl::UnavailableError(sentence);
-}
-
-Descriptor &Descriptor::operator=(Descriptor &&other) noexcept {
-  std::swap(number_, other.number_);
-  return *this;
-}
-
-Descriptor::~Descriptor() {
-  if (number_ >= 0) close(number_);
-}
-
-absl::StatusOr<Descriptor> Descriptor::open(const std::filesystem::path &file, int flags, int mode) {
-  const int number = ::open(file.c_str(), flags | O_CLOEXEC, mode);
-  if (number < 0) return fileError("open", file, errno);
-  return Descriptor(number);
-}
-
 absl::Status writeAll(const Descriptor &to, std::string_view bytes, const std::filesystem::path &file) {
   while (!bytes.empty()) {
-    const ssize_t count = write(to.number(), bytes.data(), bytes.size());
+    const ssize_t count = write(to.get(), bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fileError("write", file, errno);
     bytes.remove_prefix(static_cast<size_t>(count));
@@ -76,7 +52,7 @@ absl::Status writeAll(const Descriptor &to, std::string_view bytes, const std::f
 }
 
 absl::Status syncFile(const Descriptor &file, const std::filesystem::path &name) {
-  return fsync(file.number()) == 0 ? absl::OkStatus() : fileError("sync", name, errno);
+  return fsync(file.get()) == 0 ? absl::OkStatus() : fileError("sync", name, errno);
 }
 
 absl::Status syncFolder(const std::filesystem::path &folder) {
@@ -99,7 +75,7 @@ absl::Status makeFolders(const std::filesystem::path &folder) {
 
 absl::StatusOr<struct stat> statusOf(const Descriptor &file, const std::filesystem::path &name) {
   struct stat info{};
-  if (fstat(file.number(), &info) != 0) return fileError("look at", name, errno);
+  if (fstat(file.get(), &info) != 0) return fileError("look at", name, errno);
   return info;
 }
 
@@ -112,7 +88,7 @@ int64_t freeBytes(const std::filesystem::path &folder) {
 absl::Status hashRest(const Descriptor &file, const std::filesystem::path &name, Sha256 &hash, int64_t &bytes) {
   std::vector<char> room(kChunk);
   for (;;) {
-    const ssize_t count = read(file.number(), room.data(), room.size());
+    const ssize_t count = read(file.get(), room.data(), room.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fileError("read", name, errno);
     if (count == 0) return absl::OkStatus();
@@ -128,7 +104,7 @@ absl::StatusOr<v1::Digest> digestOfFile(const std::filesystem::path &file) {
   int64_t bytes = 0;
   if (absl::Status status = hashRest(*opened, file, hash, bytes); !status.ok()) return status;
   v1::Digest digest;
-  digest.set_sha256(toHex(hash.finish()));
+  digest.set_sha256(hash.finishAsHex());
   digest.set_size_bytes(bytes);
   return digest;
 }
@@ -145,7 +121,7 @@ absl::StatusOr<v1::Digest> copyAndHash(const Descriptor &from, const Descriptor 
     if (*copied == 0) break;
     // From the copy, while it is in the cache: what is hashed is what is there.
     for (int64_t done = 0; done < *copied;) {
-      const ssize_t count = pread(to.number(), room.data(), static_cast<size_t>(*copied - done), offset + done);
+      const ssize_t count = pread(to.get(), room.data(), static_cast<size_t>(*copied - done), offset + done);
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) return fileError("read the copy of", name, count < 0 ? errno : EIO);
       hash.append({room.data(), static_cast<size_t>(count)});
@@ -154,7 +130,7 @@ absl::StatusOr<v1::Digest> copyAndHash(const Descriptor &from, const Descriptor 
     offset += *copied;
   }
   v1::Digest digest;
-  digest.set_sha256(toHex(hash.finish()));
+  digest.set_sha256(hash.finishAsHex());
   digest.set_size_bytes(offset);
   return digest;
 }

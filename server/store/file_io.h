@@ -1,5 +1,4 @@
-// Files through the system's calls, with sentences instead of errno. Functions without state; a Descriptor belongs to
-// one thread at a time.
+// Files through the system's calls, with sentences instead of errno. Functions without state.
 #pragma once
 
 #include <sys/stat.h>
@@ -8,34 +7,15 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/descriptor.h"
+#include "common/sha256.h"
+#include "common/system_error.h"
 #include "hone/v1/blobs.pb.h"
-#include "server/store/sha256.h"
 
 namespace hone::server {
-
-/// "cannot WHAT 'FILE': why". RESOURCE_EXHAUSTED for a full disk or quota, NOT_FOUND for what is not there, else
-/// UNAVAILABLE.
-absl::Status fileError(std::string_view what, const std::filesystem::path &file, int error);
-
-/// An open file; closes it.
-class Descriptor {
- public:
-  explicit Descriptor(int number = -1) : number_(number) {}
-  Descriptor(Descriptor &&other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor &operator=(Descriptor &&other) noexcept;
-  ~Descriptor();
-
-  /// open(2), with O_CLOEXEC.
-  static absl::StatusOr<Descriptor> open(const std::filesystem::path &file, int flags, int mode = 0600);
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
 
 absl::Status writeAll(const Descriptor &to, std::string_view bytes, const std::filesystem::path &file);
 absl::Status syncFile(const Descriptor &file, const std::filesystem::path &name);

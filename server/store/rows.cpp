@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
-#include "server/store/sha256.h"
+#include "common/sha256.h"
 
 namespace hone::server {
 

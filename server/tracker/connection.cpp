@@ -23,11 +23,7 @@ bool wouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == E
 
 }  // namespace
 
-SocketDescriptor::~SocketDescriptor() {
-  if (number_ >= 0) close(number_);
-}
-
-Connection::Connection(SocketDescriptor socket, std::string peer, absl::Duration messageTime, absl::Duration now)
+Connection::Connection(Descriptor socket, std::string peer, absl::Duration messageTime, absl::Duration now)
     : socket_(std::move(socket)),
       peer_(std::move(peer)),
       messageTime_(messageTime),

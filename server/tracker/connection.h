@@ -14,29 +14,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/descriptor.h"
 #include "server/tracker/wire.h"
 
 namespace hone::server {
 
-/// A descriptor that closes itself.
-class SocketDescriptor {
- public:
-  explicit SocketDescriptor(int number = -1) : number_(number) {}
-  SocketDescriptor(SocketDescriptor &&other) noexcept : number_(other.number_) { other.number_ = -1; }
-  SocketDescriptor &operator=(SocketDescriptor &&) = delete;
-  ~SocketDescriptor();
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
 class Connection {
  public:
   /// \p socket does not block. The greeting must have come at \p now + \p messageTime.
-  Connection(SocketDescriptor socket, std::string peer, absl::Duration messageTime, absl::Duration now);
+  Connection(Descriptor socket, std::string peer, absl::Duration messageTime, absl::Duration now);
 
-  int descriptor() const { return socket_.number(); }
+  int descriptor() const { return socket_.get(); }
   const std::string &peer() const { return peer_; }  ///< its address, without the port
 
   /// Takes a part of what has arrived.
@@ -64,7 +52,7 @@ class Connection {
  private:
   void expectInput(absl::Duration now);
 
-  SocketDescriptor socket_;
+  Descriptor socket_;
   std::string peer_;
   absl::Duration messageTime_;
   std::string input_, output_;

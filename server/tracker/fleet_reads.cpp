@@ -19,13 +19,13 @@ constexpr int kMostPages = 100;  // a fleet that never ends is a defect of the r
 }  // namespace
 
 struct FleetReads::Mailbox {
-  SocketDescriptor event{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  Descriptor event{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
   Mutex mutex;
   std::vector<Answer> answers ABSL_GUARDED_BY(mutex);
 
   void wake() const {
     const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t count = write(event.number(), &one, sizeof one);  // full: it is awake
+    [[maybe_unused]] const ssize_t count = write(event.get(), &one, sizeof one);  // full: it is awake
   }
   void put(uint64_t number, Fleet fleet) {
     {
@@ -50,7 +50,7 @@ FleetReads::FleetReads(FleetReader reader, absl::Duration most)
 
 FleetReads::~FleetReads() = default;
 
-int FleetReads::descriptor() const { return mailbox_->event.number(); }
+int FleetReads::descriptor() const { return mailbox_->event.get(); }
 
 void FleetReads::wake() const { mailbox_->wake(); }
 

@@ -47,8 +47,7 @@ bool isDevice(const v1::Worker &worker) {
 
 }  // namespace
 
-TrackerLoop::TrackerLoop(SocketDescriptor listener, SocketDescriptor epoll, TvmTracker::Options options,
-                         TvmTracker::Parts parts)
+TrackerLoop::TrackerLoop(Descriptor listener, Descriptor epoll, TvmTracker::Options options, TvmTracker::Parts parts)
     : listener_(std::move(listener)),
       epoll_(std::move(epoll)),
       options_(std::move(options)),
@@ -56,7 +55,7 @@ TrackerLoop::TrackerLoop(SocketDescriptor listener, SocketDescriptor epoll, TvmT
       fleet_(parts_.fleet, options_.fleetTime),
       broker_(Broker::Limits(), options_.reconnectGrace, now()),
       nextId_(kFirstId) {
-  watch(listener_.number(), kListenerId, false, true);
+  watch(listener_.get(), kListenerId, false, true);
   watch(fleet_.descriptor(), kFleetId, false, true);
 }
 
@@ -70,13 +69,13 @@ void TrackerLoop::watch(int descriptor, uint64_t id, bool wantsToWrite, bool isN
   event.events = EPOLLIN | EPOLLRDHUP;
   if (wantsToWrite) event.events |= EPOLLOUT;
   event.data.u64 = id;
-  epoll_ctl(epoll_.number(), isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event);
+  epoll_ctl(epoll_.get(), isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event);
 }
 
 void TrackerLoop::run() {
   std::array<epoll_event, 64> events{};
   while (!isStopping_) {
-    const int count = epoll_wait(epoll_.number(), events.data(), static_cast<int>(events.size()), millisecondsToWait());
+    const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), millisecondsToWait());
     for (int i = 0; i < count; ++i) {
       const epoll_event &event = events[static_cast<size_t>(i)];
       if (event.data.u64 == kListenerId) {
@@ -103,9 +102,9 @@ int TrackerLoop::millisecondsToWait() const {
 void TrackerLoop::accept() {
   sockaddr_in address{};
   socklen_t length = sizeof address;
-  SocketDescriptor socket(
-      accept4(listener_.number(), reinterpret_cast<sockaddr *>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  if (socket.number() < 0) {
+  Descriptor socket(
+      accept4(listener_.get(), reinterpret_cast<sockaddr *>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (socket.get() < 0) {
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       log(absl::StrCat("no connection can be taken: ", std::strerror(errno)));
       pauseAccepting(true);
@@ -117,18 +116,18 @@ void TrackerLoop::accept() {
     return log(absl::StrCat("turned a connection from ", peer, " away: there are ", connections_.size(),
                             ", the most there may be"));
   }
-  keepAlive(socket.number());
+  keepAlive(socket.get());
   const ConnectionId id = nextId_++;
-  watch(socket.number(), id, false, true);
+  watch(socket.get(), id, false, true);
   connections_[id] = std::make_unique<Connection>(std::move(socket), peer, options_.messageTime, now());
 }
 
 void TrackerLoop::pauseAccepting(bool isPaused) {
   acceptAgain_ = isPaused ? now() + kAcceptPause : absl::InfiniteDuration();
   if (isPaused) {
-    epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, listener_.number(), nullptr);
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
   } else {
-    watch(listener_.number(), kListenerId, false, true);
+    watch(listener_.get(), kListenerId, false, true);
   }
 }
 

@@ -24,7 +24,7 @@ namespace hone::server {
 
 class TrackerLoop {
  public:
-  TrackerLoop(SocketDescriptor listener, SocketDescriptor epoll, TvmTracker::Options options, TvmTracker::Parts parts);
+  TrackerLoop(Descriptor listener, Descriptor epoll, TvmTracker::Options options, TvmTracker::Parts parts);
 
   void run();
   void stop();
@@ -63,7 +63,7 @@ class TrackerLoop {
   std::string summary(const FleetReads::Fleet &fleet) const;
   std::string unknownKey(const std::string &key, const FleetReads::Fleet &fleet) const;
 
-  SocketDescriptor listener_, epoll_;
+  Descriptor listener_, epoll_;
   TvmTracker::Options options_;
   TvmTracker::Parts parts_;
   std::atomic<bool> isStopping_{false};

@@ -61,14 +61,14 @@ absl::StatusOr<sockaddr_in> loopbackAddress(const TvmTracker::Options &options) 
 absl::StatusOr<std::unique_ptr<TvmTracker>> TvmTracker::start(Options options, Parts parts) {
   absl::StatusOr<sockaddr_in> address = loopbackAddress(options);
   if (!address.ok()) return address.status();
-  SocketDescriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  SocketDescriptor epoll(epoll_create1(EPOLL_CLOEXEC));
+  Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  Descriptor epoll(epoll_create1(EPOLL_CLOEXEC));
   const int yes = 1;
-  setsockopt(listener.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   socklen_t length = sizeof(sockaddr_in);
   auto *const raw = reinterpret_cast<sockaddr *>(&*address);
-  if (epoll.number() < 0 || bind(listener.number(), raw, length) != 0 || listen(listener.number(), kBacklog) != 0 ||
-      getsockname(listener.number(), raw, &length) != 0) {
+  if (epoll.get() < 0 || bind(listener.get(), raw, length) != 0 || listen(listener.get(), kBacklog) != 0 ||
+      getsockname(listener.get(), raw, &length) != 0) {
     return absl::UnavailableError(absl::StrCat("TVM's tracker cannot listen on ", options.host, ":", options.port, ": ",
                                                std::strerror(errno), "; choose another port with --tvm-tracker-port"));
   }

@@ -10,12 +10,12 @@ import re
 import sys
 
 # What every folder may include: it includes nothing of ours.
-COMMON = "text"
-# folder -> folders of ours that it may include and link, besides itself and COMMON.
+TEXT = "text"
+# folder -> folders of ours that it may include and link, besides itself and TEXT.
 COMPILER = ["compiler/base", "compiler/tensor", "compiler/graph", "compiler/plan", "compiler/schedule", "compiler/loop",
             "compiler/codegen", "compiler/frontend/build", "compiler/frontend/onnx", "compiler/samples", "compiler/artifact", "compiler/driver"]
 ALLOWED = {
-    COMMON: [],
+    TEXT: [],
     "abi": [],
     "runtime": ["abi"],
     "compiler/base": [],
@@ -30,18 +30,20 @@ ALLOWED = {
     "compiler/samples": ["compiler/base"],
     "compiler/artifact": ["abi", "compiler/base", "compiler/tensor"],
     "compiler/driver": ["abi"] + COMPILER,
+    "common": [],
     "proto": [],
-    "server/base": ["proto"],
-    "server/store": ["proto", "server/base"],
-    "server/kinds": ["proto", "server/base", "server/store"],
-    "server/engine": ["proto", "server/base", "server/store", "server/kinds"],
-    "server/tracker": ["proto", "server/base", "server/store", "server/kinds", "server/engine"],
-    "server/admin": ["proto", "server/base", "server/store", "server/kinds", "server/engine"],
-    "server/rpc": ["proto", "server/base", "server/store", "server/kinds", "server/engine"],
-    "server": ["proto", "server/base", "server/store", "server/kinds", "server/engine", "server/tracker", "server/admin", "server/rpc"],
+    "server/base": ["common", "proto"],
+    "server/store": ["common", "proto", "server/base"],
+    "server/kinds": ["common", "proto", "server/base", "server/store"],
+    "server/engine": ["common", "proto", "server/base", "server/store", "server/kinds"],
+    "server/tracker": ["common", "proto", "server/base", "server/store", "server/kinds", "server/engine"],
+    "server/admin": ["common", "proto", "server/base", "server/store", "server/kinds", "server/engine"],
+    "server/rpc": ["common", "proto", "server/base", "server/store", "server/kinds", "server/engine"],
+    "server": ["common", "proto", "server/base", "server/store", "server/kinds", "server/engine", "server/tracker", "server/admin",
+               "server/rpc"],
     "worker/kinds": ["proto"],
-    "worker": ["abi", "worker/kinds", "proto", "runtime", "runtime/tools"] + COMPILER,
-    "client": ["proto", "runtime"],
+    "worker": ["abi", "common", "worker/kinds", "proto", "runtime", "runtime/tools"] + COMPILER,
+    "client": ["common", "proto", "runtime"],
     "examples": ["runtime"],
     "bench": None,  # None: anything
     "tests": None,
@@ -55,7 +57,7 @@ THIRD_PARTY = {
     "onnx/": ["compiler/frontend/onnx", "compiler/samples", "tests"],
     "google/protobuf/": ["text", "proto", "server", "worker", "client", "compiler/frontend/onnx", "compiler/samples", "tests"],
     "hone/v1/": ["proto", "server", "worker", "client", "tests", "bench"],
-    "absl/": ["text", "compiler", "proto", "server", "worker", "client", "tests", "bench"],
+    "absl/": ["text", "common", "compiler", "proto", "server", "worker", "client", "tests", "bench"],
     "nlohmann/": ["compiler/artifact", "compiler/driver", "server", "client", "tests", "bench"],
     "CLI/": ["client/command_line.cpp", "server", "worker", "bench", "tests/service"],
     "grpcpp/": ["server/rpc", "server", "worker", "client/service", "tests", "bench"],
@@ -66,7 +68,7 @@ THIRD_PARTY = {
     "prometheus/": ["server/admin"],
     "httplib.h": ["server/admin"],
     "seccomp.h": ["worker"],
-    "openssl/": ["compiler/artifact", "server/store", "worker", "client", "tests"],
+    "openssl/": ["common", "compiler/artifact", "tests"],
     "zlib.h": ["runtime/tools", "tests"],
     "gtest/": ["tests"],
     "gmock/": ["tests"],
@@ -100,7 +102,7 @@ def folder_of(path):
 
 def may_know(folder, other):
     allowed = ALLOWED[folder]
-    return folder == other or allowed is None or other == COMMON or other in allowed
+    return folder == other or allowed is None or other == TEXT or other in allowed
 
 
 def files(root, suffixes):
@@ -208,7 +210,7 @@ def check_link_commands(ninja):
     """What the linker is told for the programs and libraries that people get."""
     problems = []
     forbidden = {
-        r"bin/hone": r"libhone_(?!proto|grpc|runtime|run_tool|text)\w+\.a|libLLVM|liblld|libsqlite",
+        r"bin/hone": r"libhone_(?!common|proto|grpc|runtime|run_tool|text)\w+\.a|libLLVM|liblld|libsqlite",
         r"bin/hone-run": r"libhone_(?!runtime|run_tool)\w+\.a|libLLVM|liblld|libabsl|libprotobuf",
         r"\S*libhone_runtime\.so\S*": r"libhone_\w+\.a|libLLVM|liblld|libabsl|libprotobuf",
     }

@@ -392,7 +392,8 @@ TEST(Options, AreRefusedWithASentence) {
   EXPECT_NE(complaint({"--server", local, "--key", "a b"}).find("--key 'a b' is not"), std::string::npos);
   EXPECT_NE(complaint({"--server", "farm:9190", "--key", "k"}).find("ssh -L 9190:127.0.0.1:9190 farm"),
             std::string::npos);
-  EXPECT_NE(complaint({"--server", "farm", "--key", "k"}).find("is no address"), std::string::npos);
+  EXPECT_NE(complaint({"--server", "farm", "--key", "k"}).find("ssh -L 9190:127.0.0.1:9190 farm"), std::string::npos);
+  EXPECT_NE(complaint({"--server", "farm:x", "--key", "k"}).find("is no address"), std::string::npos);
   EXPECT_NE(complaint({"--server", "unix:/" + std::string(200, 'a'), "--key", "k"}).find("is no address"),
             std::string::npos);
   complaint({"--server", local, "--key", "k", "--slots", "0"});

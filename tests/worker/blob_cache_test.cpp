@@ -6,17 +6,17 @@
 
 #include <filesystem>
 
+#include "common/sha256.h"
 #include "tests/runtime/sample_artifact.h"
-#include "worker/agent/sha256.h"
 
 namespace hone::worker {
 namespace {
 
 v1::Digest digestOfText(const std::string &text) {
   Sha256 hash;
-  hash.add(text);
+  hash.append(text);
   v1::Digest digest;
-  digest.set_sha256(hash.finish());
+  digest.set_sha256(hash.finishAsHex());
   digest.set_size_bytes(static_cast<int64_t>(text.size()));
   return digest;
 }

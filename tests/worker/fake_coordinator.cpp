@@ -9,8 +9,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "common/sha256.h"
 #include "tests/runtime/sample_artifact.h"
-#include "worker/agent/sha256.h"
 
 namespace hone::test {
 
@@ -18,11 +18,7 @@ namespace {
 
 constexpr size_t kChunk = 64 << 10;
 
-std::string sha256(const std::string &bytes) {
-  worker::Sha256 hash;
-  hash.add(bytes);
-  return hash.finish();
-}
+std::string sha256(const std::string &bytes) { return sha256Hex(bytes); }
 
 }  // namespace
 

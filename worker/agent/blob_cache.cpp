@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "worker/agent/sha256.h"
+#include "worker/agent/digest.h"
 
 namespace hone::worker {
 

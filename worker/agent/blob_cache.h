@@ -12,8 +12,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/descriptor.h"
 #include "hone/v1/blobs.pb.h"
-#include "worker/agent/descriptor.h"
 
 namespace hone::worker {
 

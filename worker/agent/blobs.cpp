@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/sha256.h"
 #include "worker/agent/channel.h"
-#include "worker/agent/sha256.h"
+#include "worker/agent/digest.h"
 
 namespace hone::worker {
 
@@ -167,7 +168,7 @@ absl::StatusOr<Descriptor> Blobs::fetch(const v1::Digest &digest, const Errand &
       if (status.code() == absl::StatusCode::kInternal) continue;
       return status;
     }
-    if (incoming->bytes == digest.size_bytes() && incoming->hash.finish() == digest.sha256())
+    if (incoming->bytes == digest.size_bytes() && incoming->hash.finishAsHex() == digest.sha256())
       return cache_.adopt(digest, incoming->file.path());
     status = absl::UnavailableError(
         absl::StrCat("blob ", digest.sha256(), " was damaged on its way, ", kAttempts, " times"));
@@ -193,7 +194,7 @@ absl::Status Blobs::download(const v1::Digest &digest, Incoming &incoming, const
           trouble = ownTrouble(settings_.folder, errno);
           break;
         }
-        incoming.hash.add(rest.substr(0, static_cast<size_t>(count)));
+        incoming.hash.append(rest.substr(0, static_cast<size_t>(count)));
         incoming.bytes += count;
         rest.remove_prefix(static_cast<size_t>(count));
       }

@@ -16,12 +16,12 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "common/descriptor.h"
 #include "hone/v1/blobs.grpc.pb.h"
 #include "hone/v1/server.grpc.pb.h"
 #include "worker/agent/blob_cache.h"
 #include "worker/agent/cancellation.h"
 #include "worker/agent/child.h"
-#include "worker/agent/descriptor.h"
 
 namespace hone::worker {
 

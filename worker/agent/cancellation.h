@@ -7,7 +7,7 @@
 #include <map>
 #include <mutex>
 
-#include "worker/agent/descriptor.h"
+#include "common/descriptor.h"
 
 namespace hone::worker {
 

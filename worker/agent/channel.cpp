@@ -1,7 +1,5 @@
 #include "worker/agent/channel.h"
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "hone/v1/server.pb.h"
 
@@ -18,25 +16,13 @@ constexpr int kLongestMessage = 64 << 20;
 
 }  // namespace
 
-absl::Status checkAddress(const std::string &address) {
-  constexpr size_t kPrefix = 5;
-  if (absl::StartsWith(address, "unix:")) {
-    // A socket's address has 108 bytes for its path.
-    constexpr size_t kLongestPath = 107;
-    if (address.size() > kPrefix && address.size() - kPrefix <= kLongestPath) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", address, "' is no address: a socket's path has 1 to ", kLongestPath, " bytes"));
-  }
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 || port > 65535)
-    return absl::InvalidArgumentError(absl::StrCat("'", address, "' is no address; give HOST:PORT or unix:/path"));
-  const std::string host = address.substr(0, colon);
-  if (host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.")) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("'", host,
-                                                 "' is another machine, and the connection is not encrypted; "
-                                                 "forward the port (ssh -L ",
-                                                 port, ":127.0.0.1:", port, " ", host, ") and give 127.0.0.1:", port));
+absl::StatusOr<Address> readAddress(const std::string &text) {
+  auto address = parseAddress(text);
+  if (!address.ok() || address->isLocal()) return address;
+  const uint16_t port = address->port;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "'", address->host, "' is another machine, and the connection is not encrypted; forward the port (ssh -L ", port,
+      ":127.0.0.1:", port, " ", address->host, ") and give 127.0.0.1:", port));
 }
 
 std::shared_ptr<grpc::Channel> makeChannel(const std::string &address) {

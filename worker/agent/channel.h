@@ -8,12 +8,13 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/address.h"
 
 namespace hone::worker {
 
-/// "HOST:PORT" or "unix:/path" as gRPC takes it. INVALID_ARGUMENT for a host of another machine: there is no
-/// encryption.
-absl::Status checkAddress(const std::string &address);
+/// The coordinator's. INVALID_ARGUMENT for what is none, and for a host of another machine: there is no encryption.
+absl::StatusOr<Address> readAddress(const std::string &text);
 
 std::shared_ptr<grpc::Channel> makeChannel(const std::string &address);
 

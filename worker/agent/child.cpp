@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/spawn.h"
 #include "proto/frames.h"
 #include "worker/child/serve.h"
 
@@ -33,10 +33,6 @@ constexpr size_t kLogBytes = 64 << 10;
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 constexpr auto kPatience = std::chrono::seconds(5);
 
-absl::Status systemError(const char *what, int error) {
-  return absl::UnavailableError(absl::StrCat("cannot ", what, ": ", strerror(error)));
-}
-
 // What a child says goes on to the coordinator, which takes only what makes sense.
 void tame(v1::Progress &progress) {
   constexpr size_t kLongestPhase = 64;
@@ -44,20 +40,6 @@ void tame(v1::Progress &progress) {
   progress.set_done(std::max(progress.done(), 0));
   progress.set_total(std::max(progress.total(), 0));
 }
-
-// posix_spawn's two sets of instructions, freed at the end of the scope.
-struct SpawnSettings {
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-  SpawnSettings() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-};
 
 // The child's whole environment: nothing of ours but what the loader and sanitizers need.
 std::vector<std::string> environmentOf(const std::string &folder) {
@@ -67,41 +49,15 @@ std::vector<std::string> environmentOf(const std::string &folder) {
   return environment;
 }
 
-std::vector<char *> pointersTo(std::vector<std::string> &words) {
-  std::vector<char *> pointers;
-  for (std::string &word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 absl::StatusOr<pid_t> start(const ChildProgram &program, const std::string &folder, int socket, int log,
                             bool isTalkative) {
-  SpawnSettings settings;
-  posix_spawn_file_actions_adddup2(&settings.actions, log, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, log, STDERR_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, socket, kSocket);
-  posix_spawn_file_actions_addopen(&settings.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addclosefrom_np(&settings.actions, kSocket + 1);
-  posix_spawn_file_actions_addchdir_np(&settings.actions, folder.c_str());
-  // A group of its own: what a terminal sends to us is not for it. And none of our signal settings.
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setflags(&settings.attributes,
-                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  posix_spawnattr_setpgroup(&settings.attributes, 0);
-  posix_spawnattr_setsigmask(&settings.attributes, &none);
-  posix_spawnattr_setsigdefault(&settings.attributes, &all);
-  std::vector<std::string> arguments = {program.path, "--once", "--fd",           std::to_string(kSocket),
-                                        "--scratch",  folder,   "--receive-files"};
-  if (isTalkative) arguments.emplace_back("--talkative");
-  std::vector<std::string> environment = environmentOf(folder);
-  pid_t pid = -1;
-  const int error = posix_spawn(&pid, program.path.c_str(), &settings.actions, &settings.attributes,
-                                pointersTo(arguments).data(), pointersTo(environment).data());
-  if (error != 0) return absl::UnavailableError(absl::StrCat("cannot start '", program.path, "': ", strerror(error)));
-  return pid;
+  SpawnSettings settings{
+      .command = {program.path, "--once", "--fd", std::to_string(kSocket), "--scratch", folder, "--receive-files"},
+      .descriptors = {{log, STDOUT_FILENO}, {log, STDERR_FILENO}, {socket, kSocket}},
+      .environment = environmentOf(folder),
+      .folder = folder};
+  if (isTalkative) settings.command.emplace_back("--talkative");
+  return hone::spawn(std::move(settings));
 }
 
 // False for a child that is dead by now, which is found so by who converses with it.
@@ -153,29 +109,16 @@ absl::StatusOr<std::unique_ptr<Child>> Child::spawn(const ChildProgram &program,
   std::string folder = absl::StrCat(program.folders, "/child-XXXXXX");
   if (mkdtemp(folder.data()) == nullptr)
     return absl::UnavailableError(absl::StrCat("cannot make a folder in '", program.folders, "': ", strerror(errno)));
-  int sockets[2];
-  int pipes[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0) {
-    const int error = errno;
-    removeFolder(folder);
-    return systemError("make a socket pair", error);
-  }
-  Descriptor ours(sockets[0]);
-  Descriptor theirs(sockets[1]);
-  if (pipe2(pipes, O_CLOEXEC) != 0) {
-    const int error = errno;
-    removeFolder(folder);
-    return systemError("make a pipe", error);
-  }
-  Descriptor log(pipes[0]);
-  Descriptor theirLog(pipes[1]);
-  fcntl(log.get(), F_SETFL, O_NONBLOCK);
-  auto pid = start(program, folder, theirs.get(), theirLog.get(), isTalkative);
+  auto sockets = makeSocketPair();
+  auto pipe = makePipe();
+  auto pid = sockets.ok() && pipe.ok() ? start(program, folder, sockets->second.get(), pipe->second.get(), isTalkative)
+                                       : absl::StatusOr<pid_t>(sockets.ok() ? pipe.status() : sockets.status());
   if (!pid.ok()) {
     removeFolder(folder);
     return pid.status();
   }
-  return std::unique_ptr<Child>(new Child(*pid, std::move(folder), std::move(ours), std::move(log)));
+  fcntl(pipe->first.get(), F_SETFL, O_NONBLOCK);
+  return std::unique_ptr<Child>(new Child(*pid, std::move(folder), std::move(sockets->first), std::move(pipe->first)));
 }
 
 Child::Child(pid_t pid, std::string folder, Descriptor socket, Descriptor log)

@@ -13,9 +13,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/descriptor.h"
 #include "hone/v1/work.pb.h"
 #include "worker/agent/cancellation.h"
-#include "worker/agent/descriptor.h"
 
 namespace hone::worker {
 

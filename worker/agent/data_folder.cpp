@@ -1,7 +1,5 @@
 #include "worker/agent/data_folder.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -26,10 +24,10 @@ absl::StatusOr<DataFolder> DataFolder::open(const std::string &path) {
   if (error) return cannot(error.message());
   // Models and artifacts may be secret.
   if (chmod(absolute.c_str(), 0700) != 0) return cannot(strerror(errno));
-  Descriptor lock(::open(absl::StrCat(absolute, "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock.isOpen()) return cannot(strerror(errno));
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return cannot("another hone-worker has it");
-  DataFolder folder(absolute, std::move(lock));
+  auto lock = FileLock::attempt(absolute + "/lock");
+  if (!lock.ok()) return cannot(std::string(lock.status().message()));
+  if (!lock->has_value()) return cannot("another hone-worker has it");
+  DataFolder folder(absolute, *std::move(*lock));
   removeFolder(folder.work());
   for (const std::string &part : {folder.blobs(), folder.work()}) {
     fs::create_directories(part, error);
@@ -39,7 +37,7 @@ absl::StatusOr<DataFolder> DataFolder::open(const std::string &path) {
 }
 
 DataFolder::~DataFolder() {
-  if (lock_.isOpen()) removeFolder(work());
+  if (lock_.isHeld()) removeFolder(work());
 }
 
 }  // namespace hone::worker

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "worker/agent/descriptor.h"
+#include "common/file_lock.h"
 
 namespace hone::worker {
 
@@ -20,9 +20,9 @@ class DataFolder {
   std::string work() const { return path_ + "/work"; }
 
  private:
-  DataFolder(std::string path, Descriptor lock) : path_(std::move(path)), lock_(std::move(lock)) {}
+  DataFolder(std::string path, FileLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
   std::string path_;
-  Descriptor lock_;
+  FileLock lock_;
 };
 
 }  // namespace hone::worker

@@ -10,9 +10,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "common/sha256.h"
 #include "text/printable.h"
 #include "worker/agent/child_end.h"
-#include "worker/agent/sha256.h"
 
 namespace hone::worker {
 
@@ -74,8 +74,8 @@ std::string buildId() {
   std::set<std::string> parts;
   dl_iterate_phdr(collect, &parts);
   Sha256 hash;
-  for (const std::string &part : parts) hash.add(part);
-  return hash.finish().substr(0, kIdDigits);
+  for (const std::string &part : parts) hash.append(part);
+  return hash.finishAsHex().substr(0, kIdDigits);
 }
 
 uint64_t physicalBytes() {

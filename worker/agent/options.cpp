@@ -5,11 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/name.h"
 #include "worker/agent/channel.h"
 #include "worker/agent/describe.h"
 
@@ -19,7 +19,6 @@ namespace {
 
 // What code generation reserves without using it.
 constexpr uint64_t kReservedBytes = uint64_t{8} << 30;
-constexpr size_t kLongestName = 64;
 
 int32_t cores() {
   cpu_set_t set;
@@ -28,16 +27,9 @@ int32_t cores() {
   return 1;
 }
 
-bool isNameCharacter(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-_.@+").find(c) != std::string_view::npos;
-}
-
 std::string hostName() {
   char text[256] = {};
-  if (gethostname(text, sizeof text - 1) != 0 || text[0] == '\0') return "worker";
-  std::string name = std::string(text).substr(0, kLongestName);
-  std::replace_if(name.begin(), name.end(), [](char c) { return !isNameCharacter(c); }, '-');
-  return name;
+  return gethostname(text, sizeof text - 1) == 0 && text[0] != '\0' ? asName(text) : "worker";
 }
 
 // Everything there can be fetched again: a cache.
@@ -51,10 +43,7 @@ std::string defaultData(const std::string &name) {
 }
 
 absl::Status checkWord(const char *flag, const std::string &word) {
-  if (!word.empty() && word.size() <= kLongestName && std::all_of(word.begin(), word.end(), isNameCharacter))
-    return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(flag, " '", word, "' is not 1 to ", kLongestName, " letters, digits and -_.@+"));
+  return checkName(absl::StrCat(flag, " '", word, "'"), word);
 }
 
 absl::StatusOr<std::vector<v1::Role>> readRoles(const std::string &text, bool hasCompiler) {
@@ -74,9 +63,11 @@ absl::StatusOr<std::vector<v1::Role>> readRoles(const std::string &text, bool ha
 absl::Status complete(AgentOptions &options, const std::string &roles, bool hasCompiler) {
   if (options.server.empty())
     return absl::InvalidArgumentError("expected --server ADDRESS (or HONE_SERVER), the coordinator to work for");
-  absl::Status status = checkAddress(options.server);
+  auto address = readAddress(options.server);
+  if (!address.ok()) return address.status();
+  options.server = address->text();
   if (options.name.empty()) options.name = hostName();
-  status.Update(checkWord("--name", options.name));
+  absl::Status status = checkWord("--name", options.name);
   if (!options.key.empty()) status.Update(checkWord("--key", options.key));
   if (!status.ok()) return status;
   auto read = readRoles(roles.empty() ? (hasCompiler ? "builder,device" : "device") : roles, hasCompiler);
@@ -101,7 +92,8 @@ absl::StatusOr<AgentOptions> readOptions(int argc, char **argv, bool hasCompiler
   std::string roles;
   std::string format = "text";
   CLI::App app("hone-worker: takes work from a coordinator (hone-server), each piece in a process of its own.");
-  app.add_option("--server", options.server, "the coordinator: HOST:PORT or unix:/path")->envname("HONE_SERVER");
+  app.add_option("--server", options.server, "the coordinator: HOST[:PORT] (port 9190) or unix:/path")
+      ->envname("HONE_SERVER");
   app.add_option("--roles", roles, hasCompiler ? "builder, device or both (default: builder,device)" : "device");
   app.add_option("--key", options.key, "the kind of device that this is, as people ask for it: rpi4");
   app.add_option("--name", options.name, "unique among the workers, the same after a restart (default: the host's)");

@@ -16,8 +16,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/descriptor.h"
 #include "worker/agent/cancellation.h"
-#include "worker/agent/descriptor.h"
 
 namespace hone::worker {
 

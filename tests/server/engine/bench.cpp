@@ -4,7 +4,7 @@
 #include <thread>
 #include <utility>
 
-#include "server/store/sha256.h"
+#include "common/sha256.h"
 
 namespace hone::server::testing {
 namespace {

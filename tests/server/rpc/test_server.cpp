@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/sha256.h"
 #include "google/protobuf/stubs/logging.h"
 #include "proto/api_version.h"
-#include "server/store/sha256.h"
 #include "server/store/sqlite_store.h"
 
 namespace hone::server::testing {

@@ -13,8 +13,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/sha256.h"
 #include "server/base/failpoint.h"
-#include "server/store/sha256.h"
 #include "tests/server/scratch.h"
 #include "tests/server/store/child.h"
 #include "tests/server/store/files.h"

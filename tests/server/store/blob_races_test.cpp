@@ -8,7 +8,7 @@
 
 #include "server/base/failpoint.h"
 #include "server/store/blob_folder.h"
-#include "server/store/sha256.h"
+#include "common/sha256.h"
 #include "tests/server/disk/file_calls.h"
 #include "tests/server/scratch.h"
 #include "tests/server/store/files.h"

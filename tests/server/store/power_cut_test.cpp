@@ -20,7 +20,7 @@
 #include "server/store/file_io.h"
 #include "server/store/maintenance.h"
 #include "server/store/schema.h"
-#include "server/store/sha256.h"
+#include "common/sha256.h"
 #include "server/store/sqlite_store.h"
 #include "tests/server/disk/recorded_disk.h"
 #include "tests/server/scratch.h"

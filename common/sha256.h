@@ -7,7 +7,7 @@
 
 struct evp_md_ctx_st;
 
-namespace hone::server {
+namespace hone {
 
 /// Fed piece by piece.
 class Sha256 {
@@ -20,6 +20,8 @@ class Sha256 {
   void append(std::string_view bytes);
   /// 32 bytes; nothing may be appended afterwards.
   std::string finish();
+  /// The same as 64 lower-case hexadecimal digits.
+  std::string finishAsHex();
 
  private:
   struct Free {
@@ -30,6 +32,5 @@ class Sha256 {
 
 std::string sha256Bytes(std::string_view bytes);  ///< 32 bytes
 std::string sha256Hex(std::string_view bytes);    ///< 64 lower-case digits
-std::string toHex(std::string_view bytes);
 
-}  // namespace hone::server
+}  // namespace hone

@@ -1,4 +1,4 @@
-#include "server/store/sha256.h"
+#include "common/sha256.h"
 
 #include <openssl/evp.h>
 
@@ -8,7 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
 
-namespace hone::server {
+namespace hone {
 
 void Sha256::Free::operator()(evp_md_ctx_st *context) const { EVP_MD_CTX_free(context); }
 
@@ -32,16 +32,21 @@ std::string Sha256::finish() {
   return {reinterpret_cast<const char *>(digest.data()), digest.size()};
 }
 
+std::string Sha256::finishAsHex() {
+  const std::string bytes = finish();
+  return absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size()));
+}
+
 std::string sha256Bytes(std::string_view bytes) {
   Sha256 hash;
   hash.append(bytes);
   return hash.finish();
 }
 
-std::string sha256Hex(std::string_view bytes) { return toHex(sha256Bytes(bytes)); }
-
-std::string toHex(std::string_view bytes) {
-  return absl::BytesToHexString(absl::string_view(bytes.data(), bytes.size()));
+std::string sha256Hex(std::string_view bytes) {
+  Sha256 hash;
+  hash.append(bytes);
+  return hash.finishAsHex();
 }
 
-}  // namespace hone::server
+}  // namespace hone
