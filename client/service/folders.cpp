@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/name.h"
+#include "common/user_folder.h"
 
 namespace hone::client {
 
@@ -21,9 +22,7 @@ namespace {
 absl::StatusOr<fs::path> folder(const char *variable, const char *fallback) {
   // The specification: a path that is not absolute is to be ignored.
   if (const char *value = getenv(variable); value != nullptr && *value == '/') return fs::path(value) / "hone";
-  if (const char *home = getenv("HOME"); home != nullptr && *home == '/') return fs::path(home) / fallback / "hone";
-  if (const passwd *entry = getpwuid(getuid()); entry != nullptr && *entry->pw_dir == '/')
-    return fs::path(entry->pw_dir) / fallback / "hone";
+  if (auto home = homeFolder(); home.ok()) return *home / fallback / "hone";
   return absl::NotFoundError(absl::StrCat("there is no home folder; set HOME or ", variable, " to a folder of yours"));
 }
 

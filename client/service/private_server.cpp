@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +22,7 @@
 #include "client/service/digest.h"
 #include "client/service/folders.h"
 #include "common/file_lock.h"
+#include "common/user_folder.h"
 
 namespace hone::client {
 
@@ -41,25 +41,14 @@ constexpr int kFirstFreeDescriptor = 16;
 constexpr uintmax_t kLongestLog = 4 << 20;
 constexpr size_t kSocketDigits = 16;
 
-// A folder for sockets under /tmp, which must be nobody else's.
-absl::StatusOr<fs::path> folderInTmp() {
-  const fs::path folder = absl::StrCat("/tmp/hone-", getuid());
-  mkdir(folder.c_str(), 0700);
-  struct stat status{};
-  if (lstat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != getuid() ||
-      (status.st_mode & 077) != 0)
-    return absl::UnavailableError(
-        absl::StrCat("the folder '", folder.string(),
-                     "' is not this user's alone; remove it, or set XDG_DATA_HOME to a folder with a shorter name"));
-  return folder;
-}
-
 // It follows from the data folder, which the coordinator locks, and from nothing else: every command that has the same
 // data finds the same coordinator, whatever else differs between its shell and another.
 absl::StatusOr<fs::path> socketPath(const fs::path &data) {
   if (const fs::path path = data / "hone.sock"; isSocketPath(path.native())) return path;
-  auto folder = folderInTmp();
-  if (!folder.ok()) return folder.status();
+  auto folder = temporaryFolderOfUser();
+  if (!folder.ok())
+    return absl::UnavailableError(
+        absl::StrCat(folder.status().message(), ", or set XDG_DATA_HOME to a folder with a shorter name"));
   return *folder / absl::StrCat(sha256Hex(data.string()).substr(0, kSocketDigits), ".sock");
 }
 

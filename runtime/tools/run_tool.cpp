@@ -8,6 +8,7 @@
 #include <chrono>
 #include <hone/runtime.hpp>
 #include <string_view>
+#include <thread>
 
 #include "runtime/tools/index_checks.h"
 #include "runtime/tools/output_path.h"
@@ -104,10 +105,11 @@ class Progress {
 /// One execution of the command, after its options are read.
 class Run {
  public:
-  Run(const RunOptions &options, const RunSinks &sinks, RunReport &report)
+  Run(const RunOptions &options, const RunSinks &sinks, RunReport &report, const Rest &rest)
       : options_(options),
         sinks_(sinks),
         report_(report),
+        rest_(rest),
         context_(static_cast<int32_t>(options.threads), options.pin),
         model_(Model::load(options.path, options.copyParameters ? HONE_LOAD_COPY_PARAMETERS : 0)),
         session_(context_, model_) {}
@@ -157,11 +159,23 @@ class Run {
     if (options_.endToEnd) fetchOutputs();
   }
 
+  // What others left in the caches is not to be measured.
+  void rest() {
+    if (!rest_) return;
+    const bool isCold = rest_([this](std::chrono::milliseconds time) {
+      std::this_thread::sleep_for(time);
+      return guard_.interrupted();
+    });
+    if (isCold && !guard_.interrupted()) session_.run();
+  }
+
   void measure() {
+    rest();
     const int64_t measured = options_.repeat * options_.number;
     Progress progress(sinks_.err, options_.warmup + measured * (options_.printTime + options_.profile));
     for (int64_t i = 0; i < options_.warmup && !guard_.interrupted(); ++i, progress.step()) session_.run();
     for (int64_t i = 0; options_.printTime && i < options_.repeat && !guard_.interrupted(); ++i) {
+      if (i > 0) rest();
       const Clock::time_point start = Clock::now();
       for (int64_t n = 0; n < options_.number && !guard_.interrupted(); ++n, progress.step()) runOnce();
       const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -174,6 +188,7 @@ class Run {
     session_.setProfiling(true);
     std::vector<int64_t> sums(static_cast<size_t>(hone_model_call_count(model_.get())), 0);
     for (int64_t i = 0; i < runs && !guard_.interrupted(); ++i, progress.step()) {
+      rest();
       session_.run();
       const std::vector<int64_t> times = session_.profile();
       std::transform(sums.begin(), sums.end(), times.begin(), sums.begin(), std::plus<>());
@@ -217,6 +232,7 @@ class Run {
   const RunOptions &options_;
   const RunSinks &sinks_;
   RunReport &report_;
+  const Rest &rest_;
   InterruptGuard guard_;
   Context context_;
   Model model_;
@@ -233,9 +249,9 @@ std::vector<std::string> inputPaths(const RunOptions &options) {
 
 }  // namespace
 
-Status runArtifact(const RunOptions &options, const RunSinks &sinks, RunReport &report) {
+Status runArtifact(const RunOptions &options, const RunSinks &sinks, RunReport &report, const Rest &rest) {
   try {
-    return Run(options, sinks, report).execute();
+    return Run(options, sinks, report, rest).execute();
   } catch (const RuntimeError &error) {
     return {error.status(), error.what()};
   } catch (const std::bad_alloc &) {
@@ -245,8 +261,8 @@ Status runArtifact(const RunOptions &options, const RunSinks &sinks, RunReport &
   }
 }
 
-int runTool(const std::string &program, const std::vector<std::string> &arguments, std::ostream &out,
-            std::ostream &err) {
+int runTool(const std::string &program, const std::vector<std::string> &arguments, std::ostream &out, std::ostream &err,
+            const Rest &rest) {
   Result<RunOptions> options = parseRunOptions(arguments);
   if (options.ok() && options->help) {
     out << runHelp(program);
@@ -254,7 +270,7 @@ int runTool(const std::string &program, const std::vector<std::string> &argument
   }
   RunReport report;
   Status status = options.ok() ? checkOutputPath(options->outputs, inputPaths(*options)) : options.status();
-  if (status.ok()) status = runArtifact(*options, {out, err}, report);
+  if (status.ok()) status = runArtifact(*options, {out, err}, report, rest);
   if (!status.ok()) err << "error: " << text::printable(status.message) << std::endl;
   return status.code;
 }

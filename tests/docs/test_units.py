@@ -13,7 +13,7 @@ UNITS = ["hone-server.service", "hone-worker@.service"]
 # What unit files of ours may hold, for machines without systemd.
 SECTIONS = {
     "Unit": r"Description|After|StartLimit\w+",
-    "Service": r"Type|Exec\w+|EnvironmentFile|User|Group|DynamicUser|SupplementaryGroups|\w+Directory(Mode)?|UMask|KillMode|"
+    "Service": r"Type|Exec\w+|EnvironmentFile|User|Group|DynamicUser|SupplementaryGroups|\w+Directory(Mode|Preserve)?|UMask|KillMode|"
                r"TimeoutStopSec|Restart\w*|SuccessExitStatus|ReadWritePaths|Limit\w+|OOMScoreAdjust|IPAddress\w+|Restrict\w+|Protect\w+|Private\w+|"
                r"NoNewPrivileges|CapabilityBoundingSet|AmbientCapabilities|RemoveIPC|LockPersonality|MemoryDenyWriteExecute|"
                r"SystemCall\w+|TasksMax|Delegate",

@@ -1,12 +1,16 @@
 // Builders: a lease gives the bytes that a local compile gives; targets are described alike with and without LLVM.
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "tests/frontend/model_builder.h"
 #include "tests/worker/agent_fixture.h"
 #include "tests/worker/child_process.h"
+#include "worker/agent/quiet_lock.h"
 
 namespace hone::test {
 namespace {
@@ -102,6 +106,31 @@ TEST_F(BuilderTest, ALeaseGivesTheBytesOfALocalCompile) {
     EXPECT_GT(leased->result().timings_size(), 0);
   }
   expectCleanEnd();
+}
+
+// The time that it stood still is not the work's.
+TEST_F(BuilderTest, MeasurementsWithoutAPauseDoNotFailACompilation) {
+  startBuilder();
+  worker::QuietLock lock(folder_ + "/quiet.lock");
+  const worker::Cancellation never;
+  std::atomic<bool> isEnding = false;
+  std::thread measuring([&] {
+    while (!isEnding) {
+      const auto quiet = lock.measure(never);
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+  });
+  coordinator_->grant(1, 1, compileOf(sampleModel(), "llvm"), 60, 20);
+  const auto result = coordinator_->result(1, 120);
+  isEnding = true;
+  measuring.join();
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::DONE) << result->result().sentence();
+  EXPECT_TRUE(coordinator_
+                  ->await([](const v1::WorkerMessage &one) {
+                    return one.has_progress() && one.progress().progress().phase() == "waits for a measurement";
+                  })
+                  .has_value());
 }
 
 TEST_F(BuilderTest, AGarbageModelIsRefused) {

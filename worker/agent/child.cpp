@@ -32,6 +32,7 @@ constexpr uint32_t kLongestReport = 64u << 20;
 constexpr size_t kLogBytes = 64 << 10;
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 constexpr auto kPatience = std::chrono::seconds(5);
+constexpr auto kLongPause = std::chrono::seconds(1);
 
 // What a child says goes on to the coordinator, which takes only what makes sense.
 void tame(v1::Progress &progress) {
@@ -149,14 +150,23 @@ void Child::begin(const v1::Work &work, const std::vector<int> &files) {
 }
 
 void Child::converse(Deadline deadline, const Cancellation &cancellation,
-                     const std::function<void(const v1::Progress &)> &progress) {
+                     const std::function<void(const v1::Progress &)> &progress,
+                     const std::function<Deadline::duration()> &lost) {
+  Deadline::duration told{};
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const Deadline::duration lostNow = lost();
+    if (lostNow - told >= kLongPause) {
+      v1::Progress waits;
+      waits.set_phase("waits for a measurement");
+      progress(waits);
+      told = lostNow;
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline + lostNow - Clock::now()).count();
     if (left <= 0) {
       end_.reason = ChildEnd::Reason::Deadline;
       return;
     }
-    constexpr int64_t kLongest = int64_t{3600} * 1000;
+    constexpr int64_t kLongest = 500;
     pollfd waiting[] = {{socket_.get(), POLLIN, 0}, {cancellation.descriptor(), POLLIN, 0}, {log_.get(), POLLIN, 0}};
     poll(waiting, 3, static_cast<int>(std::min<int64_t>(left, kLongest)));
     if (cancellation.isCancelled()) {

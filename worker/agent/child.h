@@ -58,9 +58,11 @@ class Child {
   /// Hands over the files, which get the numbers that the work names, then the work.
   void begin(const v1::Work &work, const std::vector<int> &files);
 
-  /// From begin() to the child's result or end; it may still have to be waited for.
-  void converse(Deadline deadline, const Cancellation &cancellation,
-                const std::function<void(const v1::Progress &)> &progress);
+  /// From begin() to the child's result or end; it may still have to be waited for. \p lost: the time during which it
+  /// had to stand still, which moves the deadline.
+  void converse(
+      Deadline deadline, const Cancellation &cancellation, const std::function<void(const v1::Progress &)> &progress,
+      const std::function<Deadline::duration()> &lost = [] { return Deadline::duration(); });
   /// Waits for the end of the process (kills it unless it ended by itself) and tells of it.
   ChildEnd finish();
 

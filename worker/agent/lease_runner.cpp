@@ -91,7 +91,7 @@ absl::StatusOr<LeaseRunner::Files> LeaseRunner::openFiles(const std::vector<v1::
   return Files{std::move(files), *std::move(output)};
 }
 
-absl::Status LeaseRunner::work(const v1::Lease &lease, const Errand &errand,
+absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand,
                                const std::function<void(const v1::Progress &)> &progress,
                                v1::LeaseResult &result) const {
   const v1::TaskSpec &spec = lease.spec();
@@ -118,15 +118,23 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, const Errand &errand,
   return absl::OkStatus();
 }
 
-absl::Status LeaseRunner::converse(const v1::Lease &lease, const v1::Work &work, const Files &files,
-                                   const Errand &errand, const std::function<void(const v1::Progress &)> &progress,
+absl::Status LeaseRunner::converse(const v1::Lease &lease, v1::Work &work, const Files &files, Errand &errand,
+                                   const std::function<void(const v1::Progress &)> &progress,
                                    v1::LeaseResult &result) const {
-  std::optional<QuietLock::Quiet> quiet;
+  QuietLock::Quiet quiet;
+  std::vector<int> descriptors = files.descriptors();
   const WorkKind &kind = *kindOf(lease.spec());
   if (kind.isTimed != nullptr && kind.isTimed(lease.spec())) {
+    const auto asked = Deadline::clock::now();
     auto held = parts_.quiet->measure(errand.cancellation);
     if (!held.ok()) return held.status();
-    quiet.emplace(*std::move(held));
+    quiet = *std::move(held);
+    // Nor is the wait for it the work's.
+    errand.deadline += Deadline::clock::now() - asked;
+  }
+  if (quiet.has_value()) {
+    kind.giveCores(kFirstInput + static_cast<int>(descriptors.size()), work);
+    descriptors.push_back(quiet->descriptor());
   }
   ChildEnd end;
   // One that was killed while it waited in reserve has touched nothing: another one takes its place, once.
@@ -136,8 +144,10 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const v1::Work &work,
     {
       std::optional<QuietLock::Builder> builder;
       if (kind.role == v1::ROLE_BUILDER) builder.emplace(*parts_.quiet, (*child)->pid());
-      (*child)->begin(work, files.descriptors());
-      (*child)->converse(errand.deadline, errand.cancellation, progress);
+      (*child)->begin(work, descriptors);
+      const auto lost = [&builder] { return builder.has_value() ? builder->lost() : Deadline::duration(); };
+      (*child)->converse(errand.deadline, errand.cancellation, progress, lost);
+      errand.deadline += lost();
     }
     end = (*child)->finish();
   }

@@ -34,10 +34,11 @@ class LeaseRunner {
 
  private:
   struct Files;
-  absl::Status work(const v1::Lease &lease, const Errand &errand,
-                    const std::function<void(const v1::Progress &)> &progress, v1::LeaseResult &result) const;
+  /// \p errand: with the time by which the work may take longer, since it had to stand still.
+  absl::Status work(const v1::Lease &lease, Errand errand, const std::function<void(const v1::Progress &)> &progress,
+                    v1::LeaseResult &result) const;
   absl::StatusOr<Files> openFiles(const std::vector<v1::Digest> &inputs, const Errand &errand) const;
-  absl::Status converse(const v1::Lease &lease, const v1::Work &work, const Files &files, const Errand &errand,
+  absl::Status converse(const v1::Lease &lease, v1::Work &work, const Files &files, Errand &errand,
                         const std::function<void(const v1::Progress &)> &progress, v1::LeaseResult &result) const;
   bool isDiskFull() const;
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/name.h"
+#include "common/user_folder.h"
 #include "worker/agent/channel.h"
 #include "worker/agent/describe.h"
 
@@ -32,14 +33,17 @@ std::string hostName() {
   return gethostname(text, sizeof text - 1) == 0 && text[0] != '\0' ? asName(text) : "worker";
 }
 
-// Everything there can be fetched again: a cache.
-std::string defaultData(const std::string &name) {
-  const std::string folder = absl::StrCat("/worker-", name);
+// Everything there can be fetched again: a cache. Whatever it is, nobody else can have made it.
+absl::StatusOr<std::string> defaultData(const std::string &name) {
+  const std::string folder = absl::StrCat("worker-", name);
   if (const char *cache = getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
-    return absl::StrCat(cache, "/hone", folder);
-  if (const char *home = getenv("HOME"); home != nullptr && *home == '/')
-    return absl::StrCat(home, "/.cache/hone", folder);
-  return absl::StrCat("/tmp/hone-", getuid(), folder);
+    return absl::StrCat(cache, "/hone/", folder);
+  if (const auto home = homeFolder(); home.ok()) return absl::StrCat(home->string(), "/.cache/hone/", folder);
+  const auto temporary = temporaryFolderOfUser();
+  if (!temporary.ok())
+    return absl::UnavailableError(
+        absl::StrCat("there is no home folder, and ", temporary.status().message(), ", or name a folder with --data"));
+  return absl::StrCat(temporary->string(), "/", folder);
 }
 
 absl::Status checkWord(const char *flag, const std::string &word) {
@@ -78,7 +82,11 @@ absl::Status complete(AgentOptions &options, const std::string &roles, bool hasC
     return absl::InvalidArgumentError(
         "a device needs --key KEY, the name of its kind by which people ask for it; or give --roles builder");
   if (options.slots == 0) options.slots = cores();
-  if (options.data.empty()) options.data = defaultData(options.name);
+  if (options.data.empty()) {
+    auto data = defaultData(options.name);
+    if (!data.ok()) return data.status();
+    options.data = *std::move(data);
+  }
   if (options.childMemoryBytes == 0) options.childMemoryBytes = physicalBytes() + kReservedBytes;
   return absl::OkStatus();
 }
@@ -87,8 +95,6 @@ absl::Status complete(AgentOptions &options, const std::string &roles, bool hasC
 
 absl::StatusOr<AgentOptions> readOptions(int argc, char **argv, bool hasCompiler) {
   AgentOptions options;
-  // In a folder that every user of the machine has; the same for all.
-  options.quietLock = "/tmp/hone-quiet.lock";
   std::string roles;
   std::string format = "text";
   CLI::App app("hone-worker: takes work from a coordinator (hone-server), each piece in a process of its own.");
@@ -105,7 +111,8 @@ absl::StatusOr<AgentOptions> readOptions(int argc, char **argv, bool hasCompiler
                  "most address space of one piece of work (default: the machine's memory and 8 GiB)")
       ->transform(CLI::AsSizeValue(false));
   app.add_option("--quiet-lock", options.quietLock,
-                 "file by which measurements keep builders of this machine still (default: /tmp/hone-quiet.lock)");
+                 "file in which all who measure and build on this machine mark their cores (default: "
+                 "/run/hone-worker/cores, else /tmp/hone-UID/cores)");
   app.add_option("--log-format", format, "text or json")->check(CLI::IsMember({"text", "json"}));
   try {
     app.parse(argc, argv);

@@ -21,8 +21,8 @@ struct AgentOptions {
   Log::Format logFormat = Log::Format::Text;
   uint64_t cacheBytes = uint64_t{10} << 30;
   uint64_t childMemoryBytes = 0;
-  std::string quietLock;
-  std::string help;  ///< what to print instead of anything else; empty: go on
+  std::string quietLock;  ///< empty: that of the machine
+  std::string help;       ///< what to print instead of anything else; empty: go on
 };
 
 /// INVALID_ARGUMENT with a sentence. \p hasCompiler: whether the role of a builder can be had.

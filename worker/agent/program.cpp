@@ -83,7 +83,7 @@ int serve(const AgentOptions &options, const DataFolder &data, int signals, std:
   std::error_code error;
   const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
   if (error) return fail(kUnavailable, absl::UnavailableError("cannot find this program: /proc is not mounted"));
-  QuietLock quiet(options.quietLock);
+  QuietLock quiet(options.quietLock.empty() ? coreLockPath() : std::filesystem::path(options.quietLock));
   if (!quiet.state().ok())
     log.warn("measurements cannot keep builders still", {{"reason", std::string(quiet.state().message())}});
   ChildPool children({self, data.work()}, quiet, log);

@@ -1,53 +1,29 @@
 #include "worker/agent/quiet_lock.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 
-#include <cerrno>
-#include <chrono>
-#include <cstring>
+#include <algorithm>
 #include <utility>
-
-#include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 
 namespace hone::worker {
 
+using Clock = std::chrono::steady_clock;
+using Mark = CoreLock::Mark;
+
 namespace {
 
-// The places of the two locks in the file.
-constexpr off_t kWanted = 0;
-constexpr off_t kBusy = 1;
 constexpr auto kWatchInterval = std::chrono::milliseconds(10);
-constexpr int kTryMilliseconds = 3;
-
-struct flock range(short type, off_t place) {
-  struct flock lock{};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = place;
-  lock.l_len = 1;
-  return lock;
-}
-
-bool take(int file, short type, off_t place) {
-  struct flock lock = range(type, place);
-  return fcntl(file, F_OFD_SETLK, &lock) == 0;
-}
-
-bool isTaken(int file, off_t place) {
-  struct flock lock = range(F_RDLCK, place);
-  return fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-}
 
 }  // namespace
 
-QuietLock::QuietLock(std::string path) : path_(std::move(path)), file_(openFile()) {
-  if (!file_.isOpen()) {
-    state_ = absl::UnavailableError(absl::StrCat("cannot open '", path_, "': ", strerror(errno)));
+QuietLock::QuietLock(const absl::StatusOr<std::filesystem::path> &path, const CoreSet &cores, CoreTimes times)
+    : path_(path.ok() ? *path : ""), cores_(cores), measuredCores_(withSiblings(cores)), times_(times), taken_(cores) {
+  auto file = path.ok() ? CoreLock::open(path_) : path.status();
+  if (!file.ok()) {
+    state_ = file.status();
     return;
   }
+  file_.emplace(*std::move(file));
   watcher_ = std::thread([this] { watch(); });
 }
 
@@ -60,33 +36,28 @@ QuietLock::~QuietLock() {
   if (watcher_.joinable()) watcher_.join();
 }
 
-Descriptor QuietLock::openFile() const {
-  // First without O_CREAT: in folders like /tmp the kernel refuses it for files of other users.
-  Descriptor file(open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!file.isOpen() && errno == ENOENT) {
-    file = Descriptor(open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666));
-    // Whatever our umask: the lock is everybody's.
-    if (file.isOpen()) fchmod(file.get(), 0666);
-    if (!file.isOpen() && errno == EEXIST) file = Descriptor(open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  }
-  return file;
-}
-
-bool QuietLock::isWanted() const { return file_.isOpen() && isTaken(file_.get(), kWanted); }
+bool QuietLock::isWanted() const { return file_.has_value() && (file_->marked(Mark::Measuring) & cores_).any(); }
 
 absl::StatusOr<QuietLock::Quiet> QuietLock::measure(const Cancellation &cancellation) {
-  Descriptor file = openFile();
-  if (!file.isOpen()) return Quiet(Descriptor());
-  for (const off_t place : {kWanted, kBusy})
-    while (!take(file.get(), F_WRLCK, place))
-      if (cancellation.waitFor(kTryMilliseconds)) return absl::CancelledError("the lease is over");
-  return Quiet(std::move(file));
+  if (!file_.has_value()) return Quiet();
+  auto file = CoreLock::open(path_);
+  if (!file.ok()) return Quiet();
+  auto measurement = Measurement::begin(
+      *std::move(file), measuredCores_,
+      [&cancellation](std::chrono::milliseconds time) { return cancellation.waitFor(static_cast<int>(time.count())); },
+      times_);
+  if (!measurement.ok()) return measurement.status();
+  return Quiet(*std::move(measurement));
 }
 
 QuietLock::Builder::Builder(QuietLock &lock, pid_t child) : lock_(lock), child_(child) {
   const std::scoped_lock guard(lock.mutex_);
+  lostBefore_ = lock.lost_;
+  const bool isFirst = lock.children_.empty();
   lock.children_.insert(child);
-  if (lock.isPaused_) kill(child, SIGSTOP);
+  // Before it begins: from here on a measurement sees that it is there.
+  if (isFirst && lock.file_.has_value()) lock.occupy();
+  if (lock.taken_ != lock.cores_) lock.place(child);
   lock.changed_.notify_all();
 }
 
@@ -94,38 +65,110 @@ QuietLock::Builder::~Builder() {
   const std::scoped_lock guard(lock_.mutex_);
   lock_.children_.erase(child_);
   // Nobody else would wake it.
-  if (lock_.isPaused_) kill(child_, SIGCONT);
+  if (lock_.taken_.none()) kill(child_, SIGCONT);
   lock_.changed_.notify_all();
 }
 
-void QuietLock::signalAll(int signal) {
-  for (const pid_t child : children_) kill(child, signal);
+QuietLock::Duration QuietLock::Builder::lost() const {
+  const std::scoped_lock guard(lock_.mutex_);
+  return lock_.lost_ - lostBefore_;
 }
 
-// While there are children, looks whether somebody wants quiet. Stopping the children comes before giving up the busy
-// lock, taking it again before letting them go on.
+void QuietLock::place(pid_t child) const {
+  if (taken_.none()) {
+    kill(child, SIGSTOP);
+    return;
+  }
+  moveProcess(child, taken_);
+  kill(child, SIGCONT);
+}
+
+void QuietLock::placeAll() const {
+  for (const pid_t child : children_) place(child);
+}
+
+// While there are children, looks whether somebody measures.
 void QuietLock::watch() {
   std::unique_lock lock(mutex_);
+  auto last = Clock::now();
   while (!isEnding_) {
     if (children_.empty()) {
-      take(file_.get(), F_UNLCK, kBusy);
-      isBusy_ = isPaused_ = false;
+      forget();
       changed_.wait(lock, [this] { return isEnding_ || !children_.empty(); });
-      continue;
+      last = Clock::now();
     }
-    if (isTaken(file_.get(), kWanted)) {
-      signalAll(SIGSTOP);
-      isPaused_ = true;
-      take(file_.get(), F_UNLCK, kBusy);
-      isBusy_ = false;
-    } else if (!isBusy_) {
-      isBusy_ = take(file_.get(), F_RDLCK, kBusy);
-      if (isBusy_ && isPaused_) signalAll(SIGCONT);
-      if (isBusy_) isPaused_ = false;
-    }
+    const auto now = Clock::now();
+    look(now - last);
+    last = now;
     changed_.wait_for(lock, kWatchInterval, [this] { return isEnding_; });
   }
-  if (isPaused_) signalAll(SIGCONT);
+  taken_ = cores_;
+  placeAll();
+}
+
+void QuietLock::look(Duration sinceLast) {
+  const double lostPart = static_cast<double>((cores_ & ~taken_).count()) / static_cast<double>(cores_.count());
+  lost_ += std::chrono::duration_cast<Duration>(lostPart * sinceLast);
+  const bool isStill = taken_.none();
+  if (isStill) {
+    stoodStill_ += sinceLast;
+    atAStretch_ += sinceLast;
+  }
+  const CoreSet measured = file_->marked(Mark::Measuring) & cores_;
+  if (measured.none()) {
+    occupy();
+  } else if (isStill && atAStretch_ >= times_.force) {
+    beginTurn();
+  } else if (Clock::now() >= turnUntil_) {
+    leave(measured);
+  }
+}
+
+// Marks before it looks, as a measurement does: of two that come at once, at least one sees the other.
+void QuietLock::occupy() {
+  file_->mark(Mark::Building, cores_);
+  if (const CoreSet measured = file_->marked(Mark::Measuring) & cores_; measured.any()) {
+    leave(measured);
+  } else if (isWaiting_) {
+    beginTurn();
+  } else if (taken_ != cores_) {
+    taken_ = cores_;
+    atAStretch_ = {};
+    placeAll();
+  }
+}
+
+// A turn lasts, whoever wants to measure meanwhile, and asked or not.
+void QuietLock::beginTurn() {
+  turnUntil_ = Clock::now() + times_.turn;
+  stoodStill_ = atAStretch_ = {};
+  taken_ = cores_;
+  file_->mark(Mark::Building, cores_);
+  placeAll();
+  isWaiting_ = false;
+  file_->mark(Mark::Waiting, {});
+}
+
+// The children are gone from there before the mark is.
+void QuietLock::leave(const CoreSet &measured) {
+  const CoreSet left = cores_ & ~measured;
+  if (left != taken_) {
+    taken_ = left;
+    placeAll();
+  }
+  file_->mark(Mark::Building, taken_);
+  if (taken_.any()) stoodStill_ = atAStretch_ = {};
+  const bool waits = taken_.none() && stoodStill_ >= times_.patience;
+  if (waits != isWaiting_) file_->mark(Mark::Waiting, waits ? cores_ : CoreSet());
+  isWaiting_ = waits;
+}
+
+void QuietLock::forget() {
+  for (const Mark mark : {Mark::Building, Mark::Waiting}) file_->mark(mark, {});
+  taken_ = cores_;
+  isWaiting_ = false;
+  stoodStill_ = atAStretch_ = {};
+  turnUntil_ = {};
 }
 
 }  // namespace hone::worker

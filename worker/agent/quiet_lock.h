@@ -1,77 +1,90 @@
-// The host's quiet lock: while something is measured, nobody compiles. One lock file for all workers of a machine, with
-// two locks inside: "wanted", which a measurement takes first, and "busy", which builders share while their children
-// run and a measurement takes for itself. The kernel gives them back when a process dies.
+// This worker's part in the agreement about the machine's cores (common/core_lock.h): its children that build leave the
+// cores on which something is measured, and stand still if those are all they have; but never for long.
 //
-// Thread-safe. Without the file (it cannot be opened) everything goes on without quiet; isUsable() tells.
+// Thread-safe. Without the file (it cannot be opened) everything goes on without quiet; state() tells.
 #pragma once
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
-#include <string>
 #include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/descriptor.h"
+#include "common/core_lock.h"
 #include "worker/agent/cancellation.h"
 
 namespace hone::worker {
 
 class QuietLock {
  public:
-  /// Makes the file if it is not there, for every user of the machine.
-  explicit QuietLock(std::string path);
+  using Duration = std::chrono::steady_clock::duration;
+
+  /// \p path: where the file is, or why there is none. \p cores: those of this worker.
+  explicit QuietLock(const absl::StatusOr<std::filesystem::path> &path, const CoreSet &cores = allowedCores(),
+                     CoreTimes times = {});
   ~QuietLock();
 
   const absl::Status &state() const { return state_; }
 
-  /// Whether somebody measures or waits to.
+  /// Whether somebody measures on our cores.
   bool isWanted() const;
 
-  /// Holds the machine quiet while it lives.
-  class Quiet {
-   public:
-    Quiet(Quiet &&) = default;
-
-   private:
-    friend class QuietLock;
-    explicit Quiet(Descriptor file) : file_(std::move(file)) {}
-    Descriptor file_;
-  };
-  /// Waits for other measurements to end and builders to pause. CANCELLED when \p cancellation ended the wait.
+  /// Holds our cores quiet while it lives. Without the file: none.
+  using Quiet = std::optional<Measurement>;
+  /// Waits for other measurements to end and builders to leave. CANCELLED when \p cancellation ended the wait.
   absl::StatusOr<Quiet> measure(const Cancellation &cancellation);
 
-  /// While it lives, the process \p child is stopped whenever the machine is to be quiet. Ends before the child is
-  /// waited for: until then its number means no other process.
+  /// While it lives, the process \p child is a builder. Ends before the child is waited for: until then its number
+  /// means no other process.
   class Builder {
    public:
     Builder(QuietLock &lock, pid_t child);
     Builder(const Builder &) = delete;
     Builder &operator=(const Builder &) = delete;
     ~Builder();
+    /// How long it stood still for others since it began; time on a part of its cores counts in part. It is not the
+    /// work's.
+    Duration lost() const;
 
    private:
     QuietLock &lock_;
     pid_t child_;
+    Duration lostBefore_;
   };
 
  private:
-  Descriptor openFile() const;
+  // With mutex_ held, but for watch().
   void watch();
-  void signalAll(int signal);
+  void look(Duration sinceLast);
+  void occupy();
+  void beginTurn();
+  void leave(const CoreSet &measured);
+  void place(pid_t child) const;
+  void placeAll() const;
+  void forget();
 
-  std::string path_;
+  const std::filesystem::path path_;
+  const CoreSet cores_;          ///< that we build on
+  const CoreSet measuredCores_;  ///< of our measurements: what shares a physical core with ours, too
+  const CoreTimes times_;
   absl::Status state_;
-  Descriptor file_;  ///< of the builders
-  std::mutex mutex_;
+  std::optional<CoreLock> file_;  ///< of the builders
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::set<pid_t> children_;
-  bool isPaused_ = false;
-  bool isBusy_ = false;  ///< the busy lock is held
+  CoreSet taken_;           ///< the part of cores_ on which the children are
+  bool isWaiting_ = false;  ///< for a turn
+  Duration stoodStill_{};   ///< since the last turn
+  Duration atAStretch_{};   ///< stands still now for so long
+  std::chrono::steady_clock::time_point turnUntil_{};
+  Duration lost_{};
   bool isEnding_ = false;
   std::thread watcher_;
 };

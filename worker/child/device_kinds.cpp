@@ -5,6 +5,8 @@
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -13,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/core_lock.h"
 #include "runtime/cpu.h"
 #include "runtime/tools/run_tool.h"
 #include "worker/child/files.h"
@@ -91,6 +94,17 @@ absl::Status statusOf(const runtime::Status &status, const runtime::RunOptions &
   }
 }
 
+// Builders get their turn between two runs; the measurement itself was begun by who started us.
+runtime::Rest restOf(const v1::Run &request) {
+  if (request.core_lock_descriptor() <= 0) return {};
+  auto measurement = std::make_shared<std::optional<Measurement>>();
+  return [measurement, number = request.core_lock_descriptor()](const runtime::Sleep &sleep) {
+    if (measurement->has_value()) return (*measurement)->rest();
+    measurement->emplace(Measurement::resume(CoreLock(Descriptor(number)), withSiblings(allowedCores()), sleep));
+    return false;
+  };
+}
+
 absl::Status run(const v1::Work &work, const ReportProgress &progress, v1::Result &result) {
   const v1::Run &request = work.run();
   auto options = optionsOf(request);
@@ -103,7 +117,7 @@ absl::Status run(const v1::Work &work, const ReportProgress &progress, v1::Resul
   DescriptorStream npz(request.outputs_descriptor());
   runtime::RunReport report;
   const runtime::RunSinks sinks{printed, notes, request.outputs_descriptor() > 0 ? &npz.stream() : nullptr};
-  const runtime::Status status = runtime::runArtifact(*options, sinks, report);
+  const runtime::Status status = runtime::runArtifact(*options, sinks, report, restOf(request));
   if (!status.ok()) {
     if (npz.error() != 0)
       return absl::UnavailableError(absl::StrCat("cannot write the outputs: ", strerror(npz.error())));

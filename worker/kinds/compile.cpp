@@ -39,6 +39,7 @@ const WorkKind kCompile = {.which = v1::TaskSpec::kCompile,
                            .inputs = inputs,
                            .work = work,
                            .isTimed = nullptr,
+                           .giveCores = nullptr,
                            .makesFile = makesFile,
                            .take = take};
 

@@ -32,6 +32,8 @@ struct WorkKind {
   v1::Work (*work)(const v1::TaskSpec &);
   /// Whether nobody may build meanwhile; null: never.
   bool (*isTimed)(const v1::TaskSpec &);
+  /// The child is given the lock of the cores as the descriptor with this number; null only where isTimed is.
+  void (*giveCores)(int descriptor, v1::Work &);
   /// Whether the new file is wanted; null: always.
   bool (*makesFile)(const v1::TaskSpec &);
   /// The new file has become this blob.

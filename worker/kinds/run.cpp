@@ -25,6 +25,8 @@ bool isTimed(const v1::TaskSpec &spec) {
   return run.print_time() || run.profile() || run.repeat() > 1;
 }
 
+void giveCores(int descriptor, v1::Work &work) { work.mutable_run()->set_core_lock_descriptor(descriptor); }
+
 void take(const v1::Digest &digest, v1::LeaseResult &result) { *result.mutable_outputs() = digest; }
 
 }  // namespace
@@ -37,6 +39,7 @@ const WorkKind kRun = {.which = v1::TaskSpec::kRun,
                        .inputs = inputs,
                        .work = work,
                        .isTimed = isTimed,
+                       .giveCores = giveCores,
                        .makesFile = nullptr,
                        .take = take};
 
