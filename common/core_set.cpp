@@ -64,10 +64,11 @@ CoreSet allowedCores() {
 }
 
 CoreSet withSiblings(const CoreSet &cores) {
+  const fs::path folder = "/sys/devices/system/cpu";
   CoreSet all = cores;
   for (size_t core = 0; core < kMostCores; ++core) {
     if (!cores[core]) continue;
-    std::ifstream file(absl::StrCat("/sys/devices/system/cpu/cpu", core, "/topology/thread_siblings_list"));
+    std::ifstream file(folder / absl::StrCat("cpu", core) / "topology" / "thread_siblings_list");
     std::string list;
     if (std::getline(file, list)) all |= parseList(list);
   }
