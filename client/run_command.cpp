@@ -1,4 +1,6 @@
 // hone run: the runtime's tool, in this process; or, with a tracker or key, on a device of a coordinator.
+#include <chrono>
+#include <functional>
 #include <iostream>
 #include <optional>
 #include <vector>
@@ -12,6 +14,8 @@
 namespace hone::client {
 
 namespace {
+
+constexpr std::chrono::milliseconds kLong{2000};
 
 // Keeps builders of this machine away from our cores while something is measured.
 class QuietCores {
@@ -33,7 +37,6 @@ class QuietCores {
     if (!path.ok()) return path.status();
     auto lock = CoreLock::open(*path);
     if (!lock.ok()) return lock.status();
-    constexpr std::chrono::milliseconds kLong{2000};
     return Measurement::begin(*std::move(lock), withSiblings(allowedCores()),
                               [sleep, waited = std::chrono::milliseconds()](std::chrono::milliseconds time) mutable {
                                 if (waited < kLong && waited + time >= kLong)

@@ -228,13 +228,18 @@ absl::Status Coordinator::startTracker() {
 }
 
 absl::Status Coordinator::startWorker() {
+  constexpr uint64_t kLongestFile = uint64_t{64} << 30;
+  const auto memory = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   if (!settings_.isPrivate) return absl::OkStatus();
   const auto program = findWorkerProgram();
   if (!program.ok()) return program.status();
   worker_ = std::make_unique<LocalWorker>(
-      std::vector<std::string>{program->string(), "--server", settings_.listen[0], "--name", "local", "--roles",
-                               "builder,device", "--key", "local", "--data", absl::StrCat(settings_.data, "/worker"),
-                               "--log-format", settings_.logFormat},
+      std::vector<std::string>{
+          program->string(), "--server", settings_.listen[0], "--name", "local", "--roles", "builder,device", "--key",
+          "local", "--data", absl::StrCat(settings_.data, "/worker"), "--log-format", settings_.logFormat,
+          // All work is this user's, as are the files that it could reach; and one large model
+          // may have all of the machine.
+          "--allow-weak-sandbox", "--child-memory", absl::StrCat(memory), "--child-disk", absl::StrCat(kLongestFile)},
       clock_, *log_);
   worker_->supervise();
   return absl::OkStatus();

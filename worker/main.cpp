@@ -2,6 +2,7 @@
 // coordinator and takes leases (worker/agent). `hone-worker --once --fd N` is such a process (worker/child): it does
 // the one Work that arrives on the socket N, answers with Reports (proto/hone/v1/work.proto) and ends. Not for people.
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -30,10 +31,11 @@ constexpr bool kHasCompiler = true;
 constexpr bool kHasCompiler = false;
 #endif
 
-int toNumber(std::string_view text) {
-  int number = -1;
+template <typename Number>
+Number toNumber(std::string_view text, Number otherwise) {
+  Number number = otherwise;
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && rest == text.data() + text.size() ? number : -1;
+  return error == std::errc() && rest == text.data() + text.size() ? number : otherwise;
 }
 
 }  // namespace
@@ -45,10 +47,12 @@ int main(int argc, char **argv) {
     const std::string_view argument = argv[i];
     const bool hasNext = i + 1 < argc;
     if (argument == "--once") isChild = true;
-    if (argument == "--fd" && hasNext) options.socket = toNumber(argv[++i]);
+    if (argument == "--fd" && hasNext) options.socket = toNumber(argv[++i], -1);
     if (argument == "--scratch" && hasNext) options.scratch = argv[++i];
     if (argument == "--receive-files") options.receivesFiles = true;
     if (argument == "--talkative") options.isTalkative = true;
+    if (argument == "--strict") options.isStrict = true;
+    if (argument == "--memory" && hasNext) options.memoryBytes = toNumber(argv[++i], uint64_t{0});
   }
   if (!isChild) return hone::worker::runAgent(argc, argv, kHasCompiler);
   if (options.socket < 0) {

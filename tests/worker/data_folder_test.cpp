@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "tests/runtime/sample_artifact.h"
 #include "worker/agent/options.h"
@@ -33,6 +35,23 @@ TEST(DataFolders, WithoutHomeItIsTheAccountsAndNotOneThatAnybodyMayMake) {
   const passwd *account = getpwuid(getuid());
   if (account == nullptr) GTEST_SKIP() << "this user has no account";
   EXPECT_EQ(options->data, std::string(account->pw_dir) + "/.cache/hone/worker-n");
+}
+
+TEST(Memory, IsSharedByAllThatMayBeDoneAtOnce) {
+  const auto read = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"hone-worker", "--server", "localhost:1", "--key", "k", "--data", "/d"});
+    std::vector<char *> arguments;
+    for (std::string &word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    return readOptions(static_cast<int>(words.size()), arguments.data(), true);
+  };
+  const uint64_t all = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  EXPECT_EQ(read({"--slots", "4", "--roles", "builder"})->childMemoryBytes, all / 4);
+  EXPECT_EQ(read({"--slots", "4", "--roles", "builder,device"})->childMemoryBytes, all / 5);
+  EXPECT_EQ(read({"--roles", "device"})->childMemoryBytes, all);
+  EXPECT_EQ(read({"--child-memory", "3GiB"})->childMemoryBytes, uint64_t{3} << 30);
+  // Not more slots than have memory to work with.
+  EXPECT_LE(read({})->slots, std::max<uint64_t>(1, all >> 31));
 }
 
 class Planted : public testing::Test {

@@ -1,7 +1,16 @@
 // Hostile work: whatever a model or an artifact does, the lease ends with a reason and the worker goes on.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
 #include <filesystem>
+#include <iterator>
+#include <thread>
 
 #include "tests/worker/agent_fixture.h"
 
@@ -61,9 +70,56 @@ TEST_F(HostileTest, AMemoryBombEndsAtItsLimit) {
   const v1::LeaseResult result = resultOf(1, runOf(hostileTar("bomb")));
   EXPECT_EQ(result.result().outcome(), v1::Result::DEFECT);
   EXPECT_NE(result.result().sentence().find("signal 6"), std::string::npos) << result.result().sentence();
+  // Of its own memory, not beside what may be reserved.
+  int got = 0;
+  const size_t told = result.log().find("got ");
+  ASSERT_NE(told, std::string::npos) << result.log();
+  ASSERT_EQ(sscanf(result.log().c_str() + told, "got %d MiB", &got), 1);
+  EXPECT_GE(got, 256);
+  EXPECT_LE(got, 512);
   expectAlive();
 }
 #endif
+
+TEST_F(HostileTest, AFullFolderEndsTheWorkAndIsEmptied) {
+  startCoordinator();
+  startWorker({"--roles", "device", "--key", "test", "--child-disk", "64MiB"});
+  const v1::LeaseResult result = resultOf(1, runOf(hostileTar("litter")));
+  EXPECT_EQ(result.result().outcome(), v1::Result::WORK_FAILED);
+  EXPECT_EQ(result.result().sentence(),
+            "the work put more than 64 MiB into its folder in phase run; the worker's --child-disk allows it more");
+  expectAlive();
+}
+
+/// From here on, for this thread and what it starts, the kernel has no Landlock.
+void forgetLandlock() {
+  sock_filter program[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                           BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 1),
+                           BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                           BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog filter = {std::size(program), program};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+TEST_F(HostileTest, WhatCannotBeConfinedIsNotDoneUnlessToldTo) {
+  startCoordinator();
+  std::thread([this] {
+    forgetLandlock();
+    std::filesystem::create_directory(folder_ + "/strict");
+    WorkerProgram strict(folder_ + "/strict", coordinator_->address(), {"--roles", "device", "--key", "test"});
+    EXPECT_EQ(strict.wait(), 5);
+    EXPECT_NE(strict.log().find("no landlock (Function not implemented)"), std::string::npos) << strict.log();
+    EXPECT_NE(strict.log().find("--allow-weak-sandbox"), std::string::npos) << strict.log();
+  }).join();
+  EXPECT_EQ(coordinator_->hellos(), 0u);
+  std::thread([this] {
+    forgetLandlock();
+    startWorker({"--roles", "device", "--key", "test", "--allow-weak-sandbox"});
+  }).join();
+  EXPECT_EQ(resultOf(1, runOf(sampleTar())).result().outcome(), v1::Result::DONE);
+  EXPECT_NE(worker_->log().find("not by landlock"), std::string::npos) << worker_->log();
+}
 
 TEST_F(HostileTest, QuittingWithoutAWordIsADefect) {
   startBoth();

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -33,6 +34,7 @@ constexpr size_t kLogBytes = 64 << 10;
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 constexpr auto kPatience = std::chrono::seconds(5);
 constexpr auto kLongPause = std::chrono::seconds(1);
+constexpr auto kLookInterval = std::chrono::milliseconds(500);
 
 // What a child says goes on to the coordinator, which takes only what makes sense.
 void tame(v1::Progress &progress) {
@@ -58,6 +60,9 @@ absl::StatusOr<pid_t> start(const ChildProgram &program, const std::string &fold
       .environment = environmentOf(folder),
       .folder = folder};
   if (isTalkative) settings.command.emplace_back("--talkative");
+  if (program.isStrict) settings.command.emplace_back("--strict");
+  if (program.memoryBytes > 0)
+    settings.command.insert(settings.command.end(), {"--memory", std::to_string(program.memoryBytes)});
   return hone::spawn(std::move(settings));
 }
 
@@ -119,15 +124,19 @@ absl::StatusOr<std::unique_ptr<Child>> Child::spawn(const ChildProgram &program,
     return pid.status();
   }
   fcntl(pipe->first.get(), F_SETFL, O_NONBLOCK);
-  return std::unique_ptr<Child>(new Child(*pid, std::move(folder), std::move(sockets->first), std::move(pipe->first)));
+  return std::unique_ptr<Child>(
+      new Child(*pid, program, std::move(folder), std::move(sockets->first), std::move(pipe->first)));
 }
 
-Child::Child(pid_t pid, std::string folder, Descriptor socket, Descriptor log)
+Child::Child(pid_t pid, const ChildProgram &program, std::string folder, Descriptor socket, Descriptor log)
     : pid_(pid),
       folder_(std::move(folder)),
       socket_(std::move(socket)),
       log_(std::move(log)),
-      reader_(std::make_unique<Reader>(socket_.get())) {}
+      reader_(std::make_unique<Reader>(socket_.get())) {
+  end_.memoryBytes = program.memoryBytes;
+  end_.diskBytes = program.diskBytes;
+}
 
 Child::~Child() {
   if (pid_ > 0) wait(false);
@@ -166,7 +175,11 @@ void Child::converse(Deadline deadline, const Cancellation &cancellation,
       end_.reason = ChildEnd::Reason::Deadline;
       return;
     }
-    constexpr int64_t kLongest = 500;
+    if (isFolderFull()) {
+      end_.reason = ChildEnd::Reason::Disk;
+      return;
+    }
+    constexpr int64_t kLongest = std::chrono::milliseconds(kLookInterval).count();
     pollfd waiting[] = {{socket_.get(), POLLIN, 0}, {cancellation.descriptor(), POLLIN, 0}, {log_.get(), POLLIN, 0}};
     poll(waiting, 3, static_cast<int>(std::min<int64_t>(left, kLongest)));
     if (cancellation.isCancelled()) {
@@ -176,6 +189,24 @@ void Child::converse(Deadline deadline, const Cancellation &cancellation,
     if (waiting[2].revents != 0) readLog();
     if (waiting[0].revents != 0 && takeReports(progress)) return;
   }
+}
+
+// Looks now and then: what a child writes between two looks is little, beside what a machine has.
+bool Child::isFolderFull() {
+  constexpr uint64_t kLeastBytes = 4096;  // a file without a byte has its place, too
+  const auto now = Clock::now();
+  if (end_.diskBytes == 0 || now - lastLook_ < kLookInterval) return false;
+  lastLook_ = now;
+  uint64_t bytes = 0;
+  std::error_code error;
+  for (auto entry = fs::recursive_directory_iterator(folder_, fs::directory_options::skip_permission_denied, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    struct stat status{};
+    if (lstat(entry->path().c_str(), &status) == 0)
+      bytes += std::max<uint64_t>(static_cast<uint64_t>(status.st_blocks) * 512, kLeastBytes);
+    if (bytes > end_.diskBytes) return true;
+  }
+  return false;
 }
 
 // True when the conversation is over.

@@ -21,10 +21,13 @@ namespace hone::worker {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// What is started, and where its folders are made.
+/// What is started, where its folders are made, and what it may take.
 struct ChildProgram {
   std::string path;
   std::string folders;
+  bool isStrict = true;      ///< it does no work unless all its walls stand
+  uint64_t memoryBytes = 0;  ///< 0: no limit
+  uint64_t diskBytes = 0;    ///< of all files in its folder; 0: no limit
 };
 
 /// How a child ended.
@@ -34,13 +37,15 @@ struct ChildEnd {
     Deadline,   ///< killed: it took too long
     Cancelled,  ///< killed: nobody wants the result
     Nonsense,   ///< killed: what it sent is not a Report
+    Disk,       ///< killed: it filled its folder
   };
   Reason reason = Reason::Ended;
   bool hasBegun = false;  ///< it had read its work
   std::optional<v1::Result> result;
-  int waitStatus = 0;  ///< as waitpid gives it
-  std::string phase;   ///< the last one that it reported
-  std::string log;     ///< the end of what it wrote to its standard output and error
+  int waitStatus = 0;                       ///< as waitpid gives it
+  std::string phase;                        ///< the last one that it reported
+  std::string log;                          ///< the end of what it wrote to its standard output and error
+  uint64_t memoryBytes = 0, diskBytes = 0;  ///< what it was allowed
 };
 
 class Child {
@@ -67,7 +72,8 @@ class Child {
   ChildEnd finish();
 
  private:
-  Child(pid_t pid, std::string folder, Descriptor socket, Descriptor log);
+  Child(pid_t pid, const ChildProgram &program, std::string folder, Descriptor socket, Descriptor log);
+  bool isFolderFull();
   bool takeReports(const std::function<void(const v1::Progress &)> &progress);
   void readLog();
   void wait(bool isPatient);
@@ -77,7 +83,7 @@ class Child {
   std::string folder_;
   Descriptor socket_, log_;
   std::unique_ptr<Reader> reader_;
-  std::chrono::steady_clock::time_point lastProgress_{};
+  std::chrono::steady_clock::time_point lastProgress_{}, lastLook_{};
   ChildEnd end_;
 };
 

@@ -21,15 +21,16 @@ v1::Result failed(v1::Result::Outcome outcome, std::string sentence) {
   return result;
 }
 
-v1::Result ofSignal(int signal, const std::string &where, const v1::Work &work, const char *code) {
+v1::Result ofSignal(int signal, const std::string &where, const v1::Work &work, const char *code,
+                    uint64_t memoryBytes) {
   const v1::Limits &limits = work.limits();
   if (signal == SIGXCPU)
     return failed(v1::Result::WORK_FAILED,
                   absl::StrCat("given up after ", limits.cpu_seconds(), " seconds of CPU time", where));
   if (signal == SIGKILL)
-    return failed(v1::Result::WORK_FAILED, absl::StrCat("the work's process was killed", where, " (signal ", signal,
-                                                        "), perhaps because memory ran out; it may use ",
-                                                        limits.address_space_bytes() >> 20, " MiB"));
+    return failed(v1::Result::WORK_FAILED,
+                  absl::StrCat("the work's process was killed", where, " (signal ", signal,
+                               "), perhaps because memory ran out; it may use ", memoryBytes >> 20, " MiB"));
   if (signal == SIGBUS && work.compile().data_files_size() > 0)
     return failed(v1::Result::WORK_FAILED,
                   absl::StrCat("a data file of the model became shorter, or could not be read any more, while it was "
@@ -46,6 +47,10 @@ v1::Result resultOf(ChildEnd &end, const v1::Work &work, const char *code, doubl
   if (end.reason == ChildEnd::Reason::Deadline)
     return failed(v1::Result::WORK_FAILED,
                   absl::StrCat("the work took longer than its deadline of ", deadlineSeconds, " seconds", where));
+  if (end.reason == ChildEnd::Reason::Disk)
+    return failed(v1::Result::WORK_FAILED,
+                  absl::StrCat("the work put more than ", end.diskBytes >> 20, " MiB into its folder", where,
+                               "; the worker's --child-disk allows it more"));
   if (end.reason == ChildEnd::Reason::Nonsense)
     return failed(v1::Result::DEFECT, absl::StrCat("the work's process sent what is no report", where));
   if (end.result.has_value()) {
@@ -53,7 +58,7 @@ v1::Result resultOf(ChildEnd &end, const v1::Work &work, const char *code, doubl
       return failed(v1::Result::DEFECT, absl::StrCat("the work's process ended with an unknown outcome", where));
     return *std::move(end.result);
   }
-  if (WIFSIGNALED(end.waitStatus)) return ofSignal(WTERMSIG(end.waitStatus), where, work, code);
+  if (WIFSIGNALED(end.waitStatus)) return ofSignal(WTERMSIG(end.waitStatus), where, work, code, end.memoryBytes);
   return failed(v1::Result::DEFECT, absl::StrCat("the work's process ended without a result", where, " (status ",
                                                  WEXITSTATUS(end.waitStatus), ")"));
 }

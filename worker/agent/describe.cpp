@@ -66,7 +66,7 @@ absl::StatusOr<v1::TargetDescription> describeTarget(ChildPool &children, const 
     log.info("children are", {{"state", std::string(absl::StripAsciiWhitespace(text::asUtf8(end.log)))}});
   v1::Result result = resultOf(end, work, "the compiler", 60);
   if (result.outcome() != v1::Result::DONE)
-    return absl::UnavailableError(absl::StrCat("cannot learn this machine's target: ", result.sentence()));
+    return absl::UnavailableError(absl::StrCat("cannot begin to work: ", result.sentence()));
   return result.target_description();
 }
 

@@ -1,5 +1,6 @@
 #include "worker/agent/lease_runner.h"
 
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <cmath>
@@ -16,7 +17,8 @@ namespace hone::worker {
 
 namespace {
 
-constexpr uint64_t kLongestOutput = uint64_t{64} << 30;
+// What code generation reserves without using it, libraries and stacks.
+constexpr uint64_t kReservedBytes = uint64_t{8} << 30;
 constexpr uint64_t kSpareCpuSeconds = 60;
 // What still travels in one message besides the log.
 constexpr size_t kLongestResult = 3 << 20;
@@ -60,6 +62,15 @@ struct LeaseRunner::Files {
   }
 };
 
+uint64_t LeaseRunner::bytesOf(const Files &files) {
+  uint64_t bytes = 0;
+  for (const int file : files.descriptors()) {
+    struct stat status{};
+    if (fstat(file, &status) == 0) bytes += static_cast<uint64_t>(status.st_size);
+  }
+  return bytes;
+}
+
 std::optional<v1::LeaseResult> LeaseRunner::run(const v1::Lease &lease, Deadline deadline, Cancellation &cancellation,
                                                 const std::function<void(const v1::Progress &)> &progress) const {
   v1::LeaseResult result;
@@ -100,8 +111,9 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand,
   if (!files.ok()) return files.status();
   v1::Work work = kind.work(spec);
   v1::Limits &limits = *work.mutable_limits();
-  limits.set_address_space_bytes(parts_.childMemoryBytes);
-  limits.set_file_bytes(kLongestOutput);
+  // What is its alone is bounded from its start; this adds files that are mapped, twice at most, and what is reserved.
+  limits.set_address_space_bytes(parts_.childMemoryBytes + kReservedBytes + 2 * bytesOf(*files));
+  limits.set_file_bytes(parts_.childDiskBytes);
   // The clock on the wall decides; this is for a child that escapes it.
   const double cpus = std::max(1u, std::thread::hardware_concurrency());
   limits.set_cpu_seconds(static_cast<uint64_t>(std::ceil(lease.deadline_seconds() * cpus)) + kSpareCpuSeconds);

@@ -24,6 +24,7 @@ class LeaseRunner {
     QuietLock *quiet;
     const Log *log;
     uint64_t childMemoryBytes;
+    uint64_t childDiskBytes;
   };
   explicit LeaseRunner(Parts parts) : parts_(parts) {}
 
@@ -40,6 +41,7 @@ class LeaseRunner {
   absl::StatusOr<Files> openFiles(const std::vector<v1::Digest> &inputs, const Errand &errand) const;
   absl::Status converse(const v1::Lease &lease, v1::Work &work, const Files &files, Errand &errand,
                         const std::function<void(const v1::Progress &)> &progress, v1::LeaseResult &result) const;
+  static uint64_t bytesOf(const Files &files);
   bool isDiskFull() const;
 
   const Parts parts_;

@@ -18,8 +18,8 @@ namespace hone::worker {
 
 namespace {
 
-// What code generation reserves without using it.
-constexpr uint64_t kReservedBytes = uint64_t{8} << 30;
+// A slot with less would fail models that are not large.
+constexpr uint64_t kLeastSlotBytes = uint64_t{2} << 30;
 
 int32_t cores() {
   cpu_set_t set;
@@ -81,13 +81,16 @@ absl::Status complete(AgentOptions &options, const std::string &roles, bool hasC
   if (isDevice && options.key.empty())
     return absl::InvalidArgumentError(
         "a device needs --key KEY, the name of its kind by which people ask for it; or give --roles builder");
-  if (options.slots == 0) options.slots = cores();
+  const bool isBuilder = std::find(options.roles.begin(), options.roles.end(), v1::ROLE_BUILDER) != options.roles.end();
+  if (options.slots == 0)
+    options.slots = static_cast<int32_t>(std::clamp<uint64_t>(physicalBytes() / kLeastSlotBytes, 1, cores()));
   if (options.data.empty()) {
     auto data = defaultData(options.name);
     if (!data.ok()) return data.status();
     options.data = *std::move(data);
   }
-  if (options.childMemoryBytes == 0) options.childMemoryBytes = physicalBytes() + kReservedBytes;
+  options.pieces = (isBuilder ? options.slots : 0) + (isDevice ? 1 : 0);
+  if (options.childMemoryBytes == 0) options.childMemoryBytes = physicalBytes() / static_cast<uint64_t>(options.pieces);
   return absl::OkStatus();
 }
 
@@ -103,13 +106,21 @@ absl::StatusOr<AgentOptions> readOptions(int argc, char **argv, bool hasCompiler
   app.add_option("--roles", roles, hasCompiler ? "builder, device or both (default: builder,device)" : "device");
   app.add_option("--key", options.key, "the kind of device that this is, as people ask for it: rpi4");
   app.add_option("--name", options.name, "unique among the workers, the same after a restart (default: the host's)");
-  app.add_option("--slots", options.slots, "compilations at once (default: one per CPU)")->check(CLI::Range(1, 1024));
+  app.add_option("--slots", options.slots, "compilations at once (default: one per CPU and 2 GiB of memory)")
+      ->check(CLI::Range(1, 1024));
   app.add_option("--data", options.data, "folder for fetched blobs and for work (default: ~/.cache/hone/worker-NAME)");
   app.add_option("--cache-bytes", options.cacheBytes, "most that fetched blobs may take (default: 10GiB)")
       ->transform(CLI::AsSizeValue(false));
   app.add_option("--child-memory", options.childMemoryBytes,
-                 "most address space of one piece of work (default: the machine's memory and 8 GiB)")
+                 "most memory of one piece of work (default: the machine's, divided by all that may be done at once)")
       ->transform(CLI::AsSizeValue(false));
+  app.add_option(
+         "--child-disk", options.childDiskBytes,
+         "most that one piece of work may put into its folder, and the longest file that it may write (default: "
+         "a share of what is free at the start)")
+      ->transform(CLI::AsSizeValue(false));
+  app.add_flag("--allow-weak-sandbox", options.allowsWeakSandbox,
+               "work even if this machine cannot confine it: only for work of people whom you trust");
   app.add_option("--quiet-lock", options.quietLock,
                  "file in which all who measure and build on this machine mark their cores (default: "
                  "/run/hone-worker/cores, else /tmp/hone-UID/cores)");

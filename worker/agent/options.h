@@ -20,9 +20,12 @@ struct AgentOptions {
   std::string data;
   Log::Format logFormat = Log::Format::Text;
   uint64_t cacheBytes = uint64_t{10} << 30;
+  int32_t pieces = 1;  ///< of work that may be in hand at once
   uint64_t childMemoryBytes = 0;
-  std::string quietLock;  ///< empty: that of the machine
-  std::string help;       ///< what to print instead of anything else; empty: go on
+  uint64_t childDiskBytes = 0;     ///< 0: a share of what is free in the data folder when the worker starts
+  bool allowsWeakSandbox = false;  ///< work is done even if it cannot be confined
+  std::string quietLock;           ///< empty: that of the machine
+  std::string help;                ///< what to print instead of anything else; empty: go on
 };
 
 /// INVALID_ARGUMENT with a sentence. \p hasCompiler: whether the role of a builder can be had.

@@ -75,6 +75,14 @@ v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target) {
   return hello;
 }
 
+// Of what is free now, with a part for fetched blobs; a board's card is not to be useless either.
+uint64_t shareOfDisk(const std::string &folder, int32_t pieces) {
+  constexpr uint64_t kLeast = uint64_t{1} << 30;
+  std::error_code error;
+  const uint64_t available = std::filesystem::space(folder, error).available;
+  return error ? kLeast : std::max(kLeast, available / (static_cast<uint64_t>(pieces) + 1));
+}
+
 /// \p channel is the caller's, so that it outlives all that uses it.
 int serve(const AgentOptions &options, const DataFolder &data, int signals, std::shared_ptr<grpc::Channel> &channel) {
   const Log log(options.logFormat);
@@ -86,14 +94,20 @@ int serve(const AgentOptions &options, const DataFolder &data, int signals, std:
   QuietLock quiet(options.quietLock.empty() ? coreLockPath() : std::filesystem::path(options.quietLock));
   if (!quiet.state().ok())
     log.warn("measurements cannot keep builders still", {{"reason", std::string(quiet.state().message())}});
-  ChildPool children({self, data.work()}, quiet, log);
+  const uint64_t disk = options.childDiskBytes > 0 ? options.childDiskBytes : shareOfDisk(data.work(), options.pieces);
+  ChildPool children({.path = self,
+                      .folders = data.work(),
+                      .isStrict = !options.allowsWeakSandbox,
+                      .memoryBytes = options.childMemoryBytes,
+                      .diskBytes = disk},
+                     quiet, log);
   Cancellation never;
   auto target = describeTarget(children, log, never);
   if (!target.ok()) return fail(kUnavailable, target.status());
   channel = makeChannel(options.server);
   BlobCache cache(data.blobs(), static_cast<int64_t>(options.cacheBytes));
   Blobs blobs(channel, cache, {options.name, data.work(), seed()});
-  const LeaseRunner runner({&blobs, &children, &quiet, &log, options.childMemoryBytes});
+  const LeaseRunner runner({&blobs, &children, &quiet, &log, options.childMemoryBytes, disk});
   const v1::Hello hello = makeHello(options, *std::move(target));
   log.info("starting", {{"name", hello.name()},
                         {"key", hello.key()},

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -21,8 +22,8 @@ namespace hone::worker {
 
 namespace {
 
-Wall standing(std::string name) { return {std::move(name), true, ""}; }
-Wall missing(std::string name, int error) { return {std::move(name), false, strerror(error)}; }
+Wall standing(std::string name) { return {std::move(name), true, "", true}; }
+Wall missing(std::string name, int error) { return {std::move(name), false, strerror(error), true}; }
 
 Wall attachToParent() {
   const std::string name = "no new privileges";
@@ -48,7 +49,8 @@ int dropCapabilities() {
 
 Wall leaveNetwork() {
   const std::string name = "a network namespace";
-  if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) != 0) return missing(name, errno);
+  // The filter refuses sockets, too.
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC) != 0) return {name, false, strerror(errno), false};
   if (dropCapabilities() != 0) return missing(name, errno);
   // Counted within the new namespace: our threads alone. Not more than any `--threads` asks for.
   constexpr rlimit kThreads = {4352, 4352};
@@ -154,7 +156,7 @@ int addRules(scmp_filter_ctx filter) {
 Wall filterSystemCalls() {
   const std::string name = "a filter of system calls";
   const std::unique_ptr<void, void (*)(scmp_filter_ctx)> filter(seccomp_init(SCMP_ACT_ALLOW), seccomp_release);
-  if (!filter) return {name, false, "libseccomp has no memory"};
+  if (!filter) return {name, false, "libseccomp has no memory", true};
   int error = addRules(filter.get());
   if (error == 0) error = seccomp_load(filter.get());
   return error == 0 ? standing(name) : missing(name, -error);
@@ -174,6 +176,26 @@ Wall confineFiles(const Scope &scope) {
   const std::string name = "landlock";
   const int error = landlock(scope);
   return error == 0 ? standing(name) : missing(name, error);
+}
+
+Wall confineMemory(uint64_t bytes) {
+  const std::string name = "a limit of memory";
+  rlimit limits{};
+  if (getrlimit(RLIMIT_DATA, &limits) != 0) return missing(name, errno);
+// Sanitizers take what they like.
+#ifndef HONE_SANITIZED
+  if (bytes > 0) limits.rlim_cur = limits.rlim_max = std::min<rlim_t>(bytes, limits.rlim_max);
+#endif
+  return setrlimit(RLIMIT_DATA, &limits) == 0 ? standing(name) : missing(name, errno);
+}
+
+absl::Status checkWalls(const std::vector<Wall> &walls) {
+  for (const Wall &wall : walls)
+    if (wall.isNeeded && !wall.stands)
+      return absl::UnavailableError(
+          absl::StrCat("this machine cannot confine what comes from others: no ", wall.name, " (", wall.reason,
+                       "); mend that, or start hone-worker with --allow-weak-sandbox if you trust all who send work"));
+  return absl::OkStatus();
 }
 
 std::string describeWalls(const std::vector<Wall> &walls) {

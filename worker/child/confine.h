@@ -5,8 +5,11 @@
 // confineFiles() once the descriptors of its work are there. They cannot be undone.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "absl/status/status.h"
 
 namespace hone::worker {
 
@@ -15,6 +18,7 @@ struct Wall {
   std::string name;
   bool stands = false;
   std::string reason;
+  bool isNeeded = true;  ///< no other one keeps the same things out
 };
 
 /// Dies with its parent, gains no privileges, is the first to go when memory runs out; namespaces of its own for
@@ -30,6 +34,12 @@ struct Scope {
 };
 
 Wall confineFiles(const Scope &scope);
+
+/// Memory that is this process's alone (heap, stacks of threads): at most \p bytes; 0: as much as there is.
+Wall confineMemory(uint64_t bytes);
+
+/// UNAVAILABLE unless all that are needed stand.
+absl::Status checkWalls(const std::vector<Wall> &walls);
 
 /// "confined by A, B; not by C (reason)".
 std::string describeWalls(const std::vector<Wall> &walls);

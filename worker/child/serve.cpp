@@ -114,12 +114,19 @@ int fail(const absl::Status &status) {
 int serveOnce(const ChildOptions &options, const std::vector<Kind> &kinds) {
   const Scratch scratch(options.scratch);
   std::vector<Wall> walls = confineProcess();
+  walls.push_back(confineMemory(options.memoryBytes));
   auto files = options.receivesFiles ? receiveFiles(options.socket) : inheritedFiles();
   if (!files.ok()) return fail(files.status());
   Scope scope = scratch.scope();
   scope.descriptors = *files;
   walls.push_back(confineFiles(scope));
   if (options.isTalkative) fprintf(stderr, "%s\n", describeWalls(walls).c_str());
+  if (absl::Status status = checkWalls(walls); options.isStrict && !status.ok()) {
+    v1::Report refusal;
+    refusal.mutable_result()->set_outcome(v1::Result::UNAVAILABLE);
+    refusal.mutable_result()->set_sentence(std::string(status.message()));
+    return proto::writeFrame(options.socket, refusal).ok() ? 0 : kNobodyListens;
+  }
   proto::FrameReader reader(options.socket);
   v1::Work work;
   if (absl::Status status = reader.read(work); !status.ok()) return fail(status);

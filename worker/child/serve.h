@@ -1,6 +1,7 @@
 // The child's life: confine itself, take one Work from a socket, answer with Reports, end. One thread.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct ChildOptions {
   bool receivesFiles = false;
   std::string scratch;       ///< folder where it may write; empty: it makes one
   bool isTalkative = false;  ///< says on standard error what confines it
+  bool isStrict = false;     ///< does no work when a wall is missing
+  uint64_t memoryBytes = 0;  ///< what it may use; 0: what there is
 };
 
 inline constexpr int kFirstFile = 4;

@@ -23,6 +23,7 @@
 #define FLOOD 4
 #define ESCAPE 5
 #define QUIT 6
+#define LITTER 7
 
 #if ATTACK == ESCAPE
 static void tell(const char *what, int isDone) { fprintf(stderr, "%s: %s\n", what, isDone ? "DONE" : strerror(errno)); }
@@ -62,9 +63,12 @@ __attribute__((constructor)) static void attack(void) {
   volatile int *nowhere = NULL;
   *nowhere = 1;
 #elif ATTACK == BOMB
-  for (;;) {
+  for (int i = 0;; ++i) {
     char *bytes = malloc(16 << 20);
-    if (!bytes) abort();
+    if (!bytes) {
+      fprintf(stderr, "got %d MiB\n", 16 * i);
+      abort();
+    }
     memset(bytes, 1, 16 << 20);
   }
 #elif ATTACK == FLOOD
@@ -72,6 +76,17 @@ __attribute__((constructor)) static void attack(void) {
   /* And nonsense where reports belong: a frame of 4 GiB. */
   if (write(3, "\xff\xff\xff\xff", 4) != 4) abort();
   for (;;) pause();
+#elif ATTACK == LITTER
+  const char *folder = getenv("TMPDIR");
+  static char bytes[1 << 20];
+  for (int i = 0;; ++i) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/litter-%d", folder, i);
+    FILE *file = fopen(path, "w");
+    if (!file || fwrite(bytes, sizeof bytes, 1, file) != 1) abort();
+    fclose(file);
+    usleep(1000);
+  }
 #elif ATTACK == ESCAPE
   escape();
 #elif ATTACK == QUIT
