@@ -57,6 +57,7 @@ class KernelWriter {
     const bool isGru = cell_.kind == CellKind::Gru;
     weights_ = b_.input("weights", {hidden, (isGru ? 2 : cell_.gates()) * hidden}, dtype);
     if (isGru) innerWeights_ = b_.input("inner_weights", {hidden, hidden}, dtype);
+    if (cell_.quantisesState) weightScales_ = b_.input("weight_scales", {cell_.gates() * hidden}, dtype);
     if (cell_.hasLengths) lengths_ = b_.input("lengths", {batch}, DType::I32);
     if (cell_.hasHidden) firstHidden_ = b_.input("first_hidden", {batch, hidden}, dtype);
     if (cell_.hasCell) firstCell_ = b_.input("first_cell", {batch, hidden}, dtype);
@@ -189,21 +190,33 @@ class KernelWriter {
     return result;
   }
 
-  /// [batch, hidden]: the state that a step begins with, rounded to one of the 256 numbers that its range is cut into.
+  /// [batch, hidden]: the state that a step begins with in 255ths of its range, which are its scale (stateScale_), as
+  /// integers around 0.
   int roundedState() {
     const int highest = extreme("highest", tensor::CombinerKind::Max);
     const int lowest = extreme("lowest", tensor::CombinerKind::Min);
+    stateScale_ = b_.temporary("scale_value", {1}, cell_.dtype);
+    b_.begin("scale", {tensor::scan("t", cell_.steps), tensor::parallel("one", 1)});
+    const Scalar range = b_.get(highest, {tensor::dim(1)}) - b_.get(lowest, {tensor::dim(1)});
+    b_.put(tensor::select(tensor::equal(range, number(0)), number(1), range / number(255)), stateScale_,
+           {tensor::dim(1)});
     const int result = b_.temporary("rounded_value", {cell_.batch, cell_.hidden}, cell_.dtype);
     beginStep("rounded");
     const auto round = [](const Scalar &value) { return tensor::apply(ScalarOp::Round, {value}); };
-    const Scalar low = b_.get(lowest, {tensor::constant(0)});
-    const Scalar range = b_.get(highest, {tensor::constant(0)}) - low;
-    const Scalar scale = tensor::select(tensor::equal(range, number(0)), number(1), range / number(255));
-    const Scalar zero = round((number(0) - low) / scale);
+    const Scalar scale = b_.get(stateScale_, {tensor::constant(0)});
+    const Scalar zero = round((number(0) - b_.get(lowest, {tensor::constant(0)})) / scale);
     const Scalar place = round(b_.get(states_, {t(), batch(), unit()}) / scale) + zero;
     const Scalar inside = tensor::minimum(tensor::maximum(place, number(0)), number(255));
-    b_.put((inside - zero) * scale, result, {batch(), unit()});
+    b_.put(inside - zero, result, {batch(), unit()});
     return result;
+  }
+
+  /// The state's product with the weights of gate \p position of an LSTM.
+  Scalar stateProduct(int products, int64_t position) {
+    const Scalar sum = column(products, position);
+    if (!cell_.quantisesState) return sum;
+    const Scalar scale = b_.get(stateScale_, {tensor::constant(0)});
+    return sum * (scale * b_.get(weightScales_, {unit() + position * cell_.hidden}));
   }
 
   // Gates are input, output, forget, cell; peepholes of the first three.
@@ -213,7 +226,7 @@ class KernelWriter {
     beginStep("cell");
     const Scalar old = before(cells_);
     const auto gate = [&](int64_t position, const Scalar &looked, int64_t peep) {
-      Scalar sum = input(position) + column(gates, position);
+      Scalar sum = input(position) + stateProduct(gates, position);
       return peep >= 0 && cell_.hasPeepholes ? sum + peephole(peep) * looked : sum;
     };
     const Scalar entering = activation(0, gate(0, old, 0));
@@ -247,8 +260,9 @@ class KernelWriter {
 
   const Cell &cell_;
   tensor::KernelBuilder b_;
-  int inputs_ = -1, weights_ = -1, innerWeights_ = -1, lengths_ = -1, firstHidden_ = -1, firstCell_ = -1;
-  int peepholes_ = -1, innerBias_ = -1, states_ = -1, cells_ = -1, output_ = -1;
+  int inputs_ = -1, weights_ = -1, innerWeights_ = -1, weightScales_ = -1, lengths_ = -1;
+  int firstHidden_ = -1, firstCell_ = -1, peepholes_ = -1, innerBias_ = -1;
+  int states_ = -1, cells_ = -1, output_ = -1, stateScale_ = -1;
 };
 
 }  // namespace

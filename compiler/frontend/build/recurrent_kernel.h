@@ -29,9 +29,12 @@ struct Cell {
   bool reverse = false;
   bool linearBeforeReset = false;  ///< GRU
   bool inputForget = false;        ///< LSTM
-  bool quantisesState = false;     ///< LSTM: the state is rounded to 8 bits of its range before it meets its weights
+  /// LSTM: the state is rounded to 8 bits of its range before it meets its weights. Those are integers, and the sums,
+  /// exact, are scaled by the state's scale times one for each column.
+  bool quantisesState = false;
   // Which operands there are, in this order behind the products [steps, batch, gates * hidden] and the state's weights:
-  // [hidden, gates * hidden], or for a GRU [hidden, 2 * hidden] and [hidden, hidden].
+  // [hidden, gates * hidden], or for a GRU [hidden, 2 * hidden] and [hidden, hidden]. Behind those that are quantised
+  // come their scales, [gates * hidden].
   bool hasLengths = false;    ///< of the sequences, int32 [batch]
   bool hasHidden = false;     ///< first state [batch, hidden]
   bool hasCell = false;       ///< first state of the cell [batch, hidden]

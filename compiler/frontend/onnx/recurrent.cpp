@@ -19,11 +19,18 @@ using Op = ScalarOp;
 constexpr int kData = 0, kWeights = 1, kStateWeights = 2, kBias = 3, kLengths = 4, kFirstHidden = 5, kFirstCell = 6,
               kPeepholes = 7;
 
+/// What the products of a cell whose data and weights are integers are multiplied by: one number for the data, one for
+/// each direction and row of the weights.
+struct Scales {
+  ValueId data, weights, stateWeights;
+};
+
 class Recurrence {
  public:
-  Recurrence(NodeContext &node, CellKind kind, bool quantisesState = false) : node_(node), build_(node.build) {
+  Recurrence(NodeContext &node, CellKind kind, std::optional<Scales> scales = std::nullopt)
+      : node_(node), build_(node.build), scales_(scales) {
     cell_.kind = kind;
-    cell_.quantisesState = quantisesState;
+    cell_.quantisesState = scales.has_value();
   }
 
   Result run() {
@@ -168,6 +175,10 @@ class Recurrence {
     Result flat = build_.reshape(data, {cell_.steps * cell_.batch, features});
     Result weights = build_.reshape(operand(kWeights), {directions_ * rows, features});
     Result product = build_.matMul(flat, weights, false, true);
+    if (scales_) {
+      Result scale = build_.apply(Op::Mul, {scales_->data, build_.reshape(scales_->weights, {directions_ * rows})});
+      product = build_.apply(Op::Mul, {product, scale});
+    }
     if (node_.has(kBias)) {
       Result own = part(operand(kBias), 1, 0, rows), state = part(operand(kBias), 1, rows, rows);
       if (cell_.hasInnerBias) {
@@ -195,6 +206,7 @@ class Recurrence {
     const bool isGru = cell_.kind == CellKind::Gru;
     std::vector<Result> operands = {part(inputs_, 2, d * rows, rows), stateWeights(d, 0, isGru ? 2 : gates())};
     if (isGru) operands.push_back(stateWeights(d, 2, 1));
+    if (scales_) operands.push_back(build_.reshape(part(scales_->stateWeights, 0, d, 1), {rows}));
     if (cell_.hasLengths) operands.push_back(build_.cast(node_.input(kLengths), DType::I32));
     if (cell_.hasHidden) operands.push_back(firstState(kFirstHidden, d));
     if (cell_.hasCell) operands.push_back(firstState(kFirstCell, d));
@@ -251,6 +263,7 @@ class Recurrence {
 
   NodeContext &node_;
   Builder &build_;
+  std::optional<Scales> scales_;
   Cell cell_;
   int64_t directions_ = 1;
   bool firstIsReverse_ = false, isBatchFirst_ = false;
@@ -259,42 +272,55 @@ class Recurrence {
   std::vector<Result> results_;
 };
 
-/// What the quantised weights [directions, rows, columns] stand for, turned as those of an LSTM are. Scale and zero
-/// point are there for each direction or for each column of one.
-Result weightsAsFloat(NodeContext &node, int position, int scalePosition) {
+struct QuantisedWeights {
+  Result integers = -1;  ///< around 0, turned as those of an LSTM are: [directions, rows, columns]
+  Result scales = -1;    ///< [directions, rows]
+};
+
+/// The weights [directions, columns, rows] at \p position. Scale and zero point are there for each direction or for
+/// each row of one.
+absl::StatusOr<QuantisedWeights> quantisedWeights(NodeContext &node, int position, int scalePosition) {
   Builder &build = node.build;
   HONE_RETURN_IF_ERROR(checkSmall(node, position));
   const Shape weights = node.shape(position);
   if (weights.size() != 3) return invalid("takes weights of 3 dims, not ", graph::shapeText(weights));
+  const Shape perRow = {weights[0], weights[2]};
   Result parts[2];
   for (int i = 0; i < 2; ++i) {
     if (!node.has(scalePosition + i)) return invalid("operand ", scalePosition + i, " is missing");
     const Shape &shape = node.shape(scalePosition + i);
-    if (shape != Shape{weights[0]} && shape != Shape{weights[0], weights[2]}) {
+    if (shape != Shape{weights[0]} && shape != perRow) {
       return invalid("operand ", scalePosition + i, " has shape ", graph::shapeText(shape), " instead of ",
-                     graph::shapeText({weights[0]}), " or ", graph::shapeText({weights[0], weights[2]}));
+                     graph::shapeText({weights[0]}), " or ", graph::shapeText(perRow));
     }
-    parts[i] = build.reshape(node.input(scalePosition + i), {shape[0], 1, shape.size() == 2 ? shape[1] : 1});
+    parts[i] = build.reshape(node.input(scalePosition + i), {shape[0], shape.size() == 2 ? shape[1] : 1});
   }
-  Result integers = build.cast(centred(build, node.input(position), parts[1]), DType::F32);
-  return build.transpose(build.apply(Op::Mul, {integers, parts[0]}), {0, 2, 1});
+  QuantisedWeights result;
+  Result zero = build.reshape(build.broadcast(parts[1], perRow), {weights[0], 1, weights[2]});
+  result.integers = build.transpose(build.cast(centred(build, node.input(position), zero), DType::F32), {0, 2, 1});
+  result.scales = build.broadcast(parts[0], perRow);
+  return result;
 }
 
 }  // namespace
 
 // An LSTM whose weights are quantised and whose inputs and states are quantised as they come: the inputs all at once,
-// the states in each step.
+// the states in each step. Sums are of integers, in float32: exact up to 2^24, thus of 256 products of bytes at least.
 Result importDynamicQuantizeLstm(NodeContext &node) {
   Builder &build = node.build;
   std::vector<ValueId> operands = node.inputs();
   operands.resize(kPeepholes + 1, kOmitted);
   HONE_ASSIGN_OR_RETURN(DynamicallyQuantised data, quantisedDynamically(build, node.input(kData)));
-  Result centredData = build.cast(centred(build, data.integers, Result(data.zero)), DType::F32);
-  HONE_ASSIGN_OR_RETURN(operands[kData], build.apply(Op::Mul, {centredData, data.scale}));
-  HONE_ASSIGN_OR_RETURN(operands[kWeights], weightsAsFloat(node, kWeights, 8));
-  HONE_ASSIGN_OR_RETURN(operands[kStateWeights], weightsAsFloat(node, kStateWeights, 10));
+  HONE_ASSIGN_OR_RETURN(QuantisedWeights weights, quantisedWeights(node, kWeights, 8));
+  HONE_ASSIGN_OR_RETURN(QuantisedWeights stateWeights, quantisedWeights(node, kStateWeights, 10));
+  HONE_ASSIGN_OR_RETURN(operands[kData], build.cast(centred(build, data.integers, Result(data.zero)), DType::F32));
+  HONE_ASSIGN_OR_RETURN(operands[kWeights], weights.integers);
+  HONE_ASSIGN_OR_RETURN(operands[kStateWeights], stateWeights.integers);
+  Scales scales = {data.scale, -1, -1};
+  HONE_ASSIGN_OR_RETURN(scales.weights, weights.scales);
+  HONE_ASSIGN_OR_RETURN(scales.stateWeights, stateWeights.scales);
   NodeContext lstm = node.withInputs(std::move(operands), 14);
-  HONE_ASSIGN_OR_RETURN(ValueId result, Recurrence(lstm, CellKind::Lstm, true).run());
+  HONE_ASSIGN_OR_RETURN(ValueId result, Recurrence(lstm, CellKind::Lstm, scales).run());
   for (const ValueId output : lstm.furtherOutputs()) node.addOutput(output);
   return result;
 }
