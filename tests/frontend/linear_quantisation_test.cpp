@@ -152,5 +152,23 @@ TEST(LinearQuantisation, RoundsTheStateOfAnLstm) {
       .gives({floats({1, 1, 1, 2}, {state, state})});
 }
 
+// Both the data and the state are 3, 7 and 255 times their scale, and each column of the weights is 7, -3 and 0 times a
+// large one: the sums are 0, and what scales leave of them if they come first would not be small.
+TEST(LinearQuantisation, SumsTheIntegersOfAnLstm) {
+  Values column(12, 12);
+  column.insert(column.end(), 12, 2);
+  column.insert(column.end(), 12, 5);
+  const Array weights = bytes({1, 3, 12}, column), nothing = bytes({1, 3, 12}, Values(36, 5));
+  const Array large = floats({1}, {1e9 / 7}), zero = bytes({1}, {5});
+  const auto lstm = [&](const Array &data, const Array &ofData, const Array &state, const Array &ofState) {
+    microsoft("DynamicQuantizeLSTM", {data, ofData, ofState, omitted(), omitted(), state, floats({1, 1, 3}, {0, 0, 0}),
+                                      omitted(), large, zero, large, zero})
+        .gives({floats({1, 1, 1, 3}, {0, 0, 0})});
+  };
+  const Array values = floats({1, 1, 3}, {0.3, 0.7, 25.5}), zeros = floats({1, 1, 3}, {0, 0, 0});
+  lstm(values, weights, zeros, nothing);
+  lstm(zeros, nothing, values, weights);
+}
+
 }  // namespace
 }  // namespace hone

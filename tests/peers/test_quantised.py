@@ -1,6 +1,6 @@
 """Samples quantised by ONNX Runtime's own tools, in every way that they have, compiled and run by hone against ONNX Runtime on
 the same inputs: at least 99.9 % of the outputs lie within one step of each other, and where both compute with integers, as
-many are equal.
+many are equal. A share is one of the outputs of all inputs together.
 
 A step is the scale of the output where it is dequantised at the end, and else what 8 bits would make of its range.
 """
@@ -25,7 +25,7 @@ import hone_runtime
 import inputs
 
 SHARE = 0.999
-CALIBRATION_SEEDS, SEED = (10, 11, 12), 1
+CALIBRATION_SEEDS, SEEDS = (10, 11, 12), range(1, 13)
 MOVES = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64"}
 
@@ -34,10 +34,12 @@ Tensors = dict[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """The least share of outputs within a step, the least share that are equal, the largest difference in steps."""
+    """The least share of outputs within a step, the least share that are equal, the largest difference in steps; and ONNX
+    Runtime's settings."""
     within: float = SHARE
     equal: float = 0
     worst: float = 4
+    settings: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def holds(self, within: float, equal: float, worst: float) -> bool:
         return within >= self.within and equal >= self.equal and worst <= self.worst
@@ -82,38 +84,52 @@ WAYS = {
     "dynamic": dynamic(U8),
     "dynamic per channel": dynamic(S8, per_channel=True, reduce_range=True),
 }
+# On x86 ONNX Runtime's integer operators take unsigned activations, and signed ones become unsigned where its optimiser can do
+# it: the rest of the network is computed in floats. With this setting all of it is integers, as on ARM.
+INTEGERS = {"session.qdqisint8allowed": "1"}
 # Two programs that sum floats in different orders disagree by more than a step now and then, as ONNX Runtime does with itself
-# when the channels of its convolutions are in another order: with 16 bits on 5 to 9 % of these outputs, with signed
-# activations, for which it has no integer operators on x86, on up to 2 % of MobileNet's. The bar is beyond that noise.
-PAIRS = {
-    ("squeezenet1.1", "QDQ"): Bar(equal=SHARE),
-    ("squeezenet1.1", "QDQ per channel"): Bar(equal=SHARE),
-    ("squeezenet1.1", "QDQ signed"): Bar(),
-    ("squeezenet1.1", "QDQ 16 bits"): Bar(within=0.85, worst=6),
-    ("squeezenet1.1", "QOperator"): Bar(equal=SHARE),
-    ("squeezenet1.1", "QOperator per channel"): Bar(equal=SHARE),
-    ("squeezenet1.1", "dynamic"): Bar(equal=SHARE),
-    ("squeezenet1.1", "dynamic per channel"): Bar(equal=SHARE),
-    ("mobilenet-v2", "QDQ"): Bar(equal=SHARE),
-    ("mobilenet-v2", "QDQ per channel"): Bar(equal=SHARE),
-    ("mobilenet-v2", "QDQ signed"): Bar(within=0.97, worst=4),
-    ("mobilenet-v2", "QDQ 16 bits"): Bar(within=0.85, worst=6),
-    ("mobilenet-v2", "QOperator"): Bar(equal=SHARE),
-    ("mobilenet-v2", "QOperator per channel"): Bar(equal=SHARE),
-    ("mobilenet-v2", "dynamic"): Bar(equal=SHARE),
-    ("mobilenet-v2", "dynamic per channel"): Bar(equal=SHARE),
-    ("lstm-tagger", "QDQ per channel"): Bar(),
-    ("lstm-tagger", "QOperator"): Bar(),
-    ("lstm-tagger", "dynamic"): Bar(),
-    ("lstm-tagger", "dynamic per channel"): Bar(),
-}
+# when the channels of its convolutions are in another order (docs/design/decisions.md): with 16 bits on 5 to 9 % of these
+# outputs, with signed activations and its own settings on up to 1.2 % of those of one input. The bar is beyond that noise.
+PAIRS = [
+    ("squeezenet1.1", "QDQ", Bar(equal=SHARE)),
+    ("squeezenet1.1", "QDQ per channel", Bar(equal=SHARE)),
+    ("squeezenet1.1", "QDQ signed", Bar()),
+    ("squeezenet1.1", "QDQ signed", Bar(equal=SHARE, settings=INTEGERS)),
+    ("squeezenet1.1", "QDQ 16 bits", Bar(within=0.9, worst=6)),
+    ("squeezenet1.1", "QOperator", Bar(equal=SHARE)),
+    ("squeezenet1.1", "QOperator per channel", Bar(equal=SHARE)),
+    ("squeezenet1.1", "dynamic", Bar(equal=SHARE)),
+    ("squeezenet1.1", "dynamic per channel", Bar(equal=SHARE)),
+    ("mobilenet-v2", "QDQ", Bar(equal=SHARE)),
+    ("mobilenet-v2", "QDQ per channel", Bar(equal=SHARE)),
+    ("mobilenet-v2", "QDQ signed", Bar(within=0.99)),
+    ("mobilenet-v2", "QDQ signed", Bar(worst=1.01, settings=INTEGERS)),
+    ("mobilenet-v2", "QDQ 16 bits", Bar(within=0.9, worst=6)),
+    ("mobilenet-v2", "QOperator", Bar(equal=SHARE)),
+    ("mobilenet-v2", "QOperator per channel", Bar(equal=SHARE)),
+    ("mobilenet-v2", "dynamic", Bar(equal=SHARE)),
+    ("mobilenet-v2", "dynamic per channel", Bar(equal=SHARE)),
+    ("lstm-tagger", "QDQ", Bar()),
+    ("lstm-tagger", "QDQ per channel", Bar()),
+    ("lstm-tagger", "QOperator", Bar()),
+    ("lstm-tagger", "dynamic", Bar()),
+    ("lstm-tagger", "dynamic per channel", Bar()),
+]
 
-def prepare(hone: pathlib.Path, name: str, folder: pathlib.Path) -> None:
-    """As ONNX Runtime's documentation asks for it; scales per channel are there from opset 13 on."""
-    plain = folder / f"{name}.onnx"
-    subprocess.run([hone, "sample", name, "-o", plain], check=True)
-    onnx.save(onnx.version_converter.convert_version(onnx.load(plain), 13), plain)
-    quant_pre_process(str(plain), str(folder / f"{name}-prepared.onnx"), skip_symbolic_shape=True)
+
+def quantise(hone: pathlib.Path, name: str, way: str, folder: pathlib.Path) -> pathlib.Path:
+    """The sample as a file of the folder, prepared as ONNX Runtime's documentation asks for it; scales per channel are there
+    from opset 13 on."""
+    prepared = folder / f"{name}-prepared.onnx"
+    if not prepared.exists():
+        plain = folder / f"{name}.onnx"
+        subprocess.run([hone, "sample", name, "-o", plain], check=True)
+        onnx.save(onnx.version_converter.convert_version(onnx.load(plain), 13), plain)
+        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+    file = folder / f"{name}-{way.replace(' ', '-')}.onnx"
+    if not file.exists():
+        WAYS[way](prepared, file)
+    return file
 
 
 def step_of(model: onnx.ModelProto, output: str, values: np.ndarray) -> float:
@@ -127,27 +143,55 @@ def step_of(model: onnx.ModelProto, output: str, values: np.ndarray) -> float:
     return float(max(values.max(), 0) - min(values.min(), 0)) / 255
 
 
-def compare(hone: pathlib.Path, file: pathlib.Path) -> tuple[float, float, float]:
-    """The share of outputs within one step, the share of those that are equal, and the worst difference in steps."""
+def open_peer(file: pathlib.Path, settings: dict[str, str]) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    for key, value in settings.items():
+        options.add_session_config_entry(key, value)
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """Shares of the outputs of all inputs, the least share of one input, and the worst difference in steps."""
+    within: float
+    least: float
+    equal: float
+    worst: float
+
+    def __str__(self) -> str:
+        return (f"{100 * self.within:.3f} % within one step (of one input {100 * self.least:.3f} % or more), "
+                f"{100 * self.equal:.3f} % equal, the worst is {self.worst:.2f} steps off")
+
+
+def compare(file: pathlib.Path, settings: dict[str, str], run: Callable[[Tensors], np.ndarray]) -> Agreement:
+    """What `run` gives with what ONNX Runtime gives."""
+    peer, model = open_peer(file, settings), onnx.load(file)
+    output = peer.get_outputs()[0].name
+    within, equal, worst = [], [], 0.0
+    for seed in SEEDS:
+        feed = make_inputs(peer, seed)
+        value, (expected, ) = run(feed), peer.run(None, feed)
+        if value.shape != expected.shape or value.dtype != expected.dtype:
+            raise AssertionError(f"{output}: {value.dtype}{value.shape} instead of {expected.dtype}{expected.shape}")
+        steps = np.abs(value.astype(np.float64) - expected) / step_of(model, output, expected)
+        within.append(float((steps <= 1.01).mean()))  # a NaN is not within
+        equal.append(float((steps <= 0.01).mean()))
+        worst = max(worst, float(steps.max()))
+    return Agreement(float(np.mean(within)), min(within), float(np.mean(equal)), worst)
+
+
+def runner(hone: pathlib.Path, file: pathlib.Path) -> Callable[[Tensors], np.ndarray]:
     artifact = file.with_suffix(".tar")
     subprocess.run([hone, "compile", "--target", "llvm", "--output", artifact, file], check=True)
-    peer = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    feed = make_inputs(peer, SEED)
     session = hone_runtime.Session(str(artifact), 2)
-    for name, value in feed.items():
-        session.set_input(name, value)
-    session.run()
-    model = onnx.load(file)
-    within, equal, worst = 1.0, 1.0, 0.0
-    for output, expected in zip(peer.get_outputs(), peer.run(None, feed)):
-        value = session.output(output.name)
-        if value.shape != expected.shape or value.dtype != expected.dtype:
-            raise AssertionError(f"{output.name}: {value.dtype}{value.shape} instead of {expected.dtype}{expected.shape}")
-        steps = np.abs(value.astype(np.float64) - expected) / step_of(model, output.name, expected)
-        within = min(within, float((steps <= 1.01).mean()))  # a NaN is not within
-        equal = min(equal, float((steps <= 0.01).mean()))
-        worst = max(worst, float(steps.max()))
-    return within, equal, worst
+    (output, ) = (tensor.name for tensor in onnx.load(file).graph.output)
+
+    def run(feed: Tensors) -> np.ndarray:
+        for name, value in feed.items():
+            session.set_input(name, value)
+        session.run()
+        return session.output(output)
+    return run
 
 
 def main() -> None:
@@ -157,16 +201,13 @@ def main() -> None:
     wrong = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
-        for name in dict.fromkeys(name for name, _ in PAIRS):
-            prepare(hone, name, folder)
-        for (name, way), bar in PAIRS.items():
-            file = folder / f"{name}-{way.replace(' ', '-')}.onnx"
-            WAYS[way](folder / f"{name}-prepared.onnx", file)
-            within, equal, worst = compare(hone, file)
-            print(f"{name}, {way}: {100 * within:.3f} % within one step, {100 * equal:.3f} % equal, the worst is {worst:.2f} steps "
-                  "off", flush=True)
-            if not bar.holds(within, equal, worst):
-                wrong.append(f"{name}, {way}")
+        for name, way, bar in PAIRS:
+            file = quantise(hone, name, way, folder)
+            agreement = compare(file, bar.settings, runner(hone, file))
+            what = f"{name}, {way}" + (" in integers" if bar.settings else "")
+            print(f"{what}: {agreement}", flush=True)
+            if not bar.holds(agreement.within, agreement.equal, agreement.worst):
+                wrong.append(what)
     if wrong:
         sys.exit("disagrees with ONNX Runtime: " + "; ".join(wrong))
 
