@@ -204,8 +204,9 @@ BodyBuilder readingBody() {
   return body;
 }
 
-/// The loop of readingBody() with at most as many iterations as `trips` says, where it is not empty.
-ModelBuilder readingModel(const std::string &trips) {
+/// The loop of readingBody() with at most as many iterations as `trips` says, where it is not empty, and with an input
+/// that says whether it begins, or a constant that says so.
+ModelBuilder readingModel(const std::string &trips, const std::string &begins = "begins") {
   ModelBuilder model(18);
   model.input("x", DType::F32, {5});
   model.input("start", DType::I64, {1});
@@ -216,32 +217,56 @@ ModelBuilder readingModel(const std::string &trips) {
   model.integers("few", {8});
   model.integers("many", {100});
   model.floats("zero", {1}, {0});
-  setAttribute(model.node("Loop", {trips, "begins", "start", "zero"}, {"end", "y"}), "body", readingBody().graph);
+  setAttribute(model.node("Cast", {"one"}, {"always"}), "to", test::elementType(DType::Bool));
+  setAttribute(model.node("Loop", {trips, begins, "start", "zero"}, {"end", "y"}), "body", readingBody().graph);
   model.output("y");
   return model;
 }
 
-// Written out and ended by data; as a loop with a bound, without one, and with a number of trips from data.
+// Written out and ended by data; as a loop with a bound, without one, and with a number of trips from data. Where it
+// always begins, an iteration is written out before it shows that it has to be a loop.
 TEST(IndexChecks, IterationsCountTogether) {
   for (const std::string trips : {"few", "many", "", "trips"}) {
-    const ModelBuilder model = readingModel(trips);
-    const auto run = [&](double start, double last, double most, double begins) {
-      std::vector<Found> found = findings(model,
-                                          {{"x", Array({5})},
-                                           {"start", integers({start})},
-                                           {"last", integers({last})},
-                                           {"trips", integers({most})},
-                                           {"begins", Array({}, {begins}, DType::Bool)}},
-                                          1);
-      for (Found &reading : found) reading.node = reading.node.substr(reading.node.rfind('/') + 1);
-      return found;
-    };
-    SCOPED_TRACE(trips);
-    expectFound(run(0, 5, 8, 1), {});
-    expectFound(run(3, 8, 8, 1), {{"reads", "GatherElements", 0, 3, 7, 5}});
-    expectFound(run(9, 10, 8, 1), {{"reads", "GatherElements", 0, 1, 9, 5}});
-    expectFound(run(9, 10, 8, 0), {});
+    for (const std::string begins : {"begins", "always"}) {
+      const ModelBuilder model = readingModel(trips, begins);
+      const auto run = [&](double start, double last, double most, double isBeginning) {
+        std::vector<Found> found = findings(model,
+                                            {{"x", Array({5})},
+                                             {"start", integers({start})},
+                                             {"last", integers({last})},
+                                             {"trips", integers({most})},
+                                             {"begins", Array({}, {isBeginning}, DType::Bool)}},
+                                            1);
+        for (Found &reading : found) reading.node = reading.node.substr(reading.node.rfind('/') + 1);
+        return found;
+      };
+      SCOPED_TRACE(trips + " " + begins);
+      expectFound(run(0, 5, 8, 1), {});
+      expectFound(run(3, 8, 8, 1), {{"reads", "GatherElements", 0, 3, 7, 5}});
+      expectFound(run(9, 10, 8, 1), {{"reads", "GatherElements", 0, 1, 9, 5}});
+      if (begins == "begins") expectFound(run(9, 10, 8, 0), {});
+    }
   }
+}
+
+// An iteration is written out, then a loop is tried, which cannot carry a state that grows, then all are written out.
+TEST(IndexChecks, IterationsCountOnceThatALoopCouldNotDo) {
+  constexpr int64_t kTrips = 1000;
+  ModelBuilder model(18);
+  model.input("x", DType::F32, {5});
+  model.input("place", DType::I64, {1});
+  model.integers("trips", {kTrips});
+  model.floats("first", {1}, {0});
+  BodyBuilder body({"n", "running", "read"}, {"running", "more"});
+  body.node("Add", {"place", "n"}, {"further"});
+  body.node("GatherElements", {"x", "further"}, {"next"}).set_name("reads");
+  setAttribute(body.node("Concat", {"read", "next"}, {"more"}), "axis", 0);
+  setAttribute(model.node("Loop", {"trips", "", "first"}, {"y"}), "body", body.graph);
+  model.output("y");
+  const std::vector<Found> found = findings(model, {{"x", Array({5})}, {"place", integers({3})}}, 1);
+  ASSERT_EQ(found.size(), 1);
+  EXPECT_EQ(found[0].count, kTrips - 2);
+  EXPECT_EQ(found[0].example, kTrips + 2);
 }
 
 TEST(IndexChecks, ALoopInABranchThatIsNotTakenFindsNothing) {
@@ -273,21 +298,28 @@ TEST(IndexChecks, ALoopInABranchThatIsNotTakenFindsNothing) {
   }
 }
 
+// Written out and as a loop.
 TEST(IndexChecks, ElementsOfAScanCountTogether) {
-  ModelBuilder model(18);
-  model.input("x", DType::F32, {5});
-  model.input("i", DType::I64, {6});
-  BodyBuilder body({"place"}, {"read"});
-  body.node("Gather", {"x", "place"}, {"read"}).set_name("reads");
-  onnx::NodeProto &node = model.node("Scan", {"i"}, {"y"});
-  setAttribute(node, "body", body.graph);
-  setAttribute(node, "num_scan_inputs", 1);
-  model.output("y");
-  std::vector<Found> found = findings(model, {{"x", Array({5})}, {"i", integers({4, 5, -5, -6, 8, 0})}}, 1);
-  ASSERT_EQ(found.size(), 1);
-  EXPECT_EQ(found[0].count, 3);
-  EXPECT_EQ(found[0].example, 8);
-  EXPECT_EQ(found[0].extent, 5);
+  for (const int64_t length : {6, 3000}) {
+    ModelBuilder model(18);
+    model.input("x", DType::F32, {5});
+    model.input("i", DType::I64, {length, 1});
+    BodyBuilder body({"place"}, {"read"});
+    body.node("GatherElements", {"x", "place"}, {"read"}).set_name("reads");
+    onnx::NodeProto &node = model.node("Scan", {"i"}, {"y"});
+    setAttribute(node, "body", body.graph);
+    setAttribute(node, "num_scan_inputs", 1);
+    model.output("y");
+    std::vector<double> places(static_cast<size_t>(length), 0);
+    const std::vector<double> first = {5, 4, -5, -6, 8};
+    std::copy(first.begin(), first.end(), places.begin());
+    const std::vector<Found> found =
+        findings(model, {{"x", Array({5})}, {"i", Array({length, 1}, places, DType::I64)}}, 1);
+    ASSERT_EQ(found.size(), 1);
+    EXPECT_EQ(found[0].count, 3);
+    EXPECT_EQ(found[0].example, 8);
+    EXPECT_EQ(found[0].extent, 5);
+  }
 }
 
 }  // namespace
