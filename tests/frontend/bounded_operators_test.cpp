@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <numeric>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "tests/frontend/compiled_node.h"
 
 namespace hone::test {
@@ -109,10 +111,39 @@ TEST_F(BoundedOperators, TreatRowsOneByOne) {
       21);
   expectRows("LRN", images, 0, {}, [](auto &node) { setAttribute(node, "size", 3); });
   expectRows("Det", random({5, 3, 3}), 0);
-  expectRows("Trilu", random({5, 3, 4}), 0);
-  expectRows("Hardmax", random({5, 6}), 0);
   expectRows("RMSNormalization", random({5, 6}), 0, {random({6})}, [](auto &) {}, 23);
   expectRows("LpNormalization", random({5, 6}), 0);
+}
+
+TEST_F(BoundedOperators, FindTheLargestAlongAnyAxis) {
+  const auto expectLargest = [&](int64_t opset, int64_t kept, int64_t axis) {
+    SCOPED_TRACE(absl::StrCat("opset ", opset, ", kept along ", kept, ", compared along ", axis));
+    expectRows("Hardmax", random({5, 4, 6}), kept, {}, [&](auto &node) { setAttribute(node, "axis", axis); }, opset);
+  };
+  expectLargest(13, 0, 0);
+  expectLargest(13, 0, 2);
+  expectLargest(13, 2, 2);
+  // Before 13 the axes behind are compared, too.
+  expectLargest(11, 0, 1);
+  expectLargest(11, 1, 1);
+  expectLargest(11, 2, 1);
+  // The largest of what is left is no larger than what is behind it.
+  const double least = -std::numeric_limits<double>::infinity();
+  Kept kept(Array({4}, {7, least, least, 9}), masked({0, 1, 1, 0}), 0);
+  kept.then("Hardmax", {"v"});
+  kept.gives({Array({2}, {1, 0})});
+}
+
+TEST_F(BoundedOperators, CutTriangles) {
+  const auto cut = [](int64_t isUpper) { return [=](auto &node) { setAttribute(node, "upper", isUpper); }; };
+  expectRows("Trilu", random({5, 4, 6}), 0, {}, cut(1));
+  expectRows("Trilu", random({5, 4, 6}), 1, {}, cut(0));
+  expectRows("Trilu", random({5, 4, 6}), 1, {Array({}, {-1}, DType::I64)}, cut(1));
+  expectRows("Trilu", random({5, 4, 6}), 2, {Array({}, {1}, DType::I64)}, cut(0));
+  // One row is one row, and not spread over all that there might be.
+  Kept kept(Array({3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9}), masked({0, 1, 0}), 0);
+  setAttribute(kept.then("Trilu", {"v"}), "upper", 0);
+  kept.gives({Array({1, 3}, {4, 0, 0})});
 }
 
 TEST_F(BoundedOperators, ResizesEachImage) {

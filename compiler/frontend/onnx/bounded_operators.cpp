@@ -65,6 +65,7 @@ constexpr std::string_view kTaking[] = {
     "GreaterOrEqual",
     "HardSigmoid",
     "HardSwish",
+    "Hardmax",
     "Identity",
     "IsInf",
     "IsNaN",
@@ -139,6 +140,7 @@ constexpr std::string_view kTaking[] = {
     "Tile",
     "TopK",
     "Transpose",
+    "Trilu",
     "Unique",
     "Unsqueeze",
     "Where",
@@ -147,7 +149,7 @@ constexpr std::string_view kTaking[] = {
 
 // Those of the domain com.microsoft. Sorted.
 constexpr std::string_view kMicrosoftTaking[] = {
-    "BiasGelu", "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "QuickGelu", "TransposeMatMul",
+    "BiasGelu", "FastGelu", "FusedConv", "FusedGemm", "FusedMatMul", "Gelu", "QuickGelu", "TransposeMatMul", "Trilu",
 };
 
 /// How many of the leading dims of an operand are rows that have nothing to do with each other.
@@ -162,11 +164,6 @@ template <int scale>
 absl::StatusOr<int64_t> inFrontOfScales(const NodeContext &node) {
   if (node.build.type(node.input(scale)).elements() == 1) return node.rank(0);
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", 1));
-  return normalizeAxis(axis, node.rank(0));
-}
-
-absl::StatusOr<int64_t> inFrontOfAxis(const NodeContext &node) {
-  HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", node.version() < 13 ? 1 : -1));
   return normalizeAxis(axis, node.rank(0));
 }
 
@@ -209,7 +206,6 @@ constexpr RowOperator kRowOperators[] = {
     {"GlobalLpPool", 0, -1, one},
     {"GridSample", 0, 1, one},
     {"GroupNormalization", 0, -1, one},
-    {"Hardmax", 0, -1, inFrontOfAxis},
     {"InstanceNormalization", 0, -1, one},
     {"LRN", 0, -1, one},
     {"LpPool", 0, -1, one},
@@ -221,7 +217,6 @@ constexpr RowOperator kRowOperators[] = {
     {"Resize", 0, -1, notResized, 3},
     {"RoiAlign", 1, 2, one},
     {"SpaceToDepth", 0, -1, one},
-    {"Trilu", 0, -1, allButMatrix},
 };
 
 const RowOperator *findRowOperator(std::string_view name) {

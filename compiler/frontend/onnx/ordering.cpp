@@ -126,17 +126,23 @@ Result extremePosition(Builder &build, ValueId data, int64_t axis, bool isMaximu
 Result importArgMax(NodeContext &node) { return importExtremePosition(node, true); }
 Result importArgMin(NodeContext &node) { return importExtremePosition(node, false); }
 
-// 1 at the first of the largest elements. Before version 13 all dims from the axis on are one.
+// 1 at the first of the largest elements. Before version 13 all dims from the axis on are one. What is beyond true
+// extents is never larger than the first element, which is true.
 Result importHardmax(NodeContext &node) {
   Builder &build = node.build;
   const bool isFlattening = node.version() < 13;
+  const int64_t rank = node.rank(0);
   HONE_ASSIGN_OR_RETURN(int64_t axis, node.integer("axis", isFlattening ? 1 : -1));
   const Shape shape = node.shape(0);
-  if (isFlattening && axis == node.rank(0)) return invalid("axis ", axis, " leaves nothing to compare");
-  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, node.rank(0)));
+  if (isFlattening && axis == rank) return invalid("axis ", axis, " leaves nothing to compare");
+  HONE_ASSIGN_OR_RETURN(axis, normalizeAxis(axis, rank));
   if (!isFloat(node.dtype(0))) return invalid("takes floats");
-  Result data = node.input(0);
-  if (build.type(node.input(0)).elements() == 0) return data;
+  if (build.type(node.input(0)).elements() == 0) return node.input(0);
+  const Extents extents = build.allExtents(node.input(0));
+  std::vector<int64_t> compared(static_cast<size_t>(isFlattening ? rank - axis : 1));
+  std::iota(compared.begin(), compared.end(), axis);
+  const Result least = build.number(node.dtype(0), -std::numeric_limits<double>::infinity());
+  Result data = build.asBounds(build.withoutPadding(node.input(0), compared, least), shape);
   if (isFlattening) {
     const auto multiply = std::multiplies<int64_t>();
     const int64_t outer = std::accumulate(shape.begin(), shape.begin() + axis, int64_t{1}, multiply);
@@ -148,7 +154,8 @@ Result importHardmax(NodeContext &node) {
   const int64_t extent = build.shape(flat)[static_cast<size_t>(axis)];
   Result place = extremePosition(build, flat, axis, true, false);
   Result all = positions(build, DType::I64, extent, build.rank(flat) - axis - 1);
-  return build.reshape(build.cast(build.apply(ScalarOp::Equal, {place, all}), node.dtype(0)), shape);
+  Result result = build.cast(build.apply(ScalarOp::Equal, {place, all}), node.dtype(0));
+  return build.bounded(build.reshape(result, shape), extents);
 }
 
 namespace {

@@ -32,7 +32,8 @@ Result importEyeLike(NodeContext &node) {
   return build.cast(truth(build, Op::Equal, rows, positions(build, DType::I64, shape[1], 0)), dtype);
 }
 
-// The diagonal may be known at run time only: the positions are compared with it there.
+// The diagonal may be known at run time only: the positions are compared with it there. Where a triangle is follows
+// from its first row and column, whatever the extents are.
 Result importTrilu(NodeContext &node) {
   Builder &build = node.build;
   HONE_ASSIGN_OR_RETURN(int64_t isUpper, node.integer("upper", 1));
@@ -49,6 +50,8 @@ Result importTrilu(NodeContext &node) {
   Result columns = positions(build, DType::I64, shape.back(), 0);
   Result isKept =
       isUpper != 0 ? truth(build, Op::LessEqual, rows, columns) : truth(build, Op::LessEqual, columns, rows);
+  const Extents extents = build.allExtents(node.input(0));
+  isKept = build.bounded(isKept, Extents(extents.end() - 2, extents.end()));
   return build.apply(Op::Select, {isKept, node.input(0), build.number(node.dtype(0), 0)});
 }
 
