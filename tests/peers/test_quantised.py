@@ -27,9 +27,10 @@ import inputs
 SHARE = 0.999
 CALIBRATION_SEEDS, SEEDS = (10, 11, 12), range(1, 13)
 MOVES = {"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
-TYPES = {"tensor(float)": "float32", "tensor(int64)": "int64"}
+TYPES = {onnx.TensorProto.FLOAT: "float32", onnx.TensorProto.INT64: "int64"}
 
 Tensors = dict[str, np.ndarray]
+Run = Callable[[Tensors], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,22 +47,27 @@ class Bar:
 
 
 class Samples(CalibrationDataReader):
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
-        self.feeds = iter([make_inputs(session, seed) for seed in CALIBRATION_SEEDS])
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.feeds = iter([make_inputs(model, seed) for seed in CALIBRATION_SEEDS])
 
     def get_next(self) -> Tensors | None:
         return next(self.feeds, None)
 
 
-def make_inputs(session: onnxruntime.InferenceSession, seed: int) -> Tensors:
-    return inputs.make_inputs([(tensor.name, TYPES[tensor.type], tensor.shape) for tensor in session.get_inputs()], seed)
+def make_inputs(model: onnx.ModelProto, seed: int) -> Tensors:
+    constants = {tensor.name for tensor in model.graph.initializer}
+    described = []
+    for value in model.graph.input:
+        if value.name not in constants:
+            tensor = value.type.tensor_type
+            described.append((value.name, TYPES[tensor.elem_type], [dim.dim_value for dim in tensor.shape.dim]))
+    return inputs.make_inputs(described, seed)
 
 
 def static(format: QuantFormat, activations: QuantType, weights: QuantType, **options: bool) -> Callable:
     def quantise(source: pathlib.Path, target: pathlib.Path) -> None:
-        reader = Samples(onnxruntime.InferenceSession(str(source), providers=["CPUExecutionProvider"]))
-        quantization.quantize_static(str(source), str(target), reader, quant_format=format, activation_type=activations,
-                                     weight_type=weights, **options)
+        quantization.quantize_static(str(source), str(target), Samples(onnx.load(source)), quant_format=format,
+                                     activation_type=activations, weight_type=weights, **options)
     return quantise
 
 
@@ -143,11 +149,13 @@ def step_of(model: onnx.ModelProto, output: str, values: np.ndarray) -> float:
     return float(max(values.max(), 0) - min(values.min(), 0)) / 255
 
 
-def open_peer(file: pathlib.Path, settings: dict[str, str]) -> onnxruntime.InferenceSession:
+def peer(file: pathlib.Path, settings: dict[str, str]) -> Run:
+    """The network's one output from ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     for key, value in settings.items():
         options.add_session_config_entry(key, value)
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    return lambda feed: session.run(None, feed)[0]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,14 +171,13 @@ class Agreement:
                 f"{100 * self.equal:.3f} % equal, the worst is {self.worst:.2f} steps off")
 
 
-def compare(file: pathlib.Path, settings: dict[str, str], run: Callable[[Tensors], np.ndarray]) -> Agreement:
-    """What `run` gives with what ONNX Runtime gives."""
-    peer, model = open_peer(file, settings), onnx.load(file)
-    output = peer.get_outputs()[0].name
+def compare(file: pathlib.Path, expect: Run, run: Run) -> Agreement:
+    model = onnx.load(file)
+    (output, ) = (tensor.name for tensor in model.graph.output)
     within, equal, worst = [], [], 0.0
     for seed in SEEDS:
-        feed = make_inputs(peer, seed)
-        value, (expected, ) = run(feed), peer.run(None, feed)
+        feed = make_inputs(model, seed)
+        value, expected = run(feed), expect(feed)
         if value.shape != expected.shape or value.dtype != expected.dtype:
             raise AssertionError(f"{output}: {value.dtype}{value.shape} instead of {expected.dtype}{expected.shape}")
         steps = np.abs(value.astype(np.float64) - expected) / step_of(model, output, expected)
@@ -180,7 +187,7 @@ def compare(file: pathlib.Path, settings: dict[str, str], run: Callable[[Tensors
     return Agreement(float(np.mean(within)), min(within), float(np.mean(equal)), worst)
 
 
-def runner(hone: pathlib.Path, file: pathlib.Path) -> Callable[[Tensors], np.ndarray]:
+def compiled(hone: pathlib.Path, file: pathlib.Path) -> Run:
     artifact = file.with_suffix(".tar")
     subprocess.run([hone, "compile", "--target", "llvm", "--output", artifact, file], check=True)
     session = hone_runtime.Session(str(artifact), 2)
@@ -203,7 +210,7 @@ def main() -> None:
         folder = pathlib.Path(scratch)
         for name, way, bar in PAIRS:
             file = quantise(hone, name, way, folder)
-            agreement = compare(file, bar.settings, runner(hone, file))
+            agreement = compare(file, peer(file, bar.settings), compiled(hone, file))
             what = f"{name}, {way}" + (" in integers" if bar.settings else "")
             print(f"{what}: {agreement}", flush=True)
             if not bar.holds(agreement.within, agreement.equal, agreement.worst):
