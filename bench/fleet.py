@@ -4,6 +4,7 @@
     bench/fleet.py --build build/release                     # the curve and the saturation, 12 minutes
     bench/fleet.py --build build/release --small             # 20 workers, 500 items: a few seconds
     bench/fleet.py --build build/release --workers 1000      # one point
+    bench/fleet.py --build build/release --batches 1,64      # items of probe tasks, so many to a lease
 
 Prints the table of docs/scale.md; --json keeps everything. Fails if an item was not done exactly once or, with
 --check, if the numbers that docs/scale.md promises are missed. Run it on an otherwise idle machine.
@@ -25,6 +26,7 @@ SATURATION_WORKERS = [10, 100, 1000]
 WORK_MS = (300, 500)
 ITEMS_PER_WORKER = 100  # 40 s of work for each worker
 SATURATION_ITEMS = 50000
+BATCH_WORKERS, BATCH_ITEMS = 100, 100000
 PROMISED = {"items_per_second": 2000, "p99_ms": 50, "peak_mb": 500}
 PATIENCE = 120
 
@@ -96,9 +98,9 @@ def difference(before, after, name):
     return after.get(name, 0) - before.get(name, 0)
 
 
-def measure(arguments, workers, items, work_ms):
+def measure(arguments, workers, items, work_ms, batch=0):
     with tempfile.TemporaryDirectory(prefix="hone-fleet-", dir=arguments.folder) as folder:
-        server = Server(os.path.join(arguments.build, "bin", "hone-server"), folder, arguments.log_level)
+        server = Server(os.path.join(arguments.build, "bin", "probe_server" if batch else "hone-server"), folder, arguments.log_level)
         try:
             before = server.metrics()
             report_file = os.path.join(folder, "report.json")
@@ -106,7 +108,7 @@ def measure(arguments, workers, items, work_ms):
                 [os.path.join(arguments.build, "bench", "fleet_simulator"), "--server", server.address,
                  "--server-pid", str(server.process.pid), "--workers", str(workers), "--items", str(items),
                  "--work-ms", *map(str, work_ms), "--seed", str(arguments.seed), "--crews", str(arguments.crews),
-                 "--submit", arguments.submit, "--patience", str(arguments.patience), "--json", report_file],
+                 "--submit", arguments.submit, "--batch", str(batch), "--patience", str(arguments.patience), "--json", report_file],
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
             if done.returncode != 0:
                 sys.exit(f"fleet.py: {workers} workers, {items} items: {done.stderr.strip()}")
@@ -136,7 +138,7 @@ def row(report):
     server, own, wait = report["server"], report["simulator"], report["free_to_lease_ms"]
     most = report["most_items_per_second"]
     metrics = report["server_metrics"]
-    return [str(report["workers"]), str(report["items"]), f"{report['work_ms'][0]:g}–{report['work_ms'][1]:g}",
+    return [str(report["workers"]), str(report["items"]), str(report["batch"] or "–"), f"{report['work_ms'][0]:g}–{report['work_ms'][1]:g}",
             f"{report['items_per_second']:.0f}", f"{most:.0f}" if most else "–",
             f"{wait['p50']:.1f}", f"{wait['p99']:.1f}", f"{wait['max']:.0f}",
             f"≤ {metrics['lease_latency_p99_at_most_ms']:g}" if metrics["lease_latency_p99_at_most_ms"] else "–",
@@ -145,7 +147,7 @@ def row(report):
             f"{metrics['changes_per_commit']:.0f}", f"{metrics['mean_commit_ms']:.1f}"]
 
 
-HEAD = ["workers", "items", "item ms", "items/s", "of at most", "free→lease p50 ms", "p99", "max", "by the server p99",
+HEAD = ["workers", "items", "in a lease", "item ms", "items/s", "of at most", "free→lease p50 ms", "p99", "max", "by the server p99",
         "server cores", "simulator cores", "server µs/item", "server peak MiB", "changes/commit", "commit ms"]
 
 
@@ -173,11 +175,13 @@ def machine():
 
 
 def plan(arguments):
-    """(workers, items, item's milliseconds) of each run."""
+    """(workers, items, item's milliseconds, items of a lease) of each run."""
     if arguments.small:
-        return [(20, 500, (20, 60))]
-    runs = [(count, arguments.items or ITEMS_PER_WORKER * count, WORK_MS) for count in arguments.workers]
-    return runs + [(count, arguments.saturation_items, (0, 0)) for count in arguments.saturation]
+        return [(20, 500, (20, 60), 0), (20, 2000, (1, 3), 16)]
+    if arguments.batches:
+        return [(BATCH_WORKERS, arguments.items or BATCH_ITEMS, (0, 0), batch) for batch in arguments.batches]
+    runs = [(count, arguments.items or ITEMS_PER_WORKER * count, WORK_MS, 0) for count in arguments.workers]
+    return runs + [(count, arguments.saturation_items, (0, 0), 0) for count in arguments.saturation]
 
 
 def main():
@@ -191,6 +195,7 @@ def main():
     parser.add_argument("--items", type=int, default=0, help="default: 100 for each worker")
     parser.add_argument("--saturation", type=numbers, default=None, help="workers of the runs with items of no length")
     parser.add_argument("--saturation-items", type=int, default=SATURATION_ITEMS)
+    parser.add_argument("--batches", type=numbers, default=None, help="items of one lease: these runs instead of the curve")
     parser.add_argument("--submit", choices=["before", "during"], default="before")
     parser.add_argument("--crews", type=int, default=1, help="threads of the simulator")
     parser.add_argument("--seed", type=int, default=1)
@@ -209,8 +214,8 @@ def main():
     print(f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, load {about['load']:.1f} before")
     print(table_line(HEAD) + "\n" + table_line(["---:"] * len(HEAD)), flush=True)
     reports, problems = [], []
-    for workers, items, work_ms in plan(arguments):
-        report = measure(arguments, workers, items, work_ms)
+    for workers, items, work_ms, batch in plan(arguments):
+        report = measure(arguments, workers, items, work_ms, batch)
         reports.append(report)
         print(table_line(row(report)), flush=True)
         if arguments.check and workers >= 1000 and work_ms == WORK_MS:

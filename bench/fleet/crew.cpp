@@ -1,5 +1,6 @@
 #include "bench/fleet/crew.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -58,11 +59,14 @@ class Worker {
   void cancel() { context_.TryCancel(); }
 
  private:
+  bool isProber() const { return desk_.options.key.empty(); }
   int number() const { return desk_.options.firstNumber + index_; }
   void send(v1::WorkerMessage message);
   void writeNext();
   void heard();
+  void acknowledged(const v1::Ack &ack);
   void leased(const v1::Lease &lease);
+  void sendItems();
   void setAlarm(steady_clock::duration delay, Desk::Alarm alarm) {
     desk_.timers.emplace(steady_clock::now() + delay, index_, alarm);
   }
@@ -89,8 +93,16 @@ v1::WorkerMessage Worker::hello() const {
   v1::WorkerMessage message;
   v1::Hello &hello = *message.mutable_hello();
   hello.set_name(workerName(number()));
-  hello.set_key(desk_.options.key);
-  hello.add_roles(v1::ROLE_DEVICE);
+  if (isProber()) {
+    hello.add_roles(v1::ROLE_BUILDER);
+    hello.set_builder_slots(1);
+    hello.set_build_id("simulated");
+    hello.add_kinds()->set_kind("probe");
+    hello.mutable_kinds(0)->set_version(1);
+  } else {
+    hello.set_key(desk_.options.key);
+    hello.add_roles(v1::ROLE_DEVICE);
+  }
   hello.set_api_version(proto::kApiVersion);
   hello.set_abi_version(1);
   hello.set_version("simulated");
@@ -167,18 +179,40 @@ void Worker::heard() {
       leased(incoming_.lease());
       break;
     case v1::CoordinatorMessage::kAck:
-      if (incoming_.ack().accepted()) {
-        desk_.stats.accepted.push_back(absl::Now());
-        ++desk_.accepted;
-      } else {
-        ++desk_.stats.dropped;
-      }
+      acknowledged(incoming_.ack());
       break;
     case v1::CoordinatorMessage::kRevoke:
       ++desk_.stats.revoked;
       break;
     default:
       break;
+  }
+}
+
+void Worker::acknowledged(const v1::Ack &ack) {
+  if (!ack.accepted()) {
+    ++desk_.stats.dropped;
+    return;
+  }
+  // A probe task's items count, not its end.
+  const int64_t items = isProber() ? ack.items_size() : 1;
+  desk_.stats.accepted.insert(desk_.stats.accepted.end(), static_cast<size_t>(items), absl::Now());
+  desk_.accepted += items;
+}
+
+void Worker::sendItems() {
+  const int32_t count = lease_->spec().probe().items();
+  for (int32_t first = 0; first < count; first += desk_.options.itemsPerMessage) {
+    v1::WorkerMessage message;
+    v1::LeaseItems &items = *message.mutable_items();
+    items.set_task(lease_->task());
+    items.set_epoch(lease_->epoch());
+    for (int32_t number = first; number < std::min(count, first + desk_.options.itemsPerMessage); ++number) {
+      v1::ItemResult &item = *items.add_items();
+      item.set_item(number);
+      item.set_probe_number(number);
+    }
+    send(std::move(message));
   }
 }
 
@@ -190,7 +224,9 @@ void Worker::leased(const v1::Lease &lease) {
   lease_ = lease;
   std::uniform_real_distribution<double> share(0, 1);
   const absl::Duration span = desk_.options.longest - desk_.options.shortest;
-  const absl::Duration work = desk_.options.shortest + share(random_) * span;
+  const int32_t items = isProber() ? lease.spec().probe().items() : 1;
+  absl::Duration work;
+  for (int32_t item = 0; item < items; ++item) work += desk_.options.shortest + share(random_) * span;
   if (work == absl::ZeroDuration()) return alarm(Desk::Alarm::WorkEnds);
   setAlarm(toSteady(work), Desk::Alarm::WorkEnds);
 }
@@ -206,6 +242,7 @@ void Worker::alarm(Desk::Alarm alarm) {
     }
     setAlarm(heartbeat_, alarm);
   } else {
+    if (isProber()) sendItems();
     v1::LeaseResult &result = *message.mutable_result();
     result.set_task(lease_->task());
     result.set_epoch(lease_->epoch());

@@ -1,5 +1,6 @@
 // Simulated workers: each has a TCP connection of its own, says hello as a device, and answers each lease with "done"
-// after a time drawn from its seed. One thread serves all workers of a crew; a simulation may have several crews.
+// after a time drawn from its seed. Or as a builder that does probe tasks, and sends the results of their items. One
+// thread serves all workers of a crew; a simulation may have several crews.
 //
 // start() and stop() belong to one thread; stats() may be called when stop() has returned, progress() at any time.
 #pragma once
@@ -19,8 +20,9 @@ namespace hone::bench {
 std::string workerName(int number);
 
 struct CrewOptions {
-  std::string address;  ///< HOST:PORT
-  std::string key;
+  std::string address;               ///< HOST:PORT
+  std::string key;                   ///< empty: builders, for probe tasks
+  int itemsPerMessage = 8;           ///< of probe tasks
   int firstNumber = 0, workers = 1;  ///< of the workers
   absl::Duration shortest, longest;  ///< of an item
   uint64_t seed = 0;
@@ -29,7 +31,7 @@ struct CrewOptions {
 struct CrewStats {
   std::vector<int64_t> leased;       ///< tasks, in the order in which they came
   std::vector<float> freeToLease;    ///< seconds from a result sent to the next lease received
-  std::vector<absl::Time> accepted;  ///< when each acknowledgement came
+  std::vector<absl::Time> accepted;  ///< when each item's acknowledgement came
   int64_t dropped = 0;               ///< results acknowledged as too late
   int64_t revoked = 0;
   int64_t ended = 0;     ///< streams that ended before stop()
@@ -41,7 +43,7 @@ class Crew {
   static std::unique_ptr<Crew> start(CrewOptions options);
   virtual ~Crew() = default;
   virtual int64_t attached() const = 0;  ///< workers that were welcomed
-  virtual int64_t accepted() const = 0;  ///< results
+  virtual int64_t accepted() const = 0;  ///< items
   virtual int64_t ended() const = 0;
   /// Ends all streams and the thread.
   virtual void stop() = 0;

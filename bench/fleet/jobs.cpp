@@ -19,6 +19,7 @@ constexpr char kUser[] = "simulation";
 constexpr char kContent[] = "hone";  // and its digest; the coordinator compares them
 constexpr char kDigest[] = "6528f84b7b8653d76da038054bd4338080d5f616981c99b5bc602a17db492b41";
 constexpr int kPageSize = 1000;
+constexpr int64_t kTasksPerJob = 4000;  // a job may have 4,096
 constexpr std::chrono::seconds kPatience(120);
 
 absl::Status toStatus(const grpc::Status &status) {
@@ -51,6 +52,7 @@ class GrpcClient : public Client {
 
   absl::Status upload() override;
   absl::Status submit(const std::string &key, int64_t first, int64_t count, int atOnce) override;
+  absl::Status submitProbes(int64_t tasks, int32_t items) override;
   absl::StatusOr<Outcome> outcome() override;
   absl::Status waitUntilGone(const std::string &worker) override;
 
@@ -112,6 +114,23 @@ absl::Status GrpcClient::submit(const std::string &key, int64_t first, int64_t c
   }
   events.Shutdown();
   return worst;
+}
+
+absl::Status GrpcClient::submitProbes(int64_t tasks, int32_t items) {
+  for (int64_t first = 0; first < tasks; first += kTasksPerJob) {
+    grpc::ClientContext context;
+    prepare(context);
+    v1::SubmitRequest request;
+    request.set_request_id(absl::StrCat("probe-", first));
+    v1::ProbeJob &probe = *request.mutable_spec()->mutable_probe();
+    probe.set_tasks(static_cast<int32_t>(std::min(kTasksPerJob, tasks - first)));
+    probe.set_rounds(1);
+    probe.set_items(items);
+    probe.set_seed(static_cast<uint64_t>(first));
+    v1::Job job;
+    if (absl::Status status = toStatus(jobs_->Submit(&context, request, &job)); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Outcome> GrpcClient::outcome() {

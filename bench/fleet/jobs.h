@@ -25,6 +25,8 @@ class Client {
   virtual absl::Status upload() = 0;
   /// Submits jobs numbered from \p first, \p atOnce at a time; retries nothing.
   virtual absl::Status submit(const std::string &key, int64_t first, int64_t count, int atOnce) = 0;
+  /// Submits probe jobs of \p tasks tasks in all, each with \p items items.
+  virtual absl::Status submitProbes(int64_t tasks, int32_t items) = 0;
   virtual absl::StatusOr<Outcome> outcome() = 0;
   /// Until the coordinator knows that \p worker is no longer attached.
   virtual absl::Status waitUntilGone(const std::string &worker) = 0;

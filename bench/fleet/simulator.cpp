@@ -29,6 +29,8 @@ using nlohmann::json;
 struct Options {
   std::string server = "127.0.0.1:9190", key = "simulated", submit = "before";
   int serverPid = 0, workers = 20, crews = 1, atOnce = 256;
+  int batch = 0;  ///< items of one lease, of probe tasks; 0: run jobs, of one item each
+  int itemsPerMessage = 8;
   int64_t items = 500;
   std::vector<double> workMs = {300, 500};
   uint64_t seed = 1;
@@ -65,7 +67,8 @@ class Simulation {
 
 CrewOptions Simulation::crewOptions(int firstNumber, int workers) const {
   return {.address = options_.server,
-          .key = options_.key,
+          .key = options_.batch > 0 ? std::string() : options_.key,
+          .itemsPerMessage = options_.itemsPerMessage,
           .firstNumber = firstNumber,
           .workers = workers,
           .shortest = absl::Milliseconds(options_.workMs[0]),
@@ -124,14 +127,16 @@ absl::Status Simulation::run() {
   serverBefore_ = usageOf(options_.serverPid);
   if (absl::Status status = client_->upload(); !status.ok()) return status;
   const bool isBefore = options_.submit == "before";
-  absl::Status status = isBefore ? introduceKey() : startCrews();
+  absl::Status status = isBefore ? (options_.batch > 0 ? absl::OkStatus() : introduceKey()) : startCrews();
   if (!status.ok()) return status;
   if (!isBefore) {
     serverStart_ = usageOf(options_.serverPid);
     ownStart_ = usageOf(getpid());
   }
   const absl::Time submitted = absl::Now();
-  if (status = client_->submit(options_.key, 0, options_.items, options_.atOnce); !status.ok()) return status;
+  status = options_.batch > 0 ? client_->submitProbes(options_.items / options_.batch, options_.batch)
+                              : client_->submit(options_.key, 0, options_.items, options_.atOnce);
+  if (!status.ok()) return status;
   submitSeconds_ = absl::ToDoubleSeconds(absl::Now() - submitted);
   const absl::Time begun = isBefore ? absl::Now() : submitted;
   if (isBefore) {
@@ -169,15 +174,17 @@ std::string Simulation::fault() const {
   const auto same = [&](const char *what, int64_t number, int64_t wanted) {
     return number == wanted ? std::string() : absl::StrCat(what, ": ", number, " instead of ", wanted, "; ");
   };
+  const int64_t leases = options_.batch > 0 ? options_.items / options_.batch : options_.items;
+  // A batch's jobs are few: what they list is compared where each item is a job.
+  const int64_t jobs = options_.batch > 0 ? outcome_.jobs : options_.items;
   std::vector<int64_t> tasks = all_.leased;
   tasks.erase(std::unique(tasks.begin(), tasks.end()), tasks.end());
-  return absl::StrCat(same("leases", static_cast<int64_t>(all_.leased.size()), options_.items),
-                      same("different tasks", static_cast<int64_t>(tasks.size()), options_.items),
+  return absl::StrCat(same("leases", static_cast<int64_t>(all_.leased.size()), leases),
+                      same("different tasks", static_cast<int64_t>(tasks.size()), leases),
                       same("accepted results", static_cast<int64_t>(all_.accepted.size()), options_.items),
                       same("dropped results", all_.dropped, 0), same("revoked leases", all_.revoked, 0),
-                      same("jobs listed", outcome_.jobs, options_.items),
-                      same("jobs that succeeded", outcome_.succeeded, options_.items),
-                      same("attempts listed", outcome_.attempts, options_.items),
+                      same("jobs listed", outcome_.jobs, jobs), same("jobs that succeeded", outcome_.succeeded, jobs),
+                      same("attempts listed", outcome_.attempts, leases),
                       same("jobs listed twice", outcome_.repeated, 0));
 }
 
@@ -200,6 +207,7 @@ json Simulation::report() const {
   return {
       {"workers", options_.workers},
       {"items", options_.items},
+      {"batch", options_.batch},
       {"work_ms", options_.workMs},
       {"seed", options_.seed},
       {"submit",
@@ -234,6 +242,9 @@ int run(int argc, char **argv) {
   app.add_option("--workers", options.workers)->check(CLI::Range(1, 10000))->capture_default_str();
   app.add_option("--crews", options.crews, "Threads that share the workers")->check(CLI::Range(1, 64));
   app.add_option("--items", options.items)->check(CLI::Range(10, 10000000))->capture_default_str();
+  app.add_option("--batch", options.batch, "Items of one lease: probe tasks, which probe_server takes; 0: run jobs")
+      ->check(CLI::Range(0, 4096));
+  app.add_option("--items-per-message", options.itemsPerMessage)->check(CLI::Range(1, 4096));
   app.add_option("--work-ms", options.workMs, "Shortest and longest item, drawn evenly")->expected(2);
   app.add_option("--submit", options.submit, "Submit before the workers come, or while they work")
       ->check(CLI::IsMember({"before", "during"}));
@@ -243,6 +254,7 @@ int run(int argc, char **argv) {
   app.add_option("--patience", options.patienceSeconds, "Seconds until the run counts as failed");
   app.add_option("--json", jsonFile, "Also write the report to this file");
   CLI11_PARSE(app, argc, argv);
+  if (options.batch > 0) options.items -= options.items % options.batch;  // whole leases
 
   Simulation simulation(options);
   if (const absl::Status status = simulation.run(); !status.ok()) {

@@ -220,6 +220,7 @@ class Service:
         self.options = {**self.TIMES, **options}
         self.port = 0
         self.coordinator = None
+        self.server = SERVER  # or a program that takes more kinds of work
         self.workers = {}
         self.started = []
         self.mark = f"{os.getpid()}-{id(self)}-{time.monotonic_ns()}"
@@ -254,7 +255,7 @@ class Service:
         more = dict(environment or {})
         if failpoint:
             more["HONE_FAILPOINT"] = failpoint
-        self.coordinator = self.start("coordinator", SERVER, "--data", self.data, "--listen", f"127.0.0.1:{self.port}",
+        self.coordinator = self.start("coordinator", self.server, "--data", self.data, "--listen", f"127.0.0.1:{self.port}",
                                       "--port-file", port_file, "--admin", "127.0.0.1:0", "--admin-port-file",
                                       port_file + ".admin", *self.flags(), environment=more)
         if not wait:
@@ -445,7 +446,7 @@ class Service:
 
     def fsck(self):
         """(exit code, output) of the coordinator's own check of its data, while no coordinator runs."""
-        done = subprocess.run([SERVER, "fsck", "--data", self.data], capture_output=True, text=True, timeout=300,
+        done = subprocess.run([self.server, "fsck", "--data", self.data], capture_output=True, text=True, timeout=300,
                               env=self.environment(), check=False)
         return done.returncode, done.stdout + done.stderr
 
