@@ -30,15 +30,23 @@ std::vector<std::string> rolesOf(const v1::Worker &worker) {
   return roles;
 }
 
-// The queue that a worker takes from: that of its key, or the builders'.
-const v1::KeyQueue *queueOf(const v1::Worker &worker, const FleetList &fleet) {
-  const std::string key = isDevice(worker) ? worker.key() : "";
-  const auto found = std::find_if(fleet.queues.begin(), fleet.queues.end(),
-                                  [&key](const v1::KeyQueue &queue) { return queue.key() == key; });
-  return found == fleet.queues.end() ? nullptr : &*found;
+// What waits for a worker: for its key, for builders, or both.
+struct Waiting {
+  int pending = 0;
+  double oldestSeconds = 0;
+};
+Waiting waitingFor(const v1::Worker &worker, const FleetList &fleet) {
+  Waiting waiting;
+  for (const v1::KeyQueue &queue : fleet.queues) {
+    const bool isItsQueue = queue.key().empty() ? isBuilder(worker) : isDevice(worker) && queue.key() == worker.key();
+    if (!isItsQueue) continue;
+    waiting.pending += queue.pending();
+    waiting.oldestSeconds = std::max(waiting.oldestSeconds, queue.oldest_seconds());
+  }
+  return waiting;
 }
 
-Json workerJson(const v1::Worker &worker, const v1::KeyQueue *queue) {
+Json workerJson(const v1::Worker &worker, const Waiting &waiting) {
   Json holdings = Json::array();
   for (const v1::Holding &holding : worker.holdings())
     holdings.push_back({{"job", holding.job()}, {"user", holding.user()}, {"seconds", holding.seconds()}});
@@ -48,8 +56,8 @@ Json workerJson(const v1::Worker &worker, const v1::KeyQueue *queue) {
           {"state", stateName(worker.state())},
           {"reason", worker.reason().empty() ? Json() : Json(worker.reason())},
           {"holdings", holdings},
-          {"queue", queue == nullptr ? 0 : queue->pending()},
-          {"queue_oldest_seconds", queue == nullptr ? 0.0 : queue->oldest_seconds()},
+          {"queue", waiting.pending},
+          {"queue_oldest_seconds", waiting.oldestSeconds},
           {"completed", worker.completed()},
           {"failures", worker.failures()},
           {"slots", worker.slots()},
@@ -61,16 +69,24 @@ Json workerJson(const v1::Worker &worker, const v1::KeyQueue *queue) {
 }
 
 // One row for each lease that the worker holds; one with dashes when it holds none.
-void addRows(const v1::Worker &worker, const v1::KeyQueue *queue, Listing &listing) {
+void addRows(const v1::Worker &worker, const Waiting &waiting, Listing &listing) {
   const auto add = [&](const std::string &holder, const std::string &job, const std::string &age) {
     listing.rows.push_back({orDash(worker.key()), worker.name(), absl::StrJoin(rolesOf(worker), "+"),
-                            stateName(worker.state()), holder, job, age,
-                            std::to_string(queue == nullptr ? 0 : queue->pending()), std::to_string(worker.failures()),
-                            worker.reason()});
+                            stateName(worker.state()), holder, job, age, std::to_string(waiting.pending),
+                            std::to_string(worker.failures()), worker.reason()});
   };
   for (const v1::Holding &holding : worker.holdings())
     add(holding.user(), holding.job(), durationText(holding.seconds()));
   if (worker.holdings().empty()) add("-", "-", "-");
+}
+
+// Work that waits for somebody to come: no row of the list tells of it.
+void printUnserved(const FleetList &fleet) {
+  for (const v1::KeyQueue &queue : fleet.queues) {
+    if (queue.pending() == 0 || queue.total() > 0) continue;
+    printf("%d waiting for %s, none of which is attached\n", queue.pending(),
+           queue.key().empty() ? "builders" : absl::StrCat("devices with the key '", queue.key(), "'").c_str());
+  }
 }
 
 absl::Status listDevices(const std::string &key, const std::string &format, Connection &connection) {
@@ -78,11 +94,12 @@ absl::Status listDevices(const std::string &key, const std::string &format, Conn
   if (!fleet.ok()) return fleet.status();
   Listing listing{{"KEY", "NAME", "ROLES", "STATE", "HOLDER", "JOB", "AGE", "QUEUE", "FAILURES", "REASON"}, {}};
   for (const v1::Worker &worker : fleet->workers) {
-    const v1::KeyQueue *queue = queueOf(worker, *fleet);
-    addRows(worker, queue, listing);
-    listing.json.push_back(workerJson(worker, queue));
+    const Waiting waiting = waitingFor(worker, *fleet);
+    addRows(worker, waiting, listing);
+    listing.json.push_back(workerJson(worker, waiting));
   }
   print(listing, format);
+  if (format != "json") printUnserved(*fleet);
   return absl::OkStatus();
 }
 
@@ -116,7 +133,7 @@ int drain(const Invocation &invocation) {
 }
 
 int undrain(const Invocation &invocation) {
-  CommandLine line{"let a worker work again, also one in quarantine", "hone devices undrain"};
+  CommandLine line{"let a worker work again, also one that is held back or in quarantine", "hone devices undrain"};
   v1::DrainRequest request;
   std::string name;
   line.option("NAME", name, "of the worker").required();

@@ -28,6 +28,11 @@ void ProgressLine::show(std::string text) {
   tick();
 }
 
+void ProgressLine::note(std::string text) {
+  if (!terminal_) fprintf(stderr, "%s\n", text.c_str());
+  show(std::move(text));
+}
+
 void ProgressLine::tick() {
   const auto elapsed = std::chrono::steady_clock::now() - start_;
   if (!terminal_ || elapsed < kPatience) return;

@@ -1,5 +1,5 @@
 // One line on the terminal that says how far the work is: from the second on that it takes, and only where a
-// person can see it. Nothing is written to a pipe. Belongs to one thread.
+// person can see it. To a pipe only notes are written. Belongs to one thread.
 #pragma once
 
 #include <chrono>
@@ -19,6 +19,8 @@ class ProgressLine {
 
   void update(const v1::Progress &progress);
   void show(std::string text);
+  /// Worth a line of its own where nobody sees the others.
+  void note(std::string text);
   /// Repaints; called now and then while nothing is reported.
   void tick();
   void clear();

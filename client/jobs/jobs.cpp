@@ -48,16 +48,56 @@ Json jobJson(const v1::Job &job) {
           {"attempts", job.attempts()},
           {"worker", orNull(job.worker())},
           {"queue_position", job.queue_position()},
+          {"tasks", job.tasks()},
+          {"ended_tasks", job.ended_tasks()},
           {"from_cache", result.from_cache()},
           {"artifact", orNull(result.artifact().sha256())},
           {"outputs", orNull(result.outputs().sha256())},
           {"error", orNull(result.result().sentence())}};
 }
 
+namespace {
+
+std::string wordFor(v1::TaskEvent::What what) {
+  switch (what) {
+    case v1::TaskEvent::LEASED:
+      return "leased";
+    case v1::TaskEvent::CAME_BACK:
+      return "came back";
+    case v1::TaskEvent::DONE:
+      return "done";
+    case v1::TaskEvent::FAILED:
+      return "failed";
+    default:
+      return "changed";
+  }
+}
+
+// What the event tells: of one task, or of the job's state.
+std::string whatHappened(const v1::JobEvent &event) {
+  if (event.has_task())
+    return absl::StrCat("task ", event.task().task(), " (", event.task().kind(), ") ", wordFor(event.task().what()));
+  return event.from() == v1::JOB_STATE_UNSPECIFIED ? nameOf(event.to())
+                                                   : absl::StrCat(nameOf(event.from()), " -> ", nameOf(event.to()));
+}
+
+}  // namespace
+
 std::string eventText(const v1::JobEvent &event) {
-  const std::string from = event.from() == v1::JOB_STATE_UNSPECIFIED ? "" : absl::StrCat(nameOf(event.from()), " -> ");
-  return absl::StrCat(timeText(event.micros()), "  ", from, nameOf(event.to()), "  ", event.actor(),
+  return absl::StrCat(timeText(event.micros()), "  ", whatHappened(event), "  ", event.actor(),
                       event.detail().empty() ? "" : "  ", event.detail());
+}
+
+Json eventJson(const v1::JobEvent &event) {
+  Json json = {{"sequence", event.sequence()},
+               {"time", timeJson(event.micros())},
+               {"state", nameOf(event.to())},
+               {"actor", event.actor()},
+               {"detail", event.detail()}};
+  if (!event.has_task()) return json;
+  const v1::TaskEvent &task = event.task();
+  json["task"] = {{"id", task.task()}, {"kind", task.kind()}, {"what", wordFor(task.what())}, {"items", task.items()}};
+  return json;
 }
 
 }  // namespace hone::client

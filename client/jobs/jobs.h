@@ -21,6 +21,7 @@ std::string kindText(const v1::Job &job);
 /// The fields that `hone jobs list` prints.
 Json jobJson(const v1::Job &job);
 /// "2026-11-23 04:16:15  pending -> running  worker:a  …".
+Json eventJson(const v1::JobEvent &event);
 std::string eventText(const v1::JobEvent &event);
 
 }  // namespace hone::client

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "client/command_line.h"
 #include "client/jobs/jobs.h"
 #include "client/remote_command.h"
@@ -36,15 +37,11 @@ Json toJson(const History &history) {
   if (!google::protobuf::util::MessageToJsonString(history.job.spec(), &spec).ok()) spec.clear();
   json["spec"] = Json::parse(spec, nullptr, /*allow_exceptions=*/false);
   json["events"] = Json::array();
-  for (const v1::JobEvent &event : history.events)
-    json["events"].push_back({{"sequence", event.sequence()},
-                              {"time", timeJson(event.micros())},
-                              {"state", nameOf(event.to())},
-                              {"actor", event.actor()},
-                              {"detail", event.detail()}});
+  for (const v1::JobEvent &event : history.events) json["events"].push_back(eventJson(event));
   json["tries"] = Json::array();
   for (const v1::Attempt &attempt : history.attempts.attempts())
-    json["tries"].push_back({{"epoch", attempt.epoch()},
+    json["tries"].push_back({{"task", attempt.task()},
+                             {"epoch", attempt.epoch()},
                              {"worker", attempt.worker()},
                              {"granted", timeJson(attempt.granted_micros())},
                              {"ended", timeJson(attempt.ended_micros())},
@@ -68,6 +65,7 @@ void printText(const History &history) {
   printField("started", timeText(job.started_micros()));
   printField("ended", timeText(job.ended_micros()));
   printField("worker", job.worker());
+  if (job.tasks() > 1) printField("tasks", absl::StrCat(job.ended_tasks(), " of ", job.tasks(), " have ended"));
   if (job.queue_position() > 0) printField("before it", std::to_string(job.queue_position()));
   printField("error", result.result().sentence());
   if (!result.artifact().sha256().empty())

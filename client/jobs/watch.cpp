@@ -10,15 +10,26 @@ namespace hone::client {
 
 namespace {
 
-absl::Status watch(const std::string &id, Connection &connection) {
+void printLine(const Json &json) {
+  puts(json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  fflush(stdout);
+}
+
+// JSON: a line for each event, then one for the job, which alone has an id.
+absl::Status watch(const std::string &id, const std::string &format, Connection &connection) {
   ProgressLine progress;
-  auto job = follow(connection, id, progress, [&progress](const v1::JobEvent &event) {
+  auto job = follow(connection, id, progress, [&](const v1::JobEvent &event) {
     progress.clear();
+    if (format == "json") return printLine(eventJson(event));
     puts(eventText(event).c_str());
     fflush(stdout);
   });
   progress.clear();
   if (!job.ok()) return job.status();
+  if (format == "json") {
+    printLine(jobJson(*job));
+    return endOf(*job, job->id());
+  }
   if (absl::Status end = endOf(*job, job->id()); !end.ok()) return end;
   fputs(job->result().result().printed().c_str(), stdout);
   const v1::JobResult &result = job->result();
@@ -33,9 +44,10 @@ absl::Status watch(const std::string &id, Connection &connection) {
 int jobsWatchCommand(const Invocation &invocation) {
   CommandLine line{"show what happens to a job until it has ended; ends with the exit code of the job's own command",
                    "hone jobs watch"};
-  std::string id;
+  std::string id, format;
   line.option("ID", id, "of the job").required();
-  return runRemoteCommand(line, invocation, [&](Connection &connection) { return watch(id, connection); });
+  declareFormat(line, format);
+  return runRemoteCommand(line, invocation, [&](Connection &connection) { return watch(id, format, connection); });
 }
 
 }  // namespace hone::client

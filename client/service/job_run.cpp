@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "absl/strings/str_cat.h"
 #include "client/command_line.h"
 #include "client/progress.h"
 #include "client/service/calls.h"
@@ -65,6 +66,9 @@ absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags 
       puts(job->id().c_str());
       return absl::OkStatus();
     }
+    if (job->queue_position() > 0)
+      progress.note(absl::StrCat("job ", job->id(), " waits; ", job->queue_position(),
+                                 job->queue_position() == 1 ? " is" : " are", " before it"));
     if (!hasEnded(job->state())) job = follow(connection, job->id(), progress, {});
     if (!job.ok()) return job.status();
     if (job->state() != v1::JOB_SUCCEEDED) {
