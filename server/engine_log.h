@@ -25,6 +25,11 @@ class EngineLog : public EngineObserver {
   }
   void queued(absl::Duration wait) override { next_.queued(wait); }
   void leased(absl::Duration sinceFree) override { next_.leased(sinceFree); }
+  void nameTaken(const std::string &name, const std::string &peer) override {
+    log_.warning("worker refused: its name is taken",
+                 {{"worker", name}, {"peer", peer}, {"remedy", "give it another --name"}});
+    next_.nameTaken(name, peer);
+  }
   void expired() override {
     log_.warning("lease expired", {});
     next_.expired();

@@ -53,6 +53,8 @@ const char *nameOf(v1::WorkerState state) {
       return "draining";
     case v1::WORKER_QUARANTINED:
       return "quarantined";
+    case v1::WORKER_HELD_BACK:
+      return "held back";
     default:
       return "gone";
   }
@@ -145,7 +147,7 @@ struct Fleet {
 Fleet readFleet(Engine &engine) {
   const auto end = std::chrono::steady_clock::now() + kAskEngine;
   Fleet fleet;
-  for (const char *state : {"ready", "draining", "quarantined", "gone"}) fleet.workers[state] = 0;
+  for (const char *state : {"ready", "draining", "held back", "quarantined", "gone"}) fleet.workers[state] = 0;
   v1::ListWorkersRequest request;
   request.set_page_size(1000);
   for (;;) {

@@ -192,6 +192,20 @@ absl::Status Clients::answer(const Submission &submission, const Store::PutJob &
 
 // ---------------------------------------------------------------------------------------------------------- the others
 
+absl::Status Clients::queuePosition(const std::string &job, const Callback<int64_t> &done) {
+  int64_t before = 0;
+  if (const LiveJob *live = state_.jobs.find(job)) {
+    for (const int64_t id : live->tasks) {
+      const LiveTask &task = *state_.tasks.find(id);
+      if (task.place != LiveTask::Place::Queued) continue;
+      before = state_.queue.before(task.task.key, id);
+      break;
+    }
+  }
+  state_.answer<int64_t>(done, before);
+  return absl::OkStatus();
+}
+
 absl::Status Clients::cancel(const std::string &user, const std::string &job, const Callback<v1::Job> &done) {
   if (LiveJob *live = state_.jobs.find(job)) {
     v1::JobResult result;

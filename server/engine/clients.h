@@ -23,6 +23,7 @@ class Clients {
       : state_(state), transitions_(transitions), kept_(kept), retention_(retention), ids_(state.parts.seed) {}
 
   absl::Status submit(const std::string &user, const v1::SubmitRequest &request, const Callback<v1::Job> &done);
+  absl::Status queuePosition(const std::string &job, const Callback<int64_t> &done);
   absl::Status cancel(const std::string &user, const std::string &job, const Callback<v1::Job> &done);
   absl::Status blobStored(const std::string &user, const v1::Digest &digest, const Callback<v1::Digest> &done);
   absl::Status blobsSeen(const std::vector<BlobRow> &blobs, const Callback<std::vector<v1::Digest>> &done);

@@ -25,6 +25,8 @@ namespace hone::server {
 namespace {
 
 constexpr size_t kCommandsPerGroup = 512;
+/// So many wait, and who asks for more is told to come back: what workers say is always taken.
+constexpr size_t kMostCommands = 20'000;
 constexpr int kLeasesPerGroup = 256;
 /// A group that follows another at once waits this long for more to join it: commits get fewer, answers hardly later.
 constexpr absl::Duration kWindow = absl::Milliseconds(2);
@@ -41,6 +43,12 @@ absl::Status notDurable(const absl::Status &status) {
   return withDetail(
       absl::Status(code, absl::StrCat("the change could not be made durable: ", status.message(), "; ", remedy)),
       isFull ? "DISK_FULL" : "STORE_FAILED", remedy, absl::Seconds(isFull ? 10 : 1));
+}
+
+absl::Status tooBusy() {
+  return withDetail(absl::ResourceExhaustedError(absl::StrCat("the coordinator has ", kMostCommands,
+                                                              " calls waiting; repeat the call in a second")),
+                    "BUSY", "repeat the call in a second", absl::Seconds(1));
 }
 
 class EngineThread final : public Engine {
@@ -83,6 +91,11 @@ class EngineThread final : public Engine {
     post({.apply = [this, user = std::move(user), request = std::move(request),
                     done] { return clients_.submit(user, request, done); },
           .undone = done});
+  }
+  void queuePosition(std::string job, Callback<int64_t> done) override {
+    post({.apply = [this, job = std::move(job), done] { return clients_.queuePosition(job, done); },
+          .undone = done,
+          .ifUndone = IfUndone::RepeatedNow});
   }
   void cancel(std::string user, std::string job, Callback<v1::Job> done) override {
     post({.apply = [this, user = std::move(user), job = std::move(job),
@@ -171,9 +184,15 @@ class EngineThread final : public Engine {
 
  private:
   void post(Command command) {
-    const MutexLock lock(mutex_);
-    commands_.push_back(std::move(command));
-    if (wakeAt_ > 0 && commands_.size() >= wakeAt_) wake_.notifyOne();
+    {
+      const MutexLock lock(mutex_);
+      if (commands_.size() < kMostCommands || !command.undone) {
+        commands_.push_back(std::move(command));
+        if (wakeAt_ > 0 && commands_.size() >= wakeAt_) wake_.notifyOne();
+        return;
+      }
+    }
+    command.undone(tooBusy());
   }
 
   void loop();

@@ -68,6 +68,7 @@ class EngineObserver {
   virtual void ended(const std::string &kind, const v1::Job &job) {}
   virtual void queued(absl::Duration wait) {}       ///< at a lease: since submission or requeue
   virtual void leased(absl::Duration sinceFree) {}  ///< at a lease: since the worker's slot was free
+  virtual void nameTaken(const std::string &name, const std::string &peer) {}  ///< a newcomer was refused
   virtual void expired() {}
   virtual void stale() {}  ///< a result dropped by its epoch
   virtual void cacheHit() {}
@@ -107,6 +108,8 @@ class Engine {
   // ------------------------------------------------------------------------------------------------------ clients
   /// \p request has passed checkSubmit().
   virtual void submit(std::string user, v1::SubmitRequest request, Callback<v1::Job> done) = 0;
+  /// How many tasks wait before the job's first one that waits; 0: none of its tasks does.
+  virtual void queuePosition(std::string job, Callback<int64_t> done) = 0;
   virtual void cancel(std::string user, std::string job, Callback<v1::Job> done) = 0;
   /// The blob's file is durable; this makes its row so. Who calls has checked the user's quota.
   virtual void blobStored(std::string user, v1::Digest digest, Callback<v1::Digest> done) = 0;

@@ -7,12 +7,27 @@ namespace {
 
 constexpr int64_t kJobsPerStep = 200;
 constexpr int64_t kBlobsPerScan = 500;
+constexpr absl::Duration kBelievedJump = absl::Hours(1);
+constexpr absl::Duration kDoubtFor = absl::Hours(24);
 
 }  // namespace
 
+int64_t Retention::trustedNow() {
+  const int64_t lead = state_.nowMicros - absl::ToInt64Microseconds(state_.now);
+  const bool isBelieved = !lead_ || lead - *lead_ < absl::ToInt64Microseconds(kBelievedJump) ||
+                          (doubtedSince_ && state_.now - *doubtedSince_ >= kDoubtFor);
+  if (isBelieved) {
+    lead_ = lead;
+    doubtedSince_.reset();
+  } else if (!doubtedSince_) {
+    doubtedSince_ = state_.now;
+  }
+  return *lead_ + absl::ToInt64Microseconds(state_.now);
+}
+
 absl::StatusOr<bool> Retention::removeOldJobs() {
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
-  const int64_t before = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.keepJobs);
+  const int64_t before = trustedNow() - absl::ToInt64Microseconds(state_.policy.keepJobs);
   const absl::StatusOr<int64_t> removed = state_.parts.store->removeEndedJobs(before, kJobsPerStep);
   if (!removed.ok()) return removed.status();
   return *removed == kJobsPerStep;
@@ -22,8 +37,8 @@ void Retention::collectBlobs() {
   if (isScanning_) return;
   isScanning_ = true;
   used_.clear();
-  const int64_t before = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.blobGrace);
-  const int64_t cacheBefore = state_.nowMicros - absl::ToInt64Microseconds(state_.policy.keepCache);
+  const int64_t before = trustedNow() - absl::ToInt64Microseconds(state_.policy.blobGrace);
+  const int64_t cacheBefore = trustedNow() - absl::ToInt64Microseconds(state_.policy.keepCache);
   files_.run([this, before, cacheBefore] {
     absl::StatusOr<std::vector<v1::Digest>> found =
         state_.parts.store->unreferencedBlobs(before, kBlobsPerScan, cacheBefore);

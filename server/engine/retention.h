@@ -7,6 +7,7 @@
 // found by the next scan. Used by the engine's thread only.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,9 +39,15 @@ class Retention {
   void removeFiles(const std::vector<v1::Digest> &found);
   absl::Status removeRows(const std::vector<v1::Digest> &removed, bool wasMany);
 
+  /// The wall clock, but for a jump forward of an hour or more, which is believed after a day: by a wrong clock nothing
+  /// is to be lost in one go.
+  int64_t trustedNow();
+
   State &state_;
   Background &files_;
   bool isScanning_ = false;
+  std::optional<int64_t> lead_;  ///< of the wall clock before the monotonic one, as it is believed
+  std::optional<absl::Duration> doubtedSince_;
   absl::flat_hash_set<std::string> used_, doomed_;
 };
 

@@ -114,10 +114,13 @@ absl::Status Timekeeper::writeWorkers() {
 }
 
 absl::StatusOr<bool> Timekeeper::housekeeping() {
-  if (absl::Status status = writeWorkers(); !status.ok()) return status;
+  if (!isRemoving_) {
+    if (absl::Status status = writeWorkers(); !status.ok()) return status;
+  }
   const absl::StatusOr<bool> more = retention_.removeOldJobs();
   if (!more.ok()) return more.status();
-  if (*more) return true;  // in the next group
+  isRemoving_ = *more;
+  if (isRemoving_) return true;  // in the next group
   nextHousekeeping_ = state_.now + kHousekeepingEvery;
   if (state_.now < nextCollection_) return false;
   nextCollection_ = state_.now + kCollectionEvery;

@@ -35,6 +35,7 @@ class Timekeeper {
   Transitions &transitions_;
   Workers &workers_;
   Retention &retention_;
+  bool isRemoving_ = false;  ///< old jobs, of which there are more
   absl::Duration nextSilence_ = -absl::InfiniteDuration();
   absl::Duration nextHousekeeping_ = -absl::InfiniteDuration();
   absl::Duration nextCollection_ = -absl::InfiniteDuration();

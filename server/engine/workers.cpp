@@ -54,6 +54,12 @@ v1::TaskResult resultOf(const v1::LeaseResult &lease) {
   return result;
 }
 
+/// Whether it is another process that comes with the name of \p older. Of one that does not say which it is, nothing is
+/// known.
+bool isAnother(const Session &older, const v1::Hello &hello) {
+  return !older.hello.instance().empty() && !hello.instance().empty() && older.hello.instance() != hello.instance();
+}
+
 std::string tail(const std::string &log) { return log.size() <= kMaxLog ? log : log.substr(log.size() - kMaxLog); }
 
 }  // namespace
@@ -69,7 +75,10 @@ absl::Status Workers::attach(const std::shared_ptr<Arrival> &arrival) {
       arrival->link->close();
       return absl::OkStatus();
     }
-    if (const Session *older = state_.fleet.find(arrival->hello.name())) replace(*older);
+    if (const Session *older = state_.fleet.find(arrival->hello.name())) {
+      if (isAnother(*older, arrival->hello)) return refuseName(*arrival, *older);
+      replace(*older);
+    }
     state_.fleet.introduce(arrival->hello, state_.nowMicros);
     state_.fleet.attach({.id = arrival->id,
                          .hello = arrival->hello,
@@ -90,11 +99,26 @@ absl::Status Workers::attach(const std::shared_ptr<Arrival> &arrival) {
   return welcome(*session);
 }
 
+// The older one goes on. If it is dead and its connection only does not know, its silence ends that soon, and the
+// newcomer, which comes back, takes its place.
+absl::Status Workers::refuseName(const Arrival &arrival, const Session &older) {
+  const std::string reason = absl::StrCat("another worker with the name '", older.name(), "' is attached, from ",
+                                          older.peer, "; give each worker a name of its own with --name");
+  state_.group->always(
+      [observer = state_.parts.observer, link = arrival.link, name = older.name(), peer = arrival.peer, reason] {
+        observer->nameTaken(name, peer);
+        link->send(farewell(reason, true));
+        link->close();
+      });
+  return absl::OkStatus();
+}
+
 void Workers::replace(const Session &older) {
   const std::shared_ptr<WorkerLink> link = older.link;
   state_.fleet.detach(older.id);
   state_.group->always([link] {
-    link->send(farewell("another connection has the same worker's name; give each worker a name of its own", false));
+    link->send(farewell("another connection has the same worker's name; give each worker a name of its own with --name",
+                        false));
     link->close();
   });
 }

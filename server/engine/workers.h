@@ -35,6 +35,7 @@ class Workers {
   /// What the worker holds and what the store says, made one; returns what the worker must drop.
   absl::StatusOr<std::vector<v1::HeldLease>> reconcile(const Session &session);
   absl::Status welcome(const Session &session);
+  absl::Status refuseName(const Arrival &arrival, const Session &older);
   void replace(const Session &older);
   void heartbeat(const Session &session, const v1::Heartbeat &heartbeat);
   void progress(const Session &session, const v1::LeaseProgress &progress);

@@ -45,7 +45,14 @@ grpc::ServerUnaryReactor *JobsService::Get(grpc::CallbackServerContext *context,
       site_, context, in, out, "Jobs.Get", Call::Kind::Read,
       [this](std::shared_ptr<Unary<v1::Job>> call, v1::GetJobRequest request) {
         call->call.setJob(request.id());
-        site_.reads.run([this, call = std::move(call), id = request.id()] { call->finish(site_.store->job(id)); });
+        site_.reads.run([this, call = std::move(call), id = request.id()] {
+          const auto job = site_.store->job(id);
+          if (!job.ok() || job->state() != v1::JOB_PENDING) return call->finish(job);
+          site_.engine->queuePosition(id, [call, job = *job](const absl::StatusOr<int64_t> &before) mutable {
+            job.set_queue_position(static_cast<int32_t>(before.value_or(0)));
+            call->finish(job);
+          });
+        });
       });
 }
 

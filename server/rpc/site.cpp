@@ -8,6 +8,7 @@ namespace hone::server {
 namespace {
 
 constexpr absl::Duration kRetryQuota = absl::Seconds(5);
+constexpr absl::Duration kRetryDisk = absl::Seconds(10);
 
 }  // namespace
 
@@ -36,6 +37,15 @@ absl::Status UploadSlots::take(const std::string &user, int64_t bytes, int64_t s
         absl::ResourceExhaustedError(absl::StrCat("the blob has ", bytes, " bytes, and of user '", user, "' there are ",
                                                   storedBytes + use.bytes, " of at most ", limits_.userBytes)),
         "QUOTA", "blobs that nobody uses go by themselves after the grace period; ask the operator for a larger quota");
+  return takeLocked(user, bytes, freeBytes);
+}
+
+absl::Status UploadSlots::takeUnlimited(const std::string &name, int64_t bytes, int64_t freeBytes) {
+  const MutexLock lock(mutex_);
+  return takeLocked(name, bytes, freeBytes);
+}
+
+absl::Status UploadSlots::takeLocked(const std::string &user, int64_t bytes, int64_t freeBytes) {
   if (absl::Status status = checkDiskLocked("blob", bytes, freeBytes); !status.ok()) return status;
   Use &changed = users_[user];
   ++changed.count;
@@ -56,7 +66,8 @@ absl::Status UploadSlots::checkDiskLocked(std::string_view what, int64_t bytes, 
           absl::StrCat("the ", std::string(what), " has ", bytes, " bytes, and the coordinator's disk has ", freeBytes,
                        " free, of which ", limits_.reserveBytes, " are kept and ", bytes_, " promised to uploads")),
       "DISK_FULL",
-      "make space on the coordinator's disk, or lower its disk-reserve (HONE_SERVER_DISK_RESERVE when it starts)");
+      "make space on the coordinator's disk, or lower its disk-reserve (HONE_SERVER_DISK_RESERVE when it starts)",
+      kRetryDisk);
 }
 
 void UploadSlots::give(const std::string &user, int64_t bytes) {

@@ -70,11 +70,15 @@ class UploadSlots {
   explicit UploadSlots(Limits limits) : limits_(limits) {}
   /// RESOURCE_EXHAUSTED: too many at once, the quota, or the disk.
   absl::Status take(const std::string &user, int64_t bytes, int64_t storedBytes, int64_t freeBytes);
+  /// The same without limits of a user's: for the results of jobs. Given back with the same name.
+  absl::Status takeUnlimited(const std::string &name, int64_t bytes, int64_t freeBytes);
   void give(const std::string &user, int64_t bytes);
   /// RESOURCE_EXHAUSTED: \p bytes more in the database would take from the reserve, or from what is promised.
   absl::Status checkDisk(std::string_view what, int64_t bytes, int64_t freeBytes);
 
  private:
+  absl::Status takeLocked(const std::string &user, int64_t bytes, int64_t freeBytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status checkDiskLocked(std::string_view what, int64_t bytes, int64_t freeBytes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   struct Use {

@@ -94,12 +94,7 @@ absl::Status Upload::begin(const v1::UploadHeader &header, Work &work) {
       site_.engine->blobDamaged(digest);
     }
   }
-  const auto usage = site_.store->usage(call_.user());
-  if (!usage.ok()) return usage.status();
-  if (absl::Status status =
-          site_.slots.take(call_.user(), digest.size_bytes(), usage->blobBytes, site_.blobs->freeBytes());
-      !status.ok())
-    return status;
+  if (absl::Status status = takeSlot(header); !status.ok()) return status;
   {
     const MutexLock lock(mutex_);
     slot_ = digest.size_bytes();
@@ -108,6 +103,25 @@ absl::Status Upload::begin(const v1::UploadHeader &header, Work &work) {
   if (!writer.ok()) return writer.status();
   work.writer = *std::move(writer);
   return absl::OkStatus();
+}
+
+absl::Status Upload::takeSlot(const v1::UploadHeader &header) {
+  const int64_t bytes = header.digest().size_bytes();
+  if (header.task() == 0) {
+    user_ = slotName_ = call_.user();
+    const auto usage = site_.store->usage(user_);
+    if (!usage.ok()) return usage.status();
+    return site_.slots.take(slotName_, bytes, usage->blobBytes, site_.blobs->freeBytes());
+  }
+  const auto user = site_.store->userOfLease(header.task(), header.epoch());
+  if (!user.ok()) return user.status();
+  if (!user->has_value())
+    return withDetail(absl::FailedPreconditionError(absl::StrCat("lease ", header.epoch(), " of task ", header.task(),
+                                                                 " is over: nobody wants its result")),
+                      "LEASE_OVER");
+  user_ = **user;
+  slotName_ = absl::StrCat("results of ", user_);  // no user's name
+  return site_.slots.takeUnlimited(slotName_, bytes, site_.blobs->freeBytes());
 }
 
 absl::Status Upload::append(const std::string &data, Work &work) {
@@ -145,7 +159,7 @@ void Upload::takeEnd() {
 }
 
 void Upload::store(const v1::Digest &digest) {
-  site_.engine->blobStored(call_.user(), digest, [self = shared_from_this()](absl::StatusOr<v1::Digest> stored) {
+  site_.engine->blobStored(user_, digest, [self = shared_from_this()](absl::StatusOr<v1::Digest> stored) {
     if (stored.ok()) {
       v1::UploadResponse response;
       response.set_size_bytes(stored->size_bytes());
@@ -165,7 +179,7 @@ void Upload::finishLocked(const absl::Status &status) {
   isFinished_ = true;
   // Before the client hears of the end: it may resume at once.
   parked_.reset();
-  if (slot_) site_.slots.give(call_.user(), *slot_);
+  if (slot_) site_.slots.give(slotName_, *slot_);
   Finish(call_.close(status));
 }
 

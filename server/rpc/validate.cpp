@@ -56,6 +56,8 @@ absl::Status check(const v1::UploadHeader &header, const Site &site) {
   HONE_CHECK(checkDigestField("digest", header.has_digest(), header.digest(), true));
   HONE_CHECK(checkId("upload_id", header.upload_id()));
   HONE_CHECK(checkRange("offset", header.offset(), 0, header.digest().size_bytes()));
+  HONE_CHECK(checkRange("task", header.task(), 0, INT64_MAX));
+  HONE_CHECK(checkRange("epoch", header.epoch(), 0, INT64_MAX));
   if (header.digest().size_bytes() > site.limits.maxBlobBytes)
     return withDetail(
         absl::ResourceExhaustedError(absl::StrCat("the blob has ", header.digest().size_bytes(),

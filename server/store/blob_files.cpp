@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/base/error_detail.h"
 
 namespace hone::server {
 namespace {
@@ -39,7 +40,7 @@ bool haveBytesChanged(const struct stat &before, const struct stat &after) {
 
 /// Waits until isSettled(); \p info is \p file's then. False: it does not settle.
 bool awaitSettled(const Descriptor &file, struct stat &info) {
-  for (int waited = 0; fstat(file.number(), &info) == 0; ++waited) {
+  for (int waited = 0; fstat(file.get(), &info) == 0; ++waited) {
     if (isSettled(info)) return true;
     if (waited == kMostTickMilliseconds) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -68,9 +69,11 @@ fs::path BlobFiles::blob(const std::string &sha256) const {
 absl::Status BlobFiles::checkSpace(int64_t bytes) const {
   const int64_t free = freeBytes(root_);
   if (free - reserveBytes_ >= bytes) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "the server's disk has ", free, " bytes free, of which ", reserveBytes_, " are kept in reserve, and ", bytes,
-      " are needed: free space in '", root_.string(), "', or lower disk-reserve (HONE_SERVER_DISK_RESERVE)"));
+  return withDetail(
+      absl::ResourceExhaustedError(absl::StrCat("the server's disk has ", free, " bytes free, of which ", reserveBytes_,
+                                                " are kept in reserve, and ", bytes, " are needed: free space in '",
+                                                root_.string(), "', or lower disk-reserve (HONE_SERVER_DISK_RESERVE)")),
+      "DISK_FULL", "", absl::Seconds(10));
 }
 
 absl::Status BlobFiles::publish(const Descriptor &file, const fs::path &from, const v1::Digest &digest) {

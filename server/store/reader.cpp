@@ -244,6 +244,13 @@ absl::StatusOr<std::vector<v1::Attempt>> Reader::attemptsAt(int64_t task) {
   return collect<v1::Attempt>(use, attemptFromRow);
 }
 
+absl::StatusOr<std::optional<std::string>> Reader::userOfLease(int64_t task, int64_t epoch) {
+  Use use(userOfLease_, task, epoch);
+  absl::StatusOr<bool> found = use.row();
+  if (!found.ok()) return found.status();
+  return *found ? std::optional(use.text(0)) : std::nullopt;
+}
+
 absl::StatusOr<std::vector<WorkerRow>> Reader::workers() {
   Use use(workers_);
   return collect<WorkerRow>(use, workerFromRow);

@@ -29,6 +29,7 @@ class Reader {
   absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence);
   absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job);
   absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task);
+  absl::StatusOr<std::optional<std::string>> userOfLease(int64_t task, int64_t epoch);
   absl::StatusOr<std::vector<WorkerRow>> workers();
   absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &cacheKey);
   absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest);
@@ -95,6 +96,9 @@ class Reader {
   Statement attemptsAt_{connection_,
                         "SELECT epoch, worker, granted, ended, outcome, log, task FROM attempt WHERE task = ? "
                         "ORDER BY epoch"};
+  Statement userOfLease_{connection_,
+                         "SELECT user FROM task JOIN job ON number = task.job WHERE task.id = ? AND epoch = ? "
+                         "AND task.state = 'leased'"};
   Statement workers_{connection_,
                      "SELECT name, device_key, version, reason, is_builder, is_device, target, is_draining, "
                      "is_quarantined, completed, failures, strikes, seen FROM worker ORDER BY name"};

@@ -154,6 +154,9 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const override {
     return readers_.with([&](Reader &reader) { return reader.attemptsAt(task); });
   }
+  absl::StatusOr<std::optional<std::string>> userOfLease(int64_t task, int64_t epoch) const override {
+    return readers_.with([&](Reader &reader) { return reader.userOfLease(task, epoch); });
+  }
   absl::StatusOr<std::vector<WorkerRow>> workers() const override {
     return readers_.with([](Reader &reader) { return reader.workers(); });
   }

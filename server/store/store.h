@@ -207,6 +207,8 @@ class Store {
   virtual absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence) const = 0;
   virtual absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const = 0;
   virtual absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const = 0;
+  /// The user of the job of a lease that stands; none: it does not.
+  virtual absl::StatusOr<std::optional<std::string>> userOfLease(int64_t task, int64_t epoch) const = 0;
   virtual absl::StatusOr<std::vector<WorkerRow>> workers() const = 0;
   virtual absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &cacheKey) const = 0;
   virtual absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest) const = 0;

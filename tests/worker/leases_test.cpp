@@ -8,31 +8,19 @@ namespace {
 
 constexpr absl::Duration at(int seconds) { return absl::Seconds(seconds); }
 
-TEST(LeaseBook, RunningLeasesExpireWithoutTheCoordinatorAndResultsDoNot) {
+TEST(LeaseBook, ResultsThatNobodyCanWantAnyMoreAreHopeless) {
   LeaseBook book;
   EXPECT_TRUE(book.grant({1, 1}, at(20), at(100)));
   EXPECT_TRUE(book.grant({2, 1}, at(30), at(100)));
   EXPECT_TRUE(book.finish({2, 1}, {}));
-  EXPECT_EQ(book.expired(at(119)).size(), 0u);
-  EXPECT_EQ(book.nextExpiry(), at(120));
-  ASSERT_EQ(book.expired(at(120)).size(), 1u);
-  EXPECT_EQ(book.expired(at(120))[0], (LeaseId{1, 1}));
-  EXPECT_TRUE(book.forget({1, 1}));
-  EXPECT_EQ(book.nextExpiry(), std::nullopt);
-  EXPECT_EQ(book.expired(at(9999)).size(), 0u);
-  EXPECT_EQ(book.results().size(), 1u);
-  EXPECT_FALSE(book.isHopeless(at(129)));
-  EXPECT_TRUE(book.isHopeless(at(130)));
-}
-
-TEST(LeaseBook, AnAnswerCountsFromWhenTheQuestionWasSent) {
-  LeaseBook book;
-  book.grant({1, 1}, at(20), at(100));
-  book.confirm(at(110));
-  EXPECT_EQ(book.nextExpiry(), at(130));
-  // An answer to an older question takes nothing back.
+  EXPECT_FALSE(book.isHopeless(at(9999))) << "one is still at work";
+  EXPECT_TRUE(book.finish({1, 1}, {}));
   book.confirm(at(105));
-  EXPECT_EQ(book.nextExpiry(), at(130));
+  EXPECT_FALSE(book.isHopeless(at(134)));
+  book.confirm(at(103));  // what was heard before takes nothing back
+  EXPECT_FALSE(book.isHopeless(at(134)));
+  EXPECT_TRUE(book.isHopeless(at(135)));
+  EXPECT_EQ(book.results().size(), 2u);
 }
 
 TEST(LeaseBook, RepeatedGrantsAreOneAndNewerOnesSupersede) {

@@ -50,7 +50,6 @@ int Agent::run() {
     if (!connection_ && now >= nextDial_) dial();
     if (isWelcome_ && now >= nextBeat_) beat();
     checkSilence();
-    expire();
     if (isDraining_ && running_.empty() && waiting_.empty() && leases_.isHopeless(now)) break;
     wait();
   }
@@ -78,7 +77,6 @@ void Agent::wait() {
   absl::Duration until = parts_.now() + absl::Seconds(1);
   if (!connection_) until = std::min(until, nextDial_);
   if (isWelcome_) until = std::min(until, nextBeat_);
-  if (const auto expiry = leases_.nextExpiry(); expiry.has_value()) until = std::min(until, *expiry);
   if (connection_) until = std::min(until, lastHeard_ + silence_);
   const absl::Duration left = std::max(until - parts_.now(), absl::ZeroDuration());
   pollfd waiting[] = {{wake_.get(), POLLIN, 0}, {parts_.signals, POLLIN, 0}};
@@ -126,8 +124,7 @@ void Agent::dial() {
   };
   isWelcome_ = false;
   silence_ = kSilenceAtFirst;
-  lastHeard_ = helloSent_ = parts_.now();
-  beats_.clear();
+  lastHeard_ = parts_.now();
   connection_ = Connection::dial(*fleet_, hello_.name(), std::move(listener));
   v1::WorkerMessage message;
   *message.mutable_hello() = hello_;
@@ -147,6 +144,7 @@ void Agent::sendGoodbye() {
 
 void Agent::received(const v1::CoordinatorMessage &message) {
   lastHeard_ = parts_.now();
+  leases_.confirm(lastHeard_);
   switch (message.kind_case()) {
     case v1::CoordinatorMessage::kWelcome:
       welcomed(message.welcome());
@@ -163,10 +161,6 @@ void Agent::received(const v1::CoordinatorMessage &message) {
       drop(idOf(message.revoke()), "revoked");
       break;
     case v1::CoordinatorMessage::kHeartbeat:
-      if (!beats_.empty()) {
-        leases_.confirm(beats_.front());
-        beats_.pop_front();
-      }
       for (const v1::HeldLease &lease : message.heartbeat().dropped()) drop(idOf(lease), "no longer ours");
       if (message.heartbeat().draining() != isDrained_)
         parts_.log->info(isDrained_ ? "leases are given again"
@@ -194,7 +188,6 @@ void Agent::welcomed(const v1::Welcome &welcome) {
   nextBeat_ = parts_.now() + heartbeat_;
   parts_.blobs->forgetCapabilities();
   for (const v1::HeldLease &lease : welcome.dropped()) drop(idOf(lease), "no longer ours");
-  leases_.confirm(helloSent_);
   for (v1::LeaseResult &result : leases_.results()) {
     v1::WorkerMessage message;
     *message.mutable_result() = std::move(result);
@@ -218,7 +211,6 @@ void Agent::ended(const grpc::Status &status) {
 void Agent::beat() {
   const absl::Duration now = parts_.now();
   nextBeat_ = now + heartbeat_;
-  beats_.push_back(now);
   v1::WorkerMessage message;
   for (v1::HeldLease &held : leases_.held()) *message.mutable_heartbeat()->add_held() = std::move(held);
   message.mutable_heartbeat();
@@ -336,10 +328,6 @@ void Agent::drop(LeaseId id, const char *why) {
                    {{"task", absl::StrCat(id.task)}, {"epoch", absl::StrCat(id.epoch)}, {"reason", why}});
   std::erase_if(waiting_, [id](const Waiting &waiting) { return idOf(waiting.lease) == id; });
   if (const auto found = running_.find(id); found != running_.end()) found->second.cancellation->cancel();
-}
-
-void Agent::expire() {
-  for (const LeaseId &id : leases_.expired(parts_.now())) drop(id, "the coordinator is out of reach");
 }
 
 }  // namespace hone::worker

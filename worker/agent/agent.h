@@ -75,7 +75,6 @@ class Agent {
   void start(Waiting waiting, bool isBuilder);
   void finished(LeaseId id, std::optional<v1::LeaseResult> result);
   void drop(LeaseId id, const char *why);
-  void expire();
   void refuse(const v1::Lease &lease, const std::string &sentence);
   int freeSlots() const;
   bool hasRole(v1::Role role) const;
@@ -95,8 +94,6 @@ class Agent {
   int failedAttempts_ = 0;
   absl::Duration heartbeat_, silence_;
   absl::Duration nextDial_, nextBeat_, lastHeard_;
-  std::deque<absl::Duration> beats_;  ///< sent and not answered
-  absl::Duration helloSent_;
 
   LeaseBook leases_;
   std::deque<Waiting> waiting_;  ///< for a slot

@@ -24,6 +24,7 @@ namespace {
 
 constexpr auto kShortCall = std::chrono::seconds(20);
 constexpr int kLongestPauseMs = 2000;
+constexpr double kLongestAskedPause = 60;
 constexpr int64_t kChunkBytes = 512 << 10;
 constexpr int64_t kSmallestChunk = 4 << 10;
 
@@ -31,8 +32,13 @@ absl::Status ownTrouble(const std::string &folder, int error) {
   return absl::InternalError(absl::StrCat("this worker cannot write in '", folder, "': ", strerror(error)));
 }
 
-bool isOutOfReach(const absl::Status &status) {
-  return status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kAborted;
+/// How long to wait at least before the call is repeated; none: it is not. What the coordinator asks for is done: its
+/// disk is full for a moment, or it has too much to do.
+std::optional<std::chrono::milliseconds> retryAfter(const absl::Status &status) {
+  if (const double seconds = retrySecondsOf(status); seconds > 0)
+    return std::chrono::milliseconds(static_cast<int64_t>(1e3 * std::min(seconds, kLongestAskedPause)));
+  if (absl::IsUnavailable(status) || absl::IsAborted(status)) return std::chrono::milliseconds(0);
+  return std::nullopt;
 }
 
 absl::Status endOf(const Errand &errand) {
@@ -83,8 +89,10 @@ template <typename Attempt>
 absl::Status Blobs::persist(const Errand &errand, const Attempt &attempt) {
   for (int pause = 50;; pause = std::min(2 * pause, kLongestPauseMs)) {
     absl::Status status = attempt();
-    if (!isOutOfReach(status)) return status;
-    errand.cancellation.waitFor(1 + static_cast<int>(random() % static_cast<uint64_t>(pause)));
+    const auto least = retryAfter(status);
+    if (status.ok() || !least) return status;
+    errand.cancellation.waitFor(static_cast<int>(least->count()) + 1 +
+                                static_cast<int>(random() % static_cast<uint64_t>(pause)));
     if (absl::Status end = endOf(errand); !end.ok()) return end;
   }
 }
@@ -269,6 +277,8 @@ absl::Status Blobs::send(const OutputFile &output, const v1::Digest &digest, con
     *piece.mutable_header()->mutable_digest() = digest;
     piece.mutable_header()->set_upload_id(id);
     piece.mutable_header()->set_offset(offset);
+    piece.mutable_header()->set_task(errand.task);
+    piece.mutable_header()->set_epoch(errand.epoch);
     // An empty blob has a header, too.
     do {
       const ssize_t count = pread(output.descriptor(), buffer.data(), buffer.size(), offset);

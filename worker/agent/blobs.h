@@ -25,10 +25,11 @@
 
 namespace hone::worker {
 
-/// The lease for which a blob travels: how long that makes sense.
+/// The lease for which a blob travels: how long that makes sense, and whose result it is.
 struct Errand {
   Cancellation &cancellation;
   Deadline deadline;
+  int64_t task = 0, epoch = 0;
 };
 
 /// A file on its way to become a blob; removed if it does not.

@@ -1,5 +1,6 @@
 #include "worker/agent/channel.h"
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "hone/v1/server.pb.h"
 
@@ -13,6 +14,7 @@ constexpr int kKeepaliveTimeoutMs = 20000;
 constexpr int kReconnectMs = 100;
 constexpr int kMostReconnectMs = 1000;
 constexpr int kLongestMessage = 64 << 20;
+constexpr char kDetail[] = "hone.v1.ErrorDetail";
 
 }  // namespace
 
@@ -45,9 +47,17 @@ absl::Status statusOf(const grpc::Status &status) {
   if (status.ok()) return absl::OkStatus();
   std::string sentence = status.error_message();
   v1::ErrorDetail detail;
-  if (detail.ParseFromString(status.error_details()) && !detail.remedy().empty())
-    absl::StrAppend(&sentence, "; ", detail.remedy());
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), sentence);
+  const bool hasDetail = detail.ParseFromString(status.error_details());
+  if (hasDetail && !detail.remedy().empty()) absl::StrAppend(&sentence, "; ", detail.remedy());
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), sentence);
+  if (hasDetail) result.SetPayload(kDetail, absl::Cord(status.error_details()));
+  return result;
+}
+
+double retrySecondsOf(const absl::Status &status) {
+  const auto payload = status.GetPayload(kDetail);
+  v1::ErrorDetail detail;
+  return payload && detail.ParseFromString(std::string(*payload)) ? detail.retry_seconds() : 0;
 }
 
 }  // namespace hone::worker

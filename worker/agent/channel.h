@@ -23,5 +23,7 @@ void identify(grpc::ClientContext &context, const std::string &name);
 
 /// The code and the sentence, with the remedy if the server sent one.
 absl::Status statusOf(const grpc::Status &status);
+/// How long the server asks to wait before the call is repeated, by a status of statusOf(); 0: it does not ask for it.
+double retrySecondsOf(const absl::Status &status);
 
 }  // namespace hone::worker

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "text/printable.h"
+#include "worker/agent/channel.h"
 #include "worker/agent/child_end.h"
 #include "worker/kinds/kinds.h"
 
@@ -22,6 +23,12 @@ constexpr uint64_t kReservedBytes = uint64_t{8} << 30;
 constexpr uint64_t kSpareCpuSeconds = 60;
 // What still travels in one message besides the log.
 constexpr size_t kLongestResult = 3 << 20;
+
+/// Whether blobs could not travel for a reason that will pass: the work is to be done again, not to be failed.
+bool isNotTheWorks(const absl::Status &status) {
+  return absl::IsDeadlineExceeded(status) || absl::IsUnavailable(status) || absl::IsAborted(status) ||
+         retrySecondsOf(status) > 0;
+}
 
 void setFailure(const absl::Status &status, v1::LeaseResult &lease) {
   v1::Result &result = *lease.mutable_result();
@@ -76,7 +83,7 @@ std::optional<v1::LeaseResult> LeaseRunner::run(const v1::Lease &lease, Deadline
   v1::LeaseResult result;
   result.set_task(lease.task());
   result.set_epoch(lease.epoch());
-  const absl::Status status = work(lease, {cancellation, deadline}, progress, result);
+  const absl::Status status = work(lease, {cancellation, deadline, lease.task(), lease.epoch()}, progress, result);
   if (cancellation.isCancelled()) return std::nullopt;
   if (!status.ok()) setFailure(status, result);
   if (const size_t bytes = result.result().ByteSizeLong(); bytes > kLongestResult) {
@@ -108,7 +115,10 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand,
   const v1::TaskSpec &spec = lease.spec();
   const WorkKind &kind = *kindOf(spec);
   auto files = openFiles(kind.inputs(spec), errand);
-  if (!files.ok()) return files.status();
+  if (!files.ok()) {
+    result.set_is_workers_fault(isNotTheWorks(files.status()));
+    return files.status();
+  }
   v1::Work work = kind.work(spec);
   v1::Limits &limits = *work.mutable_limits();
   // What is its alone is bounded from its start; this adds files that are mapped, twice at most, and what is reserved.
@@ -125,7 +135,10 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand,
   }
   if (kind.makesFile != nullptr && !kind.makesFile(spec)) return absl::OkStatus();
   auto digest = parts_.blobs->store(std::move(files->output), errand);
-  if (!digest.ok()) return digest.status();
+  if (!digest.ok()) {
+    result.set_is_workers_fault(isNotTheWorks(digest.status()));
+    return digest.status();
+  }
   kind.take(*digest, result);
   return absl::OkStatus();
 }

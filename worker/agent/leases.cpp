@@ -31,23 +31,6 @@ void LeaseBook::confirm(absl::Duration when) {
   for (auto &[id, lease] : leases_) lease.confirmed = std::max(lease.confirmed, when);
 }
 
-std::vector<LeaseId> LeaseBook::expired(absl::Duration now) const {
-  std::vector<LeaseId> over;
-  for (const auto &[id, lease] : leases_)
-    if (!lease.result.has_value() && lease.confirmed + lease.duration <= now) over.push_back(id);
-  return over;
-}
-
-std::optional<absl::Duration> LeaseBook::nextExpiry() const {
-  std::optional<absl::Duration> next;
-  for (const auto &[id, lease] : leases_) {
-    if (lease.result.has_value()) continue;
-    const absl::Duration end = lease.confirmed + lease.duration;
-    next = next.has_value() ? std::min(*next, end) : end;
-  }
-  return next;
-}
-
 bool LeaseBook::isHopeless(absl::Duration now) const {
   return std::all_of(leases_.begin(), leases_.end(), [now](const auto &entry) {
     return entry.second.result.has_value() && entry.second.confirmed + entry.second.duration <= now;

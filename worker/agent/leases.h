@@ -1,9 +1,9 @@
 // Which leases this worker has, and until when: the part of the agent that decides, without clock, threads or network.
 // One thread.
 //
-// A lease runs, then its result waits for the coordinator's Ack; at any moment it may be dropped by the coordinator. A
-// running lease whose coordinator was out of reach for longer than the lease's duration is over: somebody else may have
-// it by now.
+// A lease runs, then its result waits for the coordinator's Ack; at any moment it may be dropped by the coordinator,
+// and by nobody else: while that is out of reach the work goes on, and its result is offered when it is back. If
+// somebody else has the work by then, the lease's epoch says so.
 #pragma once
 
 #include <cstdint>
@@ -30,15 +30,11 @@ class LeaseBook {
   std::vector<LeaseId> supersededBy(LeaseId lease) const;
   /// Keeps the result until it is acknowledged. False: the lease was dropped meanwhile; nobody wants the result.
   bool finish(LeaseId lease, v1::LeaseResult result);
-  /// Forgets a lease: acknowledged, revoked, dropped, expired. False: it was not there.
+  /// Forgets a lease: acknowledged, revoked, dropped. False: it was not there.
   bool forget(LeaseId lease);
 
-  /// The coordinator has answered what was sent at \p when: until then it knew that we live.
+  /// The coordinator was heard at \p when.
   void confirm(absl::Duration when);
-  /// Running leases that are over at \p now. Results are not among them: they are kept until the coordinator is back.
-  std::vector<LeaseId> expired(absl::Duration now) const;
-  /// When the next one could be; none without running leases.
-  std::optional<absl::Duration> nextExpiry() const;
   /// Whether all that is left are results that came too late by \p now: a worker that wants to end need not wait.
   bool isHopeless(absl::Duration now) const;
 

@@ -53,7 +53,7 @@ bool isBuilder(const AgentOptions &options) {
   return std::find(options.roles.begin(), options.roles.end(), v1::ROLE_BUILDER) != options.roles.end();
 }
 
-v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target) {
+v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target, uint64_t instance) {
   v1::Hello hello;
   hello.set_name(options.name);
   hello.set_key(options.key);
@@ -63,6 +63,7 @@ v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target) {
   hello.set_memory_bytes(static_cast<int64_t>(physicalBytes()));
   hello.set_api_version(proto::kApiVersion);
   hello.set_oldest_api_version(proto::kOldestApiVersion);
+  hello.set_instance(absl::StrCat(absl::Hex(instance, absl::kZeroPad16)));
   for (const WorkKind *kind : kinds()) {
     if (std::find(options.roles.begin(), options.roles.end(), kind->role) == options.roles.end()) continue;
     v1::KindVersion &known = *hello.add_kinds();
@@ -108,7 +109,7 @@ int serve(const AgentOptions &options, const DataFolder &data, int signals, std:
   BlobCache cache(data.blobs(), static_cast<int64_t>(options.cacheBytes));
   Blobs blobs(channel, cache, {options.name, data.work(), seed()});
   const LeaseRunner runner({&blobs, &children, &quiet, &log, options.childMemoryBytes, disk});
-  const v1::Hello hello = makeHello(options, *std::move(target));
+  const v1::Hello hello = makeHello(options, *std::move(target), seed());
   log.info("starting", {{"name", hello.name()},
                         {"key", hello.key()},
                         {"server", options.server},

@@ -178,6 +178,12 @@ absl::StatusOr<v1::Job> Bench::cancel(const std::string &job, const std::string 
   return wait<v1::Job>([&](Callback<v1::Job> done) { engine().cancel(user, job, std::move(done)); });
 }
 
+int64_t Bench::queuePosition(const std::string &job) {
+  const auto position = wait<int64_t>([&](Callback<int64_t> done) { engine().queuePosition(job, std::move(done)); });
+  EXPECT_TRUE(position.ok()) << position.status();
+  return position.value_or(-1);
+}
+
 v1::Job Bench::job(const std::string &id) {
   absl::StatusOr<v1::Job> job = store().job(id);
   EXPECT_TRUE(job.ok()) << job.status();

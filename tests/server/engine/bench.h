@@ -37,10 +37,12 @@ class TestClock : public Clock {
 };
 
 struct CountingObserver : EngineObserver {
-  std::atomic<int> submissions{0}, ends{0}, leases{0}, expirations{0}, stales{0}, hits{0}, misses{0}, failures{0};
+  std::atomic<int> submissions{0}, ends{0}, leases{0}, expirations{0}, stales{0}, hits{0}, misses{0}, failures{0},
+      takenNames{0};
   void submitted(const std::string &) override { ++submissions; }
   void ended(const std::string &, const v1::Job &) override { ++ends; }
   void leased(absl::Duration) override { ++leases; }
+  void nameTaken(const std::string &, const std::string &) override { ++takenNames; }
   void expired() override { ++expirations; }
   void stale() override { ++stales; }
   void cacheHit() override { ++hits; }
@@ -91,6 +93,7 @@ class Bench {
   absl::StatusOr<v1::Job> trySubmit(const v1::SubmitRequest &request, const std::string &user = "ada");
   v1::Job submit(v1::JobSpec spec, const std::string &user = "ada", int32_t priority = 0);
   absl::StatusOr<v1::Job> cancel(const std::string &job, const std::string &user = "ada");
+  int64_t queuePosition(const std::string &job);
   v1::Job job(const std::string &id);
   std::vector<std::string> story(const std::string &job);  ///< "FROM>TO actor" of each event
   std::vector<std::string> ends(const std::string &job);   ///< "worker end" of each attempt

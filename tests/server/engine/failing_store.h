@@ -117,6 +117,9 @@ class FailingStore : public Store {
     return store_->attempts(job);
   }
   absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const override { return store_->attemptsAt(task); }
+  absl::StatusOr<std::optional<std::string>> userOfLease(int64_t task, int64_t epoch) const override {
+    return store_->userOfLease(task, epoch);
+  }
   absl::StatusOr<std::vector<WorkerRow>> workers() const override { return store_->workers(); }
   absl::StatusOr<std::optional<CacheEntry>> cached(const std::string &key) const override {
     return store_->cached(key);
