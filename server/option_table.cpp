@@ -102,7 +102,8 @@ void addQuotas(std::vector<Option> &table, Settings &settings) {
   table.push_back({group, "download-grace", "How long a download may be slower than that", &limits.downloadGrace, 100});
   table.push_back({group, "max-digests", "Digests in one FindMissing", &limits.maxDigests, 1, 10000});
   table.push_back({group, "disk-threads", "Threads that read, write and hash blobs", &limits.diskThreads, 1, 64});
-  table.push_back({group, "read-threads", "Threads that read the database for listings", &limits.readThreads, 1, 64});
+  table.push_back({group, "read-threads", "Threads that look things up in the database", &limits.readThreads, 1, 64});
+  table.push_back({group, "list-threads", "Threads that read the database for listings", &limits.listThreads, 1, 64});
   table.push_back({group, "rpc-memory", "Memory that gRPC may use for what is under way", &limits.memoryBytes,
                    int64_t{64} << 20, int64_t{1} << 40, bytes});
 }

@@ -31,7 +31,7 @@ RecordsExport *RecordsExport::start(Site &site, grpc::CallbackServerContext *con
   if (wanted.has_target()) *exported->query_.mutable_target() = std::move(*wanted.mutable_target());
   exported->query_.set_threads(wanted.threads());
   exported->query_.set_page_size(kPage);
-  site.reads.run([exported] { exported->readPage(); });
+  site.lists.run([exported] { exported->readPage(); });
   return exported.get();
 }
 
@@ -50,7 +50,7 @@ void RecordsExport::send() {
   }
   if (page_.next_page_token().empty()) return Finish(call_.close(absl::OkStatus()));
   query_.set_page_token(page_.next_page_token());
-  site_.reads.run([self = shared_from_this()] { self->readPage(); });
+  site_.lists.run([self = shared_from_this()] { self->readPage(); });
 }
 
 void RecordsExport::OnWriteDone(bool ok) {

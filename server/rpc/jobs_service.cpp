@@ -62,7 +62,7 @@ grpc::ServerUnaryReactor *JobsService::List(grpc::CallbackServerContext *context
       site_, context, in, out, "Jobs.List", Call::Kind::Read,
       [this](std::shared_ptr<Unary<v1::ListJobsResponse>> call, v1::ListJobsRequest request) {
         request.set_page_size(std::min(request.page_size(), kMostJobs));
-        site_.reads.run([this, call = std::move(call), request = std::move(request)] {
+        site_.lists.run([this, call = std::move(call), request = std::move(request)] {
           auto listed = site_.store->jobs(request);
           if (!listed.ok()) return call->finish(listed.status());
           for (v1::Job &job : *listed->mutable_jobs()) {
@@ -96,7 +96,7 @@ grpc::ServerUnaryReactor *JobsService::Attempts(grpc::CallbackServerContext *con
       site_, context, in, out, "Jobs.Attempts", Call::Kind::Read,
       [this](std::shared_ptr<Unary<v1::AttemptsResponse>> call, v1::AttemptsRequest request) {
         call->call.setJob(request.id());
-        site_.reads.run([this, call = std::move(call), id = request.id()] {
+        site_.lists.run([this, call = std::move(call), id = request.id()] {
           if (const auto job = site_.store->job(id); !job.ok()) return call->finish(job.status());
           auto attempts = site_.store->attempts(id);
           if (!attempts.ok()) return call->finish(attempts.status());

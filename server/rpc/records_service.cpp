@@ -21,7 +21,7 @@ grpc::ServerUnaryReactor *RecordsService::Query(grpc::CallbackServerContext *con
       site_, context, in, out, "Records.Query", Call::Kind::Read,
       [this](std::shared_ptr<Unary<v1::QueryRecordsResponse>> call, v1::QueryRecordsRequest request) {
         request.set_page_size(std::min(request.page_size(), kMostRecords));
-        site_.reads.run([this, call = std::move(call), request = std::move(request)] {
+        site_.lists.run([this, call = std::move(call), request = std::move(request)] {
           call->finish(site_.store->records(request));
         });
       });

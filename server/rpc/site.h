@@ -39,6 +39,7 @@ struct RpcLimits {
   int32_t downloadsPerUser = 64;
   int32_t diskThreads = 4;
   int32_t readThreads = 4;
+  int32_t listThreads = 2;
   int64_t memoryBytes = int64_t{512} << 20;  ///< that gRPC may use for what is under way
   int32_t maxUnsent = 4096;                  ///< messages that wait for one worker to read them
 };
@@ -145,6 +146,7 @@ struct Site {
         downloads(rpcLimits.downloadsPerUser),
         disk(rpcLimits.diskThreads),
         reads(rpcLimits.readThreads),
+        lists(rpcLimits.listThreads),
         ticker(*parts.clock) {}
 
   bool isPrivate() const { return !privateUser.empty(); }
@@ -168,7 +170,8 @@ struct Site {
   std::atomic<bool> isClosing{false};  ///< streams are being ended
   std::function<void(bool now)> stop;  ///< asks the process to end; of the private coordinator
   ThreadPool disk;                     ///< bytes of blobs
-  ThreadPool reads;                    ///< the store
+  ThreadPool reads;                    ///< the store, one thing at a time
+  ThreadPool lists;                    ///< the store, many things: nobody else waits for these
   Ticker ticker;
 };
 

@@ -2,12 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <future>
 #include <memory>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "tests/server/engine/failing_store.h"
 #include "tests/server/passing_blobs.h"
 #include "tests/server/rpc/test_server.h"
 
@@ -293,6 +297,67 @@ TEST(Reserve, IsLeftByWhatIsWrittenIntoTheDatabase) {
   isFull = false;
   EXPECT_TRUE(jobs->Submit(newCall().get(), late, &job).ok());
   EXPECT_TRUE(records->Import(newCall().get(), import, &imported).ok());
+}
+
+/// A store whose listings take as long as the test wants.
+class SlowListings : public FailingStore {
+ public:
+  SlowListings(Store *store, Faults &faults, std::shared_future<void> mayEnd, std::atomic<int> &begun)
+      : FailingStore(store, faults), mayEnd_(std::move(mayEnd)), begun_(begun) {}
+  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const override {
+    ++begun_;
+    mayEnd_.wait();
+    return FailingStore::jobs(request);
+  }
+
+ private:
+  std::shared_future<void> mayEnd_;
+  std::atomic<int> &begun_;
+};
+
+TEST(Listings, KeepNobodyElseWaiting) {
+  FailingStore::Faults faults;
+  std::promise<void> end;
+  std::atomic<int> begun{0};
+  ServerOptions options;
+  options.wrapStore = [&, mayEnd = end.get_future().share()](Store *store) {
+    return std::make_unique<SlowListings>(store, faults, mayEnd, begun);
+  };
+  const TestServer server(options);
+  const v1::Job job = submit(server, "r");
+  std::vector<std::thread> listings;
+  for (int i = 0; i < 8; ++i) {
+    listings.emplace_back([&] {
+      v1::ListJobsResponse page;
+      EXPECT_TRUE(server.jobs()->List(newCall().get(), v1::ListJobsRequest(), &page).ok());
+    });
+  }
+  EXPECT_TRUE(eventually([&] { return begun > 0; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // for the others
+  const auto soon = [] {
+    auto call = newCall();
+    call->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(10));
+    return call;
+  };
+  v1::FindMissingResponse missing;
+  grpc::Status status = server.blobs()->FindMissing(soon().get(), v1::FindMissingRequest(), &missing);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  v1::GetJobRequest get;
+  get.set_id(job.id());
+  v1::Job found;
+  status = server.jobs()->Get(soon().get(), get, &found);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  v1::WatchRequest watch;
+  watch.set_id(job.id());
+  const auto call = soon();
+  const auto stub = server.jobs();
+  const auto events = stub->Watch(call.get(), watch);
+  v1::WatchResponse event;
+  EXPECT_TRUE(events->Read(&event)) << "a watch hears of its job";
+  call->TryCancel();
+  events->Finish();
+  end.set_value();
+  for (std::thread &listing : listings) listing.join();
 }
 
 }  // namespace

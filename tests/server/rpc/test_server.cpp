@@ -37,6 +37,10 @@ TestServer::TestServer(ServerOptions options) : failpoints(std::move(options.atF
   google::protobuf::SetLogHandler(nullptr);
   store = need(openSqliteStore({.folder = folder.path()}, failpoints));
   blobFolder = need(BlobFolder::open({.root = folder.path(), .reserveBytes = options.diskReserve}, failpoints));
+  if (options.wrapStore) {
+    storeOnDisk = std::move(store);
+    store = options.wrapStore(storeOnDisk.get());
+  }
   if (options.wrapBlobs) {
     blobsOnDisk = std::move(blobFolder);
     blobFolder = options.wrapBlobs(blobsOnDisk.get());

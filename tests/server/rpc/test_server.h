@@ -24,6 +24,7 @@ struct ServerOptions {
   Policy policy;
   std::string privateUser;
   int64_t diskReserve = 0;
+  std::function<std::unique_ptr<Store>(Store *)> wrapStore = nullptr;  ///< and its store
   /// Called at every failpoint that is passed, on the thread that passes it.
   std::function<void(std::string_view)> atFailpoint = nullptr;
   /// May put something between the server and its blobs.
@@ -52,8 +53,8 @@ class TestServer {
   Failpoints failpoints;
   std::unique_ptr<Log> log = Log::silent();
   std::unique_ptr<Metrics> metrics = Metrics::make();
-  std::unique_ptr<Store> store;
-  std::unique_ptr<BlobFolder> blobsOnDisk, blobFolder;  ///< the one behind the other, if they are two
+  std::unique_ptr<Store> storeOnDisk, store;            ///< the one behind the other, if they are two
+  std::unique_ptr<BlobFolder> blobsOnDisk, blobFolder;  ///< so, too
   std::unique_ptr<Engine> engine;
   std::unique_ptr<RpcServer> rpc;
   bool stopAsked = false, stopNow = false;
