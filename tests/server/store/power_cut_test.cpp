@@ -99,6 +99,11 @@ TEST(PowerCut, leavesBlobsWholeAndWhatWasPromised) {
   writeFile(incoming, "imported");
   RecordedDisk disk(scratch.path());
   {
+    // A process that was killed when it had made a blob's folder, and had not synced what holds that.
+    auto blobs = *BlobFolder::open({scratch.path(), 0}, none);
+    fs::create_directory(scratch.path() / "blobs" / "sha256" / sha256Hex("first of its folder").substr(0, 2));
+  }
+  {
     auto blobs = *BlobFolder::open({scratch.path(), 0}, none);
     const auto upload = [&](const std::string &content, const std::string &id) {
       auto writer = *blobs->write(digestOfBytes(content), id, 0);
@@ -301,7 +306,9 @@ TEST_F(PowerCutOfAnOperator, leavesADataFolderOfBeforeOrAfterARestore) {
     }
     if (!opened.ok()) return std::string(opened.message());
     if (cut.promises.empty()) return lookAt(cut.folder / "data", {"j-a", "j-b"});
-    return lookAt(cut.folder / "data", {"j-a"});
+    if (std::string wrong = lookAt(cut.folder / "data", {"j-a"}); !wrong.empty()) return wrong;
+    const std::string wrong = lookAt(cut.folder / "data" / "set-aside-1", {"j-b"});
+    return wrong.empty() ? "" : "what was set aside: " + wrong;
   });
   EXPECT_GT(interrupted, 0);
 }
