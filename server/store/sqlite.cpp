@@ -1,5 +1,8 @@
 #include "server/store/sqlite.h"
 
+#include <cerrno>
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 
 namespace hone::server::sqlite {
@@ -43,6 +46,7 @@ absl::Status Connection::setCheckpointing(bool enabled, int pages) {
 }
 
 absl::Status Connection::execute(const char *sql) {
+  errno = 0;
   return status(sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr));
 }
 
@@ -63,16 +67,25 @@ absl::StatusOr<std::string> Connection::text(const char *sql) {
 }
 
 absl::Status Connection::status(int code) const {
+  const int error = errno;
   if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return absl::OkStatus();
   const char *message = handle_ != nullptr ? sqlite3_errmsg(handle()) : sqlite3_errstr(code);
   const std::string what = absl::StrCat("'", file_.string(), "': ", message, " (SQLite's code ", code, ")");
   switch (code & 0xff) {
     case SQLITE_FULL:
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the database cannot grow, nothing was changed: free space on its disk: ", what));
-    case SQLITE_IOERR:
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the database's disk failed, nothing was changed: free space or mend the disk: ", what));
+    case SQLITE_IOERR: {
+      // SQLite takes a full disk for one when a write says so, but not when a sync does, nor a quota; and of a
+      // statement it forgets what the system said.
+      const std::string why = error == 0 ? what : absl::StrCat(what, ": ", std::strerror(error));
+      if ((code & 0xff) == SQLITE_FULL || error == ENOSPC || error == EDQUOT || error == EFBIG) {
+        return absl::ResourceExhaustedError(
+            absl::StrCat("the database cannot grow, nothing was changed: free space on its disk: ", why));
+      }
+      return absl::UnavailableError(
+          absl::StrCat("the database's disk failed, nothing was changed: look into the kernel's log, and mend or "
+                       "replace the disk: ",
+                       why));
+    }
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return absl::UnavailableError(absl::StrCat("another process uses the database, end it: ", what));
@@ -109,6 +122,7 @@ void Use::bind(int index, const Bytes &value) {
 
 absl::StatusOr<bool> Use::row() {
   if (code_ != SQLITE_OK) return statement_->connection_->status(code_);
+  errno = 0;
   const int code = sqlite3_step(statement_->handle_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;

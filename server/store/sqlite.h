@@ -43,7 +43,8 @@ class Connection {
   bool isInTransaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
   int64_t lastRowId() const { return sqlite3_last_insert_rowid(handle_.get()); }
   int64_t changes() const { return sqlite3_changes64(handle_.get()); }
-  /// A sentence for \p code, a result code of SQLite's; OK for what is none.
+  /// A sentence for \p code, a result code of SQLite's; OK for what is none. Right after the call: errno tells a full
+  /// disk (RESOURCE_EXHAUSTED) from one that fails (UNAVAILABLE).
   absl::Status status(int code) const;
   sqlite3 *handle() const { return handle_.get(); }
   const std::filesystem::path &file() const { return file_; }
