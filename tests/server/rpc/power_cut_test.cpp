@@ -1,11 +1,14 @@
-// The power fails under a whole coordinator: what it answered over the wire is in its data folder afterwards, blobs with
-// their files and rows, jobs with the blobs that they name.
+// The power fails under a whole coordinator: what it answered over the wire is in its data folder afterwards, blobs
+// with their files and rows, jobs with the blobs that they name.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +16,7 @@
 #include "server/store/maintenance.h"
 #include "server/store/sqlite_store.h"
 #include "tests/server/disk/recorded_disk.h"
+#include "tests/server/engine/failing_store.h"
 #include "tests/server/rpc/test_server.h"
 
 namespace hone::server::testing {
@@ -49,11 +53,24 @@ std::string lookAt(const RecordedDisk::Cut &cut) {
   return "";
 }
 
+/// Takes its time to commit, as a disk does: whoever answers before is found out.
+class SlowCommits : public FailingStore {
+ public:
+  using FailingStore::FailingStore;
+  absl::Status commit() override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    return FailingStore::commit();
+  }
+};
+
 TEST(PowerCutOfACoordinator, leavesWhatItHasAnswered) {
   const char *text = getenv("HONE_TEST_SEED");
   const unsigned seed = text != nullptr ? static_cast<unsigned>(atoi(text)) : std::random_device{}();
   printf("seed %u\n", seed);
-  const TestServer server;
+  FailingStore::Faults none;
+  ServerOptions options;
+  options.wrapStore = [&](Store *store) { return std::make_unique<SlowCommits>(store, none); };
+  const TestServer server(options);
   RecordedDisk disk(server.folder.path());
   for (unsigned i = 0; i < 3; ++i) {
     const v1::Digest model = server.put(contentOf(1000, i));
