@@ -12,6 +12,7 @@
 #include "server/base/failpoint.h"
 #include "server/store/database_file.h"
 #include "server/store/maintenance.h"
+#include "server/store/schema.h"
 #include "server/store/sqlite_store.h"
 #include "tests/server/scratch.h"
 #include "tests/server/store/files.h"
@@ -76,7 +77,7 @@ class Refusal : public ::testing::Test {
 TEST_F(Refusal, aNewerVersion) {
   execute("PRAGMA user_version=99");
   expectRefused(absl::StatusCode::kFailedPrecondition, "version 99");
-  execute("PRAGMA user_version=1");
+  execute(absl::StrCat("PRAGMA user_version=", sqlite::schemaSteps().size()).c_str());
   EXPECT_NE(open(), nullptr);
 }
 
