@@ -43,8 +43,8 @@ absl::StatusOr<OutputFile> OutputFile::create(const fs::path &path) {
   file.path_ = path;
   if (fs::exists(path, error)) {
     if (!fs::is_regular_file(path, error)) {
-      file.descriptor_ = open(path.c_str(), O_WRONLY | O_CLOEXEC);
-      if (file.descriptor_ < 0) return cannotWrite(path, strerror(errno));
+      file.file_ = Descriptor(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+      if (!file.file_.isOpen()) return cannotWrite(path, strerror(errno));
       return file;
     }
     if (access(path.c_str(), W_OK) != 0) return cannotWrite(path, strerror(errno));
@@ -52,16 +52,15 @@ absl::StatusOr<OutputFile> OutputFile::create(const fs::path &path) {
     if (error) return cannotWrite(path, error.message());
   }
   const fs::path folder = file.path_.has_parent_path() ? file.path_.parent_path() : ".";
-  file.descriptor_ = open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  file.nameless_ = file.descriptor_ >= 0 && access(linkOf(file.descriptor_).c_str(), F_OK) == 0;
+  file.file_ = Descriptor(open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  file.nameless_ = file.file_.isOpen() && access(linkOf(file.descriptor()).c_str(), F_OK) == 0;
   if (!file.nameless_) {
-    if (file.descriptor_ >= 0) close(file.descriptor_);
     std::string pattern = (folder / ".hone-XXXXXX").string();
-    file.descriptor_ = mkostemp(pattern.data(), O_CLOEXEC);
-    if (file.descriptor_ < 0) return cannotWrite(path, strerror(errno));
+    file.file_ = Descriptor(mkostemp(pattern.data(), O_CLOEXEC));
+    if (!file.file_.isOpen()) return cannotWrite(path, strerror(errno));
     file.temporary_ = pattern;
   }
-  if (fchmod(file.descriptor_, modeOfNewFiles()) != 0) return cannotWrite(path, strerror(errno));
+  if (fchmod(file.descriptor(), modeOfNewFiles()) != 0) return cannotWrite(path, strerror(errno));
   return file;
 }
 
@@ -69,8 +68,8 @@ absl::StatusOr<OutputFile> OutputFile::createTemporary() {
   std::error_code error;
   std::string pattern = (fs::temp_directory_path(error) / "hone-XXXXXX").string();
   OutputFile file;
-  if (!error) file.descriptor_ = mkostemp(pattern.data(), O_CLOEXEC);
-  if (file.descriptor_ < 0) {
+  if (!error) file.file_ = Descriptor(mkostemp(pattern.data(), O_CLOEXEC));
+  if (!file.file_.isOpen()) {
     return absl::UnavailableError(
         absl::StrCat("cannot make a temporary file: ", error ? error.message() : std::string(strerror(errno)),
                      "; set TMPDIR to a folder that is writable"));
@@ -79,22 +78,21 @@ absl::StatusOr<OutputFile> OutputFile::createTemporary() {
   return file;
 }
 
-fs::path OutputFile::openPath() const { return linkOf(descriptor_); }
+fs::path OutputFile::openPath() const { return linkOf(file_.get()); }
 
 OutputFile::OutputFile(OutputFile &&other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)),
+    : file_(std::move(other.file_)),
       nameless_(std::exchange(other.nameless_, false)),
       path_(std::move(other.path_)),
       temporary_(std::exchange(other.temporary_, {})) {}
 
 OutputFile::~OutputFile() {
-  if (descriptor_ >= 0) close(descriptor_);
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
 absl::Status OutputFile::write(std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
+    const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return cannotWrite(path_, strerror(errno));
     bytes.remove_prefix(static_cast<size_t>(count));
@@ -108,7 +106,7 @@ absl::Status OutputFile::name() {
     fs::path name = path_;
     // Without the file's own, which may be as long as a name can be.
     name.replace_filename(absl::StrCat(".hone-", getpid(), "-", number));
-    if (linkat(AT_FDCWD, linkOf(descriptor_).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    if (linkat(AT_FDCWD, linkOf(file_.get()).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
       nameless_ = false;
       temporary_ = std::move(name);
       return absl::OkStatus();
@@ -123,7 +121,7 @@ absl::Status OutputFile::commit() {
     if (absl::Status named = name(); !named.ok()) return named;
   }
   // Some file systems tell of a full disk only here.
-  if (close(std::exchange(descriptor_, -1)) != 0) return cannotWrite(path_, strerror(errno));
+  if (close(file_.release()) != 0) return cannotWrite(path_, strerror(errno));
   if (temporary_.empty()) return absl::OkStatus();
   if (rename(temporary_.c_str(), path_.c_str()) != 0) return cannotWrite(path_, strerror(errno));
   temporary_.clear();

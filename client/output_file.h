@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/descriptor.h"
 
 namespace hone::client {
 
@@ -25,7 +26,7 @@ class OutputFile {
   OutputFile &operator=(OutputFile &&) = delete;
   ~OutputFile();
 
-  int descriptor() const { return descriptor_; }
+  int descriptor() const { return file_.get(); }
   /// By which this process can open it, named or not.
   std::filesystem::path openPath() const;
   absl::Status write(std::string_view bytes);
@@ -36,7 +37,7 @@ class OutputFile {
   /// Gives the file, which has none, a name beside path_.
   absl::Status name();
 
-  int descriptor_ = -1;
+  Descriptor file_;
   bool nameless_ = false;
   std::filesystem::path path_;
   std::filesystem::path temporary_;  // empty when it has no name, and when writing in place (a device or a pipe)

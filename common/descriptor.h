@@ -22,6 +22,8 @@ class Descriptor {
   int get() const { return number_; }
   bool isOpen() const { return number_ >= 0; }
   void reset();
+  /// The caller closes it.
+  int release() { return std::exchange(number_, -1); }
   /// Another one of the same, whose number is \p least or more.
   absl::StatusOr<Descriptor> copy(int least = 0) const;
 
