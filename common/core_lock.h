@@ -7,7 +7,8 @@
 //   builder       marks the cores that it is on; leaves those that are measured; after a while marks that it waits for
 //                 its turn (worker/agent/quiet_lock.h).
 //
-// docs/design/cores.md says why. A CoreLock and a Measurement belong to one thread at a time.
+// docs/design/cores.md says why. A Measurement belongs to one thread at a time, and so does a CoreLock, but that any
+// thread may look at what is marked.
 #pragma once
 
 #include <chrono>

@@ -120,8 +120,8 @@ TEST_F(BuilderTest, MeasurementsWithoutAPauseDoNotFailACompilation) {
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }
   });
-  coordinator_->grant(1, 1, compileOf(sampleModel(), "llvm"), 60, 20);
-  const auto result = coordinator_->result(1, 120);
+  coordinator_->grant(1, 1, compileOf(sampleModel(), "llvm"), 60, 60);
+  const auto result = coordinator_->result(1, 300);
   isEnding = true;
   measuring.join();
   ASSERT_TRUE(result.has_value());
@@ -131,6 +131,18 @@ TEST_F(BuilderTest, MeasurementsWithoutAPauseDoNotFailACompilation) {
                     return one.has_progress() && one.progress().progress().phase() == "waits for a measurement";
                   })
                   .has_value());
+}
+
+// It would be too long everywhere: nobody else is to try.
+TEST_F(BuilderTest, AnArtifactThatIsTooLongIsAFailureOfTheWork) {
+  startCoordinator();
+  startWorker({"--roles", "builder", "--slots", "1", "--child-disk", "4MiB"}, false);
+  coordinator_->grant(1, 1, compileOf(sampleModel(), "llvm"));
+  const auto result = coordinator_->result(1, 120);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::WORK_FAILED) << result->result().sentence();
+  EXPECT_FALSE(result->is_workers_fault());
+  EXPECT_NE(result->result().sentence().find("--child-disk"), std::string::npos) << result->result().sentence();
 }
 
 TEST_F(BuilderTest, AGarbageModelIsRefused) {

@@ -119,8 +119,7 @@ absl::Status run(const v1::Work &work, const ReportProgress &progress, v1::Resul
   const runtime::RunSinks sinks{printed, notes, request.outputs_descriptor() > 0 ? &npz.stream() : nullptr};
   const runtime::Status status = runtime::runArtifact(*options, sinks, report, restOf(request));
   if (!status.ok()) {
-    if (npz.error() != 0)
-      return absl::UnavailableError(absl::StrCat("cannot write the outputs: ", strerror(npz.error())));
+    if (npz.error() != 0) return cannotWrite("the outputs", npz.error());
     return statusOf(status, *options);
   }
   result.set_printed(printed.str());

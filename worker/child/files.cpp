@@ -40,7 +40,7 @@ absl::Status writeAll(int descriptor, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t count = write(descriptor, bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return absl::UnavailableError(absl::StrCat("cannot write the output: ", strerror(errno)));
+    if (count < 0) return cannotWrite("the output", errno);
     bytes.remove_prefix(static_cast<size_t>(count));
   }
   return absl::OkStatus();
@@ -75,5 +75,13 @@ DescriptorStream::DescriptorStream(int descriptor)
     : buffer_(std::make_unique<Buffer>(descriptor)), stream_(buffer_.get()) {}
 DescriptorStream::~DescriptorStream() = default;
 int DescriptorStream::error() const { return buffer_->error(); }
+
+absl::Status cannotWrite(const char *what, int error) {
+  const std::string sentence = absl::StrCat("cannot write ", what, ": ", strerror(error));
+  // Everywhere the same, unlike a disk that is full.
+  if (error == EFBIG)
+    return absl::ResourceExhaustedError(absl::StrCat(sentence, "; the worker's --child-disk allows longer files"));
+  return absl::UnavailableError(sentence);
+}
 
 }  // namespace hone::worker

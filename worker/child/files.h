@@ -18,6 +18,9 @@ absl::StatusOr<std::string> readAll(int descriptor, int64_t limit);
 
 absl::Status writeAll(int descriptor, std::string_view bytes);
 
+/// "cannot write WHAT: why". RESOURCE_EXHAUSTED for a file that is longer than this child may write, else UNAVAILABLE.
+absl::Status cannotWrite(const char *what, int error);
+
 /// A stream that writes to \p descriptor, which it does not own.
 class DescriptorStream {
  public:
