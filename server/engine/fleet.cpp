@@ -90,6 +90,15 @@ const WorkerRow &Fleet::introduce(const v1::Hello &hello, int64_t nowMicros) {
   return row;
 }
 
+bool Fleet::forgetUnseen(int64_t beforeMicros) {
+  const size_t erased = std::erase_if(rows_, [&](const auto &entry) {
+    const WorkerRow &row = entry.second;
+    return row.seenMicros < beforeMicros && !row.isDraining && !row.isQuarantined && !byName_.contains(row.name);
+  });
+  std::erase_if(illnesses_, [&](const auto &entry) { return !rows_.contains(entry.first); });
+  return erased > 0;
+}
+
 void Fleet::standingChanged(const std::string &name) {
   const auto found = byName_.find(name);
   if (found != byName_.end()) relist(sessions_.at(found->second));

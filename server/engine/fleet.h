@@ -46,6 +46,8 @@ class Fleet {
   const std::map<std::string, WorkerRow> &rows() const { return rows_; }
   /// The worker's row after \p hello: what a person or a strike has decided about it stays.
   const WorkerRow &introduce(const v1::Hello &hello, int64_t nowMicros);
+  /// As Store::removeWorkers(); true: there was one.
+  bool forgetUnseen(int64_t beforeMicros);
   /// After a change of the row's standing: with or without leases from now on.
   void standingChanged(const std::string &name);
 

@@ -33,6 +33,13 @@ absl::StatusOr<bool> Retention::removeOldJobs() {
   return *removed == kJobsPerStep;
 }
 
+absl::Status Retention::removeOldWorkers() {
+  const int64_t before = trustedNow() - absl::ToInt64Microseconds(state_.policy.keepJobs);
+  if (!state_.fleet.forgetUnseen(before)) return absl::OkStatus();
+  if (absl::Status status = state_.group->change(); !status.ok()) return status;
+  return state_.parts.store->removeWorkers(before);
+}
+
 void Retention::collectBlobs() {
   if (isScanning_) return;
   isScanning_ = true;

@@ -35,6 +35,9 @@ class Retention {
   }
   bool isDoomed(const v1::Digest &digest) const { return doomed_.contains(digest.sha256()); }
 
+  /// Workers that have not come for as long as jobs are kept.
+  absl::Status removeOldWorkers();
+
  private:
   void removeFiles(const std::vector<v1::Digest> &found);
   absl::Status removeRows(const std::vector<v1::Digest> &removed, bool wasMany);

@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace hone::server {
+namespace {
+
+constexpr size_t kMostShares = 1000;
+
+}  // namespace
 
 void TaskQueue::takeTurn(const std::string &user, const std::string &key, bool in) {
   Key &queue = keys_[key];
@@ -77,6 +82,7 @@ void TaskQueue::remove(const Entry &entry) {
     keys_[entry.key].waiting.erase(entry.task);
   });
   forgetIdle(entry.user, entry.job);
+  forgetShare(entry.user, entry.key);
 }
 
 void TaskQueue::started(const Entry &entry, int64_t grantSequence) {
@@ -91,6 +97,18 @@ void TaskQueue::ended(const Entry &entry) {
   change(entry.user, entry.key, [](Share &share) { --share.running; });
   setRunning(entry, users_[entry.user].jobs[entry.job].running - 1);
   forgetIdle(entry.user, entry.job);
+  forgetShare(entry.user, entry.key);
+}
+
+void TaskQueue::forgetShare(const std::string &user, const std::string &key) {
+  std::map<std::string, Share> &shares = keys_[key].shares;
+  const auto found = shares.find(user);
+  if (shares.size() <= kMostShares || found == shares.end()) return;
+  if (found->second.running > 0 || !found->second.kinds.empty()) return;
+  shares.erase(found);
+  User &entry = users_[user];
+  entry.keys.erase(key);
+  if (entry.keys.empty() && entry.jobs.empty()) users_.erase(user);
 }
 
 void TaskQueue::setLastGrant(const std::string &user, const std::string &key, int64_t grantSequence) {
@@ -132,6 +150,11 @@ std::vector<std::string> TaskQueue::keys() const {
 int64_t TaskQueue::waiting(const std::string &key) const {
   const auto found = keys_.find(key);
   return found == keys_.end() ? 0 : static_cast<int64_t>(found->second.waiting.size());
+}
+
+int64_t TaskQueue::shares(const std::string &key) const {
+  const auto found = keys_.find(key);
+  return found == keys_.end() ? 0 : static_cast<int64_t>(found->second.shares.size());
 }
 
 int64_t TaskQueue::before(const std::string &key, int64_t task) const {

@@ -46,6 +46,7 @@ class TaskQueue {
   std::vector<std::string> keys() const;  ///< in which somebody's turn may be
 
   int64_t waiting(const std::string &key) const;
+  int64_t shares(const std::string &key) const;  ///< users that are remembered there
   /// How many of \p key's waiting tasks are older than \p task.
   int64_t before(const std::string &key, int64_t task) const;
   std::optional<int64_t> oldest(const std::string &key) const;  ///< the waiting task with the least number
@@ -93,6 +94,8 @@ class TaskQueue {
   void takeTurn(const std::string &user, const std::string &key, bool in);
   void takeTurns(const std::string &user, bool in);
   void forgetIdle(const std::string &user, int64_t job);
+  /// Whose turn it was last is remembered of so many users in a key, and not of more.
+  void forgetShare(const std::string &user, const std::string &key);
 
   int64_t maxRunningJobs_;
   std::map<std::string, Key> keys_;

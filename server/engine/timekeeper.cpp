@@ -116,6 +116,7 @@ absl::Status Timekeeper::writeWorkers() {
 absl::StatusOr<bool> Timekeeper::housekeeping() {
   if (!isRemoving_) {
     if (absl::Status status = writeWorkers(); !status.ok()) return status;
+    if (absl::Status status = retention_.removeOldWorkers(); !status.ok()) return status;
   }
   const absl::StatusOr<bool> more = retention_.removeOldJobs();
   if (!more.ok()) return more.status();

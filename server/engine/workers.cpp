@@ -13,6 +13,7 @@ namespace hone::server {
 namespace {
 
 constexpr size_t kMaxLog = 64 << 10;
+constexpr size_t kMostWorkers = 20'000;  // attached or not
 
 v1::CoordinatorMessage farewell(const std::string &reason, bool comeBack) {
   v1::CoordinatorMessage message;
@@ -72,6 +73,14 @@ absl::Status Workers::attach(const std::shared_ptr<Arrival> &arrival) {
     arrival->hasBegun = true;
     if (absl::Status status = checkHello(arrival->hello); !status.ok()) {
       arrival->link->send(farewell(std::string(status.message()), false));
+      arrival->link->close();
+      return absl::OkStatus();
+    }
+    if (state_.fleet.row(arrival->hello.name()) == nullptr && state_.fleet.rows().size() >= kMostWorkers) {
+      arrival->link->send(
+          farewell(absl::StrCat("this coordinator knows ", kMostWorkers, " workers, the most there may be: ",
+                                "those that do not come any more are forgotten after a while"),
+                   true));
       arrival->link->close();
       return absl::OkStatus();
     }

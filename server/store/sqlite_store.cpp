@@ -113,6 +113,9 @@ class SqliteStore : public Store {
   absl::Status useCacheEntry(const std::string &cacheKey, int64_t nowMicros) override {
     return change([&] { return rest_.useCacheEntry(cacheKey, nowMicros); });
   }
+  absl::Status removeWorkers(int64_t beforeMicros) override {
+    return change([&] { return rest_.removeWorkers(beforeMicros); });
+  }
   absl::Status removeCacheEntry(const std::string &cacheKey) override {
     return change([&] { return rest_.removeCacheEntry(cacheKey); });
   }

@@ -186,6 +186,8 @@ class Store {
   virtual absl::Status putCacheEntry(const std::string &cacheKey, const v1::TaskResult &result,
                                      const std::vector<v1::Digest> &blobs, int64_t nowMicros) = 0;
   virtual absl::Status useCacheEntry(const std::string &cacheKey, int64_t nowMicros) = 0;
+  /// Workers that were seen last before \p beforeMicros, but for those about which somebody has decided something.
+  virtual absl::Status removeWorkers(int64_t beforeMicros) = 0;
   virtual absl::Status removeCacheEntry(const std::string &cacheKey) = 0;
   virtual absl::Status putBlob(const BlobRow &blob) = 0;  ///< inserts, or renews usedMicros
   virtual absl::Status touchBlobs(const std::vector<v1::Digest> &digests, int64_t nowMicros) = 0;

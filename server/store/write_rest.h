@@ -18,6 +18,7 @@ class RestWriter {
   explicit RestWriter(Connection &connection) : connection_(&connection) {}
 
   absl::Status putWorker(const WorkerRow &worker);
+  absl::Status removeWorkers(int64_t beforeMicros) { return Use(removeWorkers_, beforeMicros).run(); }
   absl::Status putCacheEntry(const std::string &cacheKey, const v1::TaskResult &result,
                              const std::vector<v1::Digest> &blobs, int64_t nowMicros);
   absl::Status useCacheEntry(const std::string &cacheKey, int64_t nowMicros);
@@ -32,6 +33,8 @@ class RestWriter {
 
   Connection *connection_;
   Statement putWorker_{*connection_, "INSERT OR REPLACE INTO worker VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"};
+  Statement removeWorkers_{*connection_,
+                           "DELETE FROM worker WHERE seen < ? AND is_draining = 0 AND is_quarantined = 0"};
   Statement insertCache_{*connection_, "INSERT INTO cache VALUES(?1, ?2, ?3, ?3)"};
   Statement insertCacheBlob_{*connection_, "INSERT OR IGNORE INTO cache_blob VALUES(?, ?)"};
   Statement useCache_{*connection_, "UPDATE cache SET used = max(used, ?) WHERE cache_key = ?"};

@@ -212,6 +212,36 @@ TEST_F(AgentTest, GoesOnWhenTheCoordinatorIsAwayForLongerThanTheLease) {
   expectCleanEnd();
 }
 
+TEST_F(AgentTest, BringsAResultAgainWhenTheCoordinatorsDiskWasFull) {
+  startBoth();
+  coordinator_->setDiskFull(3, 0.1);
+  coordinator_->grant(7, 2, runOf(sampleTar()));
+  const auto result = coordinator_->result(7);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->result().outcome(), v1::Result::DONE) << result->result().sentence();
+  EXPECT_EQ(coordinator_->refusedUploads(), 3);
+  EXPECT_EQ(coordinator_->lastUpload().task(), 7) << "whose result it is";
+  EXPECT_EQ(coordinator_->lastUpload().epoch(), 2);
+  expectCleanEnd();
+}
+
+TEST_F(AgentTest, GivesWorkBackWhoseResultCannotBeBroughtInTime) {
+  startBoth();
+  coordinator_->setDiskFull(1000, 0.5);
+  coordinator_->grant(1, 1, runOf(sampleTar()), 60, 3);
+  const auto result = coordinator_->result(1);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_TRUE(result->is_workers_fault()) << "the job is not to fail by it: " << result->result().sentence();
+  // What will not pass is the work's end.
+  coordinator_->setDiskFull(1000, 0);
+  coordinator_->grant(2, 1, runOf(sampleTar()));
+  const auto hopeless = coordinator_->result(2);
+  ASSERT_TRUE(hopeless.has_value());
+  EXPECT_FALSE(hopeless->is_workers_fault());
+  EXPECT_NE(hopeless->result().outcome(), v1::Result::DONE);
+  expectCleanEnd();
+}
+
 TEST_F(AgentTest, DialsAgainWhenTheCoordinatorIsSilent) {
   startBoth({.silenceSeconds = kSoon, .answersHeartbeats = false});
   EXPECT_NO_THROW(coordinator_->hello(3));

@@ -96,7 +96,15 @@ class FakeCoordinator::BlobsService : public v1::Blobs::Service {
     v1::UploadHeader header;
     while (reader->Read(&piece)) {
       const std::scoped_lock lock(owner_.mutex_);
-      if (piece.has_header()) header = piece.header();
+      if (piece.has_header()) owner_.lastUpload_ = header = piece.header();
+      if (owner_.fullDiskTimes_ > 0) {
+        --owner_.fullDiskTimes_;
+        ++owner_.refusedUploads_;
+        v1::ErrorDetail detail;
+        detail.set_reason("DISK_FULL");
+        detail.set_retry_seconds(owner_.retrySeconds_);
+        return {grpc::StatusCode::RESOURCE_EXHAUSTED, "the disk is full", detail.SerializeAsString()};
+      }
       std::string &partial = owner_.partial_[header.upload_id()];
       if (piece.has_header() && header.offset() != static_cast<int64_t>(partial.size()))
         return {grpc::StatusCode::INVALID_ARGUMENT, "another offset was expected"};
@@ -226,6 +234,22 @@ void FakeCoordinator::setNextDownloadDamaged() {
 void FakeCoordinator::setNextTransfersBroken() {
   const std::scoped_lock lock(mutex_);
   isDownloadBroken_ = isUploadBroken_ = true;
+}
+
+void FakeCoordinator::setDiskFull(int times, double retrySeconds) {
+  const std::scoped_lock lock(mutex_);
+  fullDiskTimes_ = times;
+  retrySeconds_ = retrySeconds;
+}
+
+int FakeCoordinator::refusedUploads() const {
+  const std::scoped_lock lock(mutex_);
+  return refusedUploads_;
+}
+
+v1::UploadHeader FakeCoordinator::lastUpload() const {
+  const std::scoped_lock lock(mutex_);
+  return lastUpload_;
 }
 
 v1::Hello FakeCoordinator::hello(size_t number) {

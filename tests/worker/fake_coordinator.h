@@ -40,6 +40,11 @@ class FakeCoordinator {
   void setNextDownloadDamaged();
   /// Breaks the next download and the next upload in the middle.
   void setNextTransfersBroken();
+  /// Uploads are refused as by a full disk, with this many seconds until the next attempt, so many times.
+  void setDiskFull(int times, double retrySeconds);
+  int refusedUploads() const;
+  /// The header of the last upload.
+  v1::UploadHeader lastUpload() const;
 
   /// The n-th Hello, from 1; waits for it.
   v1::Hello hello(size_t number);
@@ -84,6 +89,9 @@ class FakeCoordinator {
   std::vector<v1::HeldLease> dropped_;
   std::map<std::string, std::string> blobs_, partial_;
   int downloads_ = 0;
+  int fullDiskTimes_ = 0, refusedUploads_ = 0;
+  double retrySeconds_ = 0;
+  v1::UploadHeader lastUpload_;
   bool isNextDamaged_ = false, isDownloadBroken_ = false, isUploadBroken_ = false;
   grpc::ServerContext *context_ = nullptr;
   Stream *stream_ = nullptr;

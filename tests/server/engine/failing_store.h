@@ -86,6 +86,10 @@ class FailingStore : public Store {
     if (changeFails()) return fail();
     return store_->putWorker(worker);
   }
+  absl::Status removeWorkers(int64_t before) override {
+    if (changeFails()) return fail();
+    return store_->removeWorkers(before);
+  }
   absl::Status removeCacheEntry(const std::string &key) override { return store_->removeCacheEntry(key); }
   absl::Status putBlob(const BlobRow &blob) override { return store_->putBlob(blob); }
   absl::Status touchBlobs(const std::vector<v1::Digest> &digests, int64_t now) override {

@@ -142,9 +142,28 @@ TEST(Position, isHowManyWaitBefore) {
   EXPECT_EQ(second.queue_position(), 1);
   EXPECT_EQ(bench.queuePosition(first), 0);
   EXPECT_EQ(bench.queuePosition(second.id()), 1);
-  bench.cancel(first);
+  EXPECT_TRUE(bench.cancel(first).ok());
   EXPECT_EQ(bench.queuePosition(second.id()), 0);
   EXPECT_EQ(bench.queuePosition("j-none"), 0);
+}
+
+TEST(Workers, areForgottenWhenTheyHaveNotComeForAsLongAsJobsAreKept) {
+  Bench bench;
+  TestWorker gone(bench, "gone"), stays(bench, "stays"), drained(bench, "drained");
+  for (TestWorker *worker : {&gone, &stays, &drained}) worker->attach();
+  EXPECT_TRUE(bench.drainWorker("drained").ok());
+  gone.detach();
+  drained.detach();
+  for (int day = 0; day < 31; ++day) {
+    bench.advance(absl::Hours(24));
+    stays.attach();
+  }
+  bench.advance(absl::Minutes(2));
+  std::vector<std::string> names;
+  const absl::StatusOr<std::vector<WorkerRow>> rows = bench.store().workers();
+  ASSERT_TRUE(rows.ok());
+  for (const WorkerRow &row : *rows) names.push_back(row.name);
+  EXPECT_EQ(names, (Texts{"drained", "stays"})) << "what a person has decided stays";
 }
 
 TEST(WallClock, thatJumpsAMonthForwardDeletesNoHistory) {

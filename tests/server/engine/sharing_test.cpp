@@ -102,6 +102,20 @@ TEST(TaskQueue, decidesAsTheRuleSays) {
   EXPECT_GT(grants, steps / 20);
 }
 
+TEST(TaskQueue, remembersNoMoreUsersThanItMust) {
+  TaskQueue queue(64);
+  const auto any = [](const std::string &) { return true; };
+  for (int64_t user = 0; user < 3000; ++user) {
+    const TaskQueue::Entry entry{absl::StrCat("user ", user), "", "compile", 0, user + 1, user + 1};
+    queue.add(entry);
+    ASSERT_EQ(queue.next("", any), entry.task);
+    queue.remove(entry);
+    queue.started(entry, user + 1);
+    queue.ended(entry);
+  }
+  EXPECT_LE(queue.shares(""), 1001);
+}
+
 TEST(Turns, areKeptOverARestartEvenOfUsersWithNothingRunning) {
   Bench bench;
   TestWorker worker(bench, "w");

@@ -12,7 +12,7 @@
 #include "server/base/failpoint.h"
 #include "server/store/blob_folder.h"
 #include "server/store/maintenance.h"
-#include "server/store/sha256.h"
+#include "common/sha256.h"
 #include "server/store/sqlite_store.h"
 #include "tests/server/disk/file_calls.h"
 #include "tests/server/scratch.h"

@@ -26,18 +26,18 @@ class Listing : public ::testing::Test {
   void put(const std::string &id, const std::string &user, v1::JobState state, size_t fat) {
     NewJob job = newJob(id, user);
     job.request.mutable_spec()->mutable_compile()->mutable_options()->set_schedules(std::string(fat, 's'));
-    const int64_t task = store_->putJob(job, 10)->task->id;
+    const int64_t task = store_->putJob(job, 10)->tasks.at(0).id;
     if (state == v1::JOB_PENDING) return;
     if (state == v1::JOB_CANCELLED) {
-      ASSERT_TRUE(*store_->finish(task, state, {}, "user:ada", "", 11));
+      ASSERT_TRUE(*store_->endJob(task, state, {}, "user:ada", "", 11));
       return;
     }
     const int64_t epoch = store_->claim(task, "w", 11)->epoch;
     if (state == v1::JOB_RUNNING) return;
     const bool isDone = state == v1::JOB_SUCCEEDED;
-    ASSERT_TRUE(*store_->complete(task, epoch, isDone ? AttemptEnd::Done : AttemptEnd::Failed,
-                                  resultOf(isDone ? v1::Result::DONE : v1::Result::WORK_FAILED, std::string(fat, 'r')),
-                                  "", "", 12));
+    ASSERT_TRUE(*complete(*store_, task, epoch, isDone ? AttemptEnd::Done : AttemptEnd::Failed,
+                          resultOf(isDone ? v1::Result::DONE : v1::Result::WORK_FAILED, std::string(fat, 'r')), "", "",
+                          12));
   }
   std::vector<std::string> list(v1::ListJobsRequest request, int *pages = nullptr) {
     std::vector<std::string> ids;

@@ -14,13 +14,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/sha256.h"
 #include "server/base/failpoint.h"
 #include "server/store/blob_folder.h"
 #include "server/store/database_file.h"
 #include "server/store/file_io.h"
 #include "server/store/maintenance.h"
 #include "server/store/schema.h"
-#include "common/sha256.h"
 #include "server/store/sqlite_store.h"
 #include "tests/server/disk/recorded_disk.h"
 #include "tests/server/scratch.h"
@@ -174,12 +174,12 @@ void workOn(Store &store, RecordedDisk &disk, const std::string &prefix, int job
     NewJob job = newJob(absl::StrCat(prefix, i), "ada");
     job.request.mutable_spec()->mutable_compile()->mutable_options()->set_schedules(std::string(6000, 's'));
     ASSERT_EQ(store.begin(), absl::OkStatus());
-    const int64_t task = store.putJob(job, 10)->task->id;
+    const int64_t task = store.putJob(job, 10)->tasks.at(0).id;
     ASSERT_EQ(store.commit(), absl::OkStatus());
     disk.promise(absl::StrCat(job.id, " ", v1::JOB_PENDING));
     ASSERT_EQ(store.begin(), absl::OkStatus());
     const int64_t epoch = store.claim(task, "w", 11)->epoch;
-    ASSERT_TRUE(*store.complete(task, epoch, AttemptEnd::Done, resultOf(v1::Result::DONE, ""), "log", "", 12));
+    ASSERT_TRUE(*complete(store, task, epoch, AttemptEnd::Done, resultOf(v1::Result::DONE, ""), "log", "", 12));
     ASSERT_EQ(store.commit(), absl::OkStatus());
     disk.promise(absl::StrCat(job.id, " ", v1::JOB_SUCCEEDED));
   }
@@ -242,10 +242,11 @@ class PowerCutOfAnOperator : public ::testing::Test {
     const std::unique_ptr<Store> store = *openSqliteStore({.folder = data_}, none_);
     ASSERT_EQ(store->begin(), absl::OkStatus());
     ASSERT_EQ(store->putBlob({digest, "ada", 1, 1}), absl::OkStatus());
-    const int64_t task = store->putJob(newJob(job, "ada"), 10)->task->id;
+    const int64_t task = store->putJob(newJob(job, "ada"), 10)->tasks.at(0).id;
     v1::JobResult result = resultOf(v1::Result::DONE, "");
     *result.mutable_artifact() = digest;
-    ASSERT_TRUE(*store->complete(task, store->claim(task, "w", 11)->epoch, AttemptEnd::Done, result, "log", "key", 12));
+    ASSERT_TRUE(
+        *complete(*store, task, store->claim(task, "w", 11)->epoch, AttemptEnd::Done, result, "log", "key", 12));
     ASSERT_EQ(store->commit(), absl::OkStatus());
   }
   /// The data folder or backup \p data is whole and has \p job.
