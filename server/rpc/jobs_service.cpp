@@ -63,13 +63,10 @@ grpc::ServerUnaryReactor *JobsService::List(grpc::CallbackServerContext *context
       [this](std::shared_ptr<Unary<v1::ListJobsResponse>> call, v1::ListJobsRequest request) {
         request.set_page_size(std::min(request.page_size(), kMostJobs));
         site_.lists.run([this, call = std::move(call), request = std::move(request)] {
-          auto listed = site_.store->jobs(request);
-          if (!listed.ok()) return call->finish(listed.status());
-          for (v1::Job &job : *listed->mutable_jobs()) {
-            const JobKind *kind = site_.kinds->find(job.spec());
-            if (kind != nullptr && kind->shorten != nullptr) kind->shorten(*job.mutable_spec());
-          }
-          call->finish(listed);
+          call->finish(site_.store->jobs(request, [this](v1::JobSpec &spec) {
+            const JobKind *kind = site_.kinds->find(spec);
+            if (kind != nullptr && kind->shorten != nullptr) kind->shorten(spec);
+          }));
         });
       });
 }

@@ -15,8 +15,9 @@ constexpr int kRecordBytes[] = {1, 2, 4, 5, 6, 7};  // the columns of any length
 
 absl::Status noJob(const std::string &id) { return absl::NotFoundError(absl::StrCat("there is no job '", id, "'")); }
 
-/// What listings leave out of a result; what they leave out of a specification depends on its kind.
-void shorten(v1::Job &job) {
+/// What listings leave out.
+void shortenJob(v1::Job &job, const Shorten &shorten) {
+  if (shorten) shorten(*job.mutable_spec());
   if (!job.has_result()) return;
   v1::Result &result = *job.mutable_result()->mutable_result();
   result.clear_printed();
@@ -151,7 +152,7 @@ absl::StatusOr<v1::Job> Reader::jobOfRequest(const std::string &user, const std:
   return jobFromRow(use);
 }
 
-absl::StatusOr<v1::ListJobsResponse> Reader::jobs(const v1::ListJobsRequest &request) {
+absl::StatusOr<v1::ListJobsResponse> Reader::jobs(const v1::ListJobsRequest &request, const Shorten &shorten) {
   absl::StatusOr<int64_t> size = pageSize(request.page_size());
   if (!size.ok()) return size.status();
   std::string states;
@@ -181,10 +182,11 @@ absl::StatusOr<v1::ListJobsResponse> Reader::jobs(const v1::ListJobsRequest &req
   } else {
     use.emplace(jobs_, before, most);
   }
-  return readJobs(*use, *size, question);
+  return readJobs(*use, *size, question, shorten);
 }
 
-absl::StatusOr<v1::ListJobsResponse> Reader::readJobs(Use &use, int64_t size, std::string_view question) {
+absl::StatusOr<v1::ListJobsResponse> Reader::readJobs(Use &use, int64_t size, std::string_view question,
+                                                      const Shorten &shorten) {
   v1::ListJobsResponse response;
   int64_t last = 0;
   size_t read = 0, shown = 0;
@@ -195,7 +197,7 @@ absl::StatusOr<v1::ListJobsResponse> Reader::readJobs(Use &use, int64_t size, st
     const bool isFull = response.jobs_size() == size || read >= kMostRead;
     absl::StatusOr<v1::Job> job = isFull ? v1::Job() : jobFromRow(use);
     if (!job.ok()) return job.status();
-    shorten(*job);
+    shortenJob(*job, shorten);
     shown += job->ByteSizeLong();
     if (isFull || (shown > kMostShown && response.jobs_size() > 0)) {
       response.set_next_page_token(pageToken(last, question));

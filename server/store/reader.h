@@ -25,7 +25,7 @@ class Reader {
   absl::StatusOr<Unfinished> unfinished();
   absl::StatusOr<v1::Job> job(const std::string &id);
   absl::StatusOr<v1::Job> jobOfRequest(const std::string &user, const std::string &requestId);
-  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request);
+  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request, const Shorten &shorten);
   absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence);
   absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job);
   absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task);
@@ -40,7 +40,8 @@ class Reader {
  private:
   explicit Reader(Connection connection) : connection_(std::move(connection)) {}
   absl::Status mustExist(const std::string &job);
-  absl::StatusOr<v1::ListJobsResponse> readJobs(Use &use, int64_t size, std::string_view question);
+  absl::StatusOr<v1::ListJobsResponse> readJobs(Use &use, int64_t size, std::string_view question,
+                                                const Shorten &shorten);
   absl::StatusOr<v1::QueryRecordsResponse> readRecords(Use &use, int64_t size, std::string_view question);
 
   Connection connection_;

@@ -145,8 +145,8 @@ class SqliteStore : public Store {
   absl::StatusOr<v1::Job> jobOfRequest(const std::string &user, const std::string &requestId) const override {
     return readers_.with([&](Reader &reader) { return reader.jobOfRequest(user, requestId); });
   }
-  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const override {
-    return readers_.with([&](Reader &reader) { return reader.jobs(request); });
+  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request, const Shorten &shorten) const override {
+    return readers_.with([&](Reader &reader) { return reader.jobs(request, shorten); });
   }
   absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence) const override {
     return readers_.with([&](Reader &reader) { return reader.events(job, afterSequence); });

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -129,6 +130,9 @@ struct Unfinished {
   std::vector<LastGrant> lastGrants;
 };
 
+/// What a listing leaves out of a job's specification, which depends on its kind.
+using Shorten = std::function<void(v1::JobSpec &)>;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -205,7 +209,8 @@ class Store {
   virtual absl::StatusOr<v1::Job> jobOfRequest(const std::string &user, const std::string &requestId) const = 0;
   /// Newest first. \p pageToken as the answer before gave it; INVALID_ARGUMENT for any other. A page may have fewer
   /// jobs than were asked for: it ends where it would not fit into a message, or where much was read for it.
-  virtual absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const = 0;
+  virtual absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request,
+                                                    const Shorten &shorten = nullptr) const = 0;
   virtual absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence) const = 0;
   virtual absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const = 0;
   virtual absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const = 0;

@@ -102,8 +102,8 @@ class Server(ServerTest):
         self.hone("compile", "classifier.onnx", "-o", "l.tar", "--label", "my label", "--priority", "7")
         job = next(job for job in self.json("jobs", "list") if job["label"] == "my label")
         self.assertEqual(list(job), ["id", "state", "user", "kind", "key", "priority", "label", "submitted", "started",
-                                     "ended", "attempts", "worker", "queue_position", "from_cache", "artifact", "outputs",
-                                     "error"])
+                                     "ended", "attempts", "worker", "queue_position", "tasks", "ended_tasks", "from_cache",
+                                     "artifact", "outputs", "error"])
         self.assertEqual((job["state"], job["kind"], job["priority"], job["key"]), ("succeeded", "compile", 7, None))
         self.assertRegex(job["submitted"], RFC3339)
         self.assertRegex(job["ended"], RFC3339)

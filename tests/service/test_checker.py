@@ -102,15 +102,17 @@ class World:
         database.execute("PRAGMA ignore_check_constraints=1")
         for name, job in self.jobs.items():
             attempts = self.attempts[name]
-            database.execute("INSERT INTO job VALUES(?,?,'ann',?,0,'',?,1,1,9,?,'',?,?)",
+            database.execute("INSERT INTO job(number,id,user,request_id,priority,label,state,submitted,started,ended,attempts,"
+                             "worker,last_sequence,result) VALUES(?,?,'ann',?,0,'',?,1,1,9,?,'',?,?)",
                              (job["number"], name, job["request"], job["state"], job.get("attempts", len(attempts)),
                               len(self.events[name]), job["result"]))
             for sequence, before, after in self.events[name]:
-                database.execute("INSERT INTO event VALUES(?,?,1,?,?,'server','')",
+                database.execute("INSERT INTO event(job,sequence,micros,from_state,to_state,actor,detail) VALUES(?,?,1,?,?,'server','')",
                                  (job["number"], sequence, before, after))
         for task, name in enumerate(self.task_jobs, 1):
             attempts = self.attempts[name]
-            database.execute("INSERT INTO task VALUES(?,?,'done',?,'',?,'','',0,0)",
+            database.execute("INSERT INTO task(id,job,state,epoch,worker,attempts,device_key,cache_key,grant_sequence) "
+                             "VALUES(?,?,'done',?,'',?,'','',0)",
                              (task, self.jobs[name]["number"], len(attempts), len(attempts)))
             for attempt in attempts:
                 database.execute("INSERT INTO attempt VALUES(?,?,?,?,?,?,'')", (task, *attempt))

@@ -111,8 +111,8 @@ class FailingStore : public Store {
   absl::StatusOr<v1::Job> jobOfRequest(const std::string &user, const std::string &id) const override {
     return store_->jobOfRequest(user, id);
   }
-  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const override {
-    return store_->jobs(request);
+  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request, const Shorten &shorten) const override {
+    return store_->jobs(request, shorten);
   }
   absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t after) const override {
     return store_->events(job, after);

@@ -304,10 +304,10 @@ class SlowListings : public FailingStore {
  public:
   SlowListings(Store *store, Faults &faults, std::shared_future<void> mayEnd, std::atomic<int> &begun)
       : FailingStore(store, faults), mayEnd_(std::move(mayEnd)), begun_(begun) {}
-  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request) const override {
+  absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request, const Shorten &shorten) const override {
     ++begun_;
     mayEnd_.wait();
-    return FailingStore::jobs(request);
+    return FailingStore::jobs(request, shorten);
   }
 
  private:

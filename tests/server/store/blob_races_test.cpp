@@ -6,9 +6,9 @@
 #include <functional>
 #include <string>
 
+#include "common/sha256.h"
 #include "server/base/failpoint.h"
 #include "server/store/blob_folder.h"
-#include "common/sha256.h"
 #include "tests/server/disk/file_calls.h"
 #include "tests/server/scratch.h"
 #include "tests/server/store/files.h"

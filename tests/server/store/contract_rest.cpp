@@ -108,8 +108,8 @@ TEST_P(StoreContract, listsLeaveOutLongTexts) {
   const int64_t epoch = store().claim(task, "w", 2)->epoch;
   ASSERT_TRUE(*complete(store(), task, epoch, AttemptEnd::Done, result, "", "", 3));
   commit();
-  EXPECT_LT(store().jobs({})->jobs(0).ByteSizeLong(), 11000U)
-      << "but the specification, whose kind the store does not know";
+  const auto shorten = [](v1::JobSpec &spec) { spec.mutable_compile()->mutable_options()->clear_schedules(); };
+  EXPECT_LT(store().jobs({}, shorten)->jobs(0).ByteSizeLong(), 1000U);
   EXPECT_GT(store().job("j-a")->ByteSizeLong(), 30000U);
 }
 

@@ -9,10 +9,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/sha256.h"
 #include "server/base/failpoint.h"
 #include "server/store/blob_folder.h"
 #include "server/store/maintenance.h"
-#include "common/sha256.h"
 #include "server/store/sqlite_store.h"
 #include "tests/server/disk/file_calls.h"
 #include "tests/server/scratch.h"

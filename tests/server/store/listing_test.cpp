@@ -42,7 +42,8 @@ class Listing : public ::testing::Test {
   std::vector<std::string> list(v1::ListJobsRequest request, int *pages = nullptr) {
     std::vector<std::string> ids;
     for (;;) {
-      const auto page = store_->jobs(request);
+      const auto page = store_->jobs(
+          request, [](v1::JobSpec &spec) { spec.mutable_compile()->mutable_options()->clear_schedules(); });
       EXPECT_EQ(page.status(), absl::OkStatus());
       if (!page.ok()) return ids;
       EXPECT_LT(page->ByteSizeLong(), size_t{4} << 20) << "more than a message may have";
