@@ -1,6 +1,7 @@
 #include "compiler/frontend/build/bounded_dims.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -107,6 +108,50 @@ bool isSelect(const graph::Node &node) {
   return function != nullptr && function->op == ScalarOp::Select;
 }
 
+/// Beyond this sums and products are not followed; the ends of both would be wrong.
+constexpr double kLargestNumber = (int64_t{1} << 31) - 1;
+
+double largestOf(const Constant &constant, int64_t i) { return std::fabs(graph::elementAsDouble(*constant, i)); }
+
+/// Whether integers might leave their type, so that the ends of ranges say nothing.
+bool mayWrap(const graph::Node &node, const std::vector<KnownNumbers> &known, const graph::TensorType &type) {
+  if (!isInteger(type.dtype) || moves(node.op) || isSelect(node)) return false;
+  if (node.op == Op::Cast) return !hasRange(type.dtype);
+  if (const auto *function = std::get_if<graph::ElementwiseAttributes>(&node.attributes)) {
+    if (function->op == ScalarOp::Min || function->op == ScalarOp::Max) return false;
+  }
+  // Those of one element, and sums and products of all.
+  const auto *reduce = std::get_if<graph::ReduceAttributes>(&node.attributes);
+  const bool isProduct = reduce != nullptr && reduce->kind == graph::ReduceKind::Product;
+  const bool isSum = reduce != nullptr && reduce->kind == graph::ReduceKind::Sum;
+  const double largest = type.dtype == DType::I64 ? kLargestNumber : hasRange(type.dtype) ? 1 << 15 : 0;
+  for (const KnownNumbers &numbers : known) {
+    double all = isProduct ? 1 : 0;
+    for (int64_t i = 0; i < numbers.low->type.elements(); ++i) {
+      const double most = std::max(largestOf(numbers.low, i), largestOf(numbers.high, i));
+      all = isProduct ? all * std::max(most, 1.0) : isSum ? all + most : std::max(all, most);
+    }
+    if (all > largest) return true;
+  }
+  return false;
+}
+
+/// \p range of the elements of \p type, each by itself: of integers both of whose ends are known.
+std::optional<KnownNumbers> asNumbers(const NumberRange &range, graph::ValueId value, const graph::TensorType &type) {
+  if (type.dtype != DType::I64 || type.elements() > kMostNumbers) return std::nullopt;
+  const auto isFinite = [](double end) { return std::isfinite(end); };
+  if (!std::all_of(range.low.begin(), range.low.end(), isFinite)) return std::nullopt;
+  if (!std::all_of(range.high.begin(), range.high.end(), isFinite)) return std::nullopt;
+  const NumberRange all = spreadTo(range, type.shape);
+  const Constant origin = graph::makeFilled({DType::I64, type.shape}, type.shape.empty() ? value : -1);
+  return KnownNumbers{graph::makeConstant(type, all.low), graph::makeConstant(type, all.high), origin, true};
+}
+
+NumberRange asRange(const KnownNumbers &numbers) {
+  const NumberRange low = rangeOfConstant(*numbers.low), high = rangeOfConstant(*numbers.high);
+  return {low.shape, low.low, high.high};
+}
+
 }  // namespace
 
 const Extents &BoundedDims::extents(graph::ValueId value) const {
@@ -133,6 +178,11 @@ void BoundedDims::boundCounts(graph::ValueId value, const graph::TensorType &typ
 }
 
 void BoundedDims::derive(const graph::Graph &graph, const graph::Node &node) {
+  deriveNumbers(graph, node);
+  if (numbers(node.output) == nullptr) deriveRange(graph, node);
+}
+
+void BoundedDims::deriveNumbers(const graph::Graph &graph, const graph::Node &node) {
   const graph::TensorType &type = graph.values[static_cast<size_t>(node.output)].type;
   if (type.elements() > kMostNumbers || type.dtype == DType::Bool || numbers_.empty()) return;
   std::vector<KnownNumbers> known;
@@ -149,7 +199,7 @@ void BoundedDims::derive(const graph::Graph &graph, const graph::Node &node) {
       return;
     }
   }
-  if (!isNews) return;
+  if (!isNews || mayWrap(node, known, type)) return;
   std::optional<KnownNumbers> result;
   if (moves(node.op)) {
     result = moved(node, known, type);
@@ -171,7 +221,44 @@ void BoundedDims::derive(const graph::Graph &graph, const graph::Node &node) {
   } else if (isMonotone(node, known)) {
     result = atEnds(node, known, type);
   }
-  if (result) numbers_[node.output] = *std::move(result);
+  if (!result) return;
+  result->isOfData =
+      std::any_of(known.begin(), known.end(), [](const KnownNumbers &numbers) { return numbers.isOfData; });
+  numbers_[node.output] = *std::move(result);
+}
+
+std::optional<NumberRange> BoundedDims::rangeOfValue(const graph::Graph &graph, graph::ValueId value) const {
+  const auto found = ranges_.find(value);
+  if (found != ranges_.end()) return found->second;
+  const KnownNumbers *known = numbers(value);
+  if (known != nullptr && hasRange(known->low->type.dtype)) return asRange(*known);
+  const Constant &constant = graph.values[static_cast<size_t>(value)].constant;
+  if (constant != nullptr && constant->type.elements() <= kMostNumbers) return rangeOfConstant(*constant);
+  return std::nullopt;
+}
+
+void BoundedDims::deriveRange(const graph::Graph &graph, const graph::Node &node) {
+  const graph::TensorType &type = graph.values[static_cast<size_t>(node.output)].type;
+  if (!hasRange(type.dtype) || node.op == Op::Compute) return;
+  std::vector<NumberRange> operands;
+  std::vector<graph::TensorType> types;
+  bool isNews = false;
+  for (const graph::ValueId input : node.inputs) {
+    types.push_back(graph.values[static_cast<size_t>(input)].type);
+    std::optional<NumberRange> known = rangeOfValue(graph, input);
+    isNews = isNews || known;
+    operands.push_back(known ? *std::move(known) : anyNumbers(types.back()));
+  }
+  if (!isNews) return;
+  const bool isGather = node.op == Op::Gather;
+  const Constant indices = isGather ? graph.values[static_cast<size_t>(node.inputs[1])].constant : nullptr;
+  std::optional<NumberRange> range = rangeOf(node, operands, types, type, indices.get());
+  if (!range) return;
+  if (std::optional<KnownNumbers> numbers = asNumbers(*range, node.output, type)) {
+    numbers_[node.output] = *std::move(numbers);
+  } else {
+    ranges_[node.output] = *std::move(range);
+  }
 }
 
 }  // namespace hone::frontend

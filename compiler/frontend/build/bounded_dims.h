@@ -3,16 +3,19 @@
 // those at indices below the true extents; what lies beyond is padding, whose contents are defined but mean nothing.
 //
 // Shapes become values at run time then, and what is computed from them bounds further dims: of small tensors of
-// numbers the table keeps between which numbers each element lies, and of which scalar it is a copy.
+// numbers the table keeps between which numbers each element lies, and of which scalar it is a copy. Sizes may also be
+// computed from data, as those of boxes that are clipped to an image: number_ranges.h follows what bounds them.
 //
 // One thread at a time; a plain table.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
+#include "compiler/frontend/build/number_ranges.h"
 #include "compiler/graph/graph.h"
 
 namespace hone::frontend {
@@ -24,6 +27,7 @@ using Extents = std::vector<graph::ValueId>;
 struct KnownNumbers {
   graph::Constant low, high;  ///< both inclusive
   graph::Constant origin;     ///< i64: the scalar that the element is a copy of, -1 where it is none
+  bool isOfData = false;      ///< some follow from elements of the inputs, not from how many there are
 };
 
 class BoundedDims {
@@ -43,8 +47,14 @@ class BoundedDims {
   void derive(const graph::Graph &graph, const graph::Node &node);
 
  private:
+  void deriveNumbers(const graph::Graph &graph, const graph::Node &node);
+  void deriveRange(const graph::Graph &graph, const graph::Node &node);
+  /// What is known of an operand; nothing when nothing is.
+  std::optional<NumberRange> rangeOfValue(const graph::Graph &graph, graph::ValueId value) const;
+
   std::map<graph::ValueId, Extents> extents_;
   std::map<graph::ValueId, KnownNumbers> numbers_;
+  std::map<graph::ValueId, NumberRange> ranges_;  ///< of those that have no numbers
   std::set<graph::ValueId> truths_;
 };
 

@@ -55,7 +55,8 @@ Result Builder::mark(Result value, Extents extents) {
 
 void Builder::setRange(ValueId value, int64_t low, int64_t high) {
   const auto number = [](int64_t n) { return graph::makeConstant({DType::I64, {}}, std::vector<int64_t>{n}); };
-  bounds_.setNumbers(value, {number(low), number(high), number(value)});
+  const KnownNumbers *known = numbers(value);
+  bounds_.setNumbers(value, {number(low), number(high), number(value), known != nullptr && known->isOfData});
 }
 
 const graph::Node *Builder::recentProducer(ValueId value) const {

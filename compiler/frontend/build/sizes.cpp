@@ -285,9 +285,12 @@ Result expandTo(Builder &build, ValueId data, const std::vector<ValueId> &sizes)
   Extents extents;
   for (int64_t d = std::min<int64_t>(behind, 0); d < static_cast<int64_t>(sizes.size()); ++d) {
     const int64_t axis = d - behind, own = axis < 0 ? 1 : build.shape(data)[static_cast<size_t>(axis)];
-    const ValueId size = d < 0 ? -1 : sizes[static_cast<size_t>(d)];
+    ValueId size = d < 0 ? -1 : sizes[static_cast<size_t>(d)];
     const std::optional<int64_t> most = size < 0 ? 1 : highest(build, size);
     if (!most) return unsupported("nothing bounds a size that depends on the contents of the inputs");
+    if (size >= 0 && build.constant(size) == nullptr && lowest(build, size).value_or(-1) < 0) {
+      HONE_ASSIGN_OR_RETURN(size, build.apply(Op::Max, {size, number(build, 0)}));
+    }
     const bool isOwn = axis >= 0 && (own != 1 || build.isBounded(data, axis));
     shape.push_back(isOwn ? own : *most);
     extents.push_back(isOwn && build.isBounded(data, axis)                   ? *sizeOf(build, data, axis)
@@ -313,7 +316,7 @@ Result sliceTo(Builder &build, ValueId data, int64_t axis, ValueId start, ValueI
     Result counted = place;
     if (const graph::ConstantData *known = build.constant(place)) {
       if (graph::elementAsInteger(*known, 0) < 0) counted = add(build, place, size);
-    } else {
+    } else if (lowest(build, place).value_or(-1) < 0) {
       const Result isFromEnd = build.apply(Op::Less, {place, zero});
       counted = build.apply(Op::Select, {isFromEnd, add(build, place, size), place});
     }

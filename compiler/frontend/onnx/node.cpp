@@ -148,10 +148,12 @@ std::string NodeContext::whatDecides(ValueId value) const {
 absl::StatusOr<const graph::ConstantData *> NodeContext::constantInput(int position, std::string_view what) const {
   const graph::ConstantData *constant = build.constant(input(position));
   if (constant != nullptr && !build.isBounded(input(position))) return constant;
+  const bool isSize = what == "sizes" || what == "shape";
   return unsupported("operand ", position, " (", view(what), ", value '", proto_.input(position),
                      "') depends on the contents of the network's inputs, but has to be known at compile time: it may "
                      "follow only from constants, from shapes, which --input-shapes binds, and from inputs that --bind "
-                     "makes constants");
+                     "makes constants",
+                     isSize ? ", or from numbers that Clip, Min and Max keep within constants" : "");
 }
 
 absl::StatusOr<std::vector<int64_t>> NodeContext::constantIntegers(int position, std::string_view what) const {

@@ -39,6 +39,15 @@ absl::StatusOr<Shape> resolveShape(const Shape &from, const Shape &wanted, bool 
   return shape;
 }
 
+/// What is computed from data may become 0 or -1, which mean other dims.
+absl::Status checkIsASize(const Builder &build, size_t axis, ValueId size, bool zeroIsZero) {
+  const KnownNumbers *numbers = build.numbers(size);
+  const int64_t least = zeroIsZero ? 0 : 1;
+  if (numbers == nullptr || !numbers->isOfData || lowest(build, size).value_or(least) >= least) return absl::OkStatus();
+  return unsupported("size ", axis, " is computed from data and may be ", zeroIsZero ? "-1" : "0 or -1",
+                     ", which do not stand for themselves; keep it above by Max");
+}
+
 /// Reshape where the shape, or the data's own, is known at run time only.
 Result reshapeAtRunTime(NodeContext &node, bool zeroIsZero) {
   Builder &build = node.build;
@@ -46,7 +55,10 @@ Result reshapeAtRunTime(NodeContext &node, bool zeroIsZero) {
   bool isOpen = false;
   for (size_t i = 0; i < sizes.size(); ++i) {
     const graph::ConstantData *known = build.constant(sizes[i]);
-    if (known == nullptr) continue;
+    if (known == nullptr) {
+      HONE_RETURN_IF_ERROR(checkIsASize(build, i, sizes[i], zeroIsZero));
+      continue;
+    }
     const int64_t size = graph::elementAsInteger(*known, 0);
     if (size == 0 && !zeroIsZero) {
       if (i >= node.shape(0).size()) return invalid("the shape copies dim ", i, " of ", node.rank(0));
