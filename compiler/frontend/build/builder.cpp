@@ -325,6 +325,11 @@ Result Builder::concat(const std::vector<Result> &parts, int64_t axis) {
     if (!part.ok()) return part;
     if (type(*part).elements() != 0) filled.push_back(part);
   }
+  if (areBounded(filled)) {
+    for (Result &part : filled) {
+      HONE_ASSIGN_OR_RETURN(part, withDimsOf(*part, parts, axis));
+    }
+  }
   if (filled.size() == 1 && rank(*filled[0]) > axis) return filled[0];
   if (areBounded(filled)) return concatBounded(filled, axis);
   if (filled.size() > kMostParts) {

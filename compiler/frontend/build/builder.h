@@ -184,6 +184,8 @@ class Builder {
   Result reduceBounded(graph::ReduceKind kind, ValueId data, const std::vector<int64_t> &axes, bool keepDims);
   Result softmaxBounded(graph::Op op, ValueId data, int64_t axis);
   Result reshapeBounded(ValueId data, const Shape &shape);
+  /// \p part with the dims besides \p axis that are fixed in others of \p parts.
+  Result withDimsOf(ValueId part, const std::vector<Result> &parts, int64_t axis);
   Result concatBounded(const std::vector<Result> &parts, int64_t axis);
   Result sliceBounded(ValueId data, Shape starts, Shape steps, Shape kept);
   Result gatherBounded(ValueId data, Result indices, int64_t axis);

@@ -246,6 +246,30 @@ Result Builder::asBounds(ValueId data, const Shape &shape) {
   return emit(Op::Reshape, {data}, std::monostate(), graph::TensorType{dtype(data), shape});
 }
 
+Result Builder::withDimsOf(ValueId part, const std::vector<Result> &parts, int64_t axis) {
+  if (!isBounded(part)) return part;
+  Extents extents = this->extents(part);
+  // All parts agree in these dims, or the model has no meaning: the extents of one that knows them are those of all.
+  bool isNews = false;
+  for (int64_t d = 0; d < rank(part); ++d) {
+    const auto along = static_cast<size_t>(d);
+    if (d == axis || extents[along] < 0) continue;
+    for (const Result &other : parts) {
+      if (rank(*other) != rank(part) || isBounded(*other, d)) continue;
+      const int64_t known = shape(*other)[along];
+      if (known == 0) continue;
+      if (known > shape(part)[along]) {
+        return invalid("dim ", d, " of a part has at most ", shape(part)[along], " elements, and ", known,
+                       " of another");
+      }
+      HONE_ASSIGN_OR_RETURN(extents[along], integer(DType::I64, known));
+      isNews = true;
+      break;
+    }
+  }
+  return isNews ? bounded(asBounds(part, shape(part)), std::move(extents)) : Result(part);
+}
+
 Result Builder::concatBounded(const std::vector<Result> &parts, int64_t axis) {
   std::vector<ValueId> values;
   for (const Result &part : parts) values.push_back(*part);

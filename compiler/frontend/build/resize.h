@@ -33,4 +33,14 @@ struct ResizedAxis {
 /// interpolated in float32.
 Result resize(Builder &build, ValueId data, const ResizeOptions &options, std::vector<ResizedAxis> axes);
 
+/// One axis whose size, a scalar (i64), shows at run time only.
+struct AxisToSize {
+  size_t position = 0;
+  ValueId size = -1;
+};
+
+/// \p data, whose own sizes are fixed, with \p axes resized: their sizes are at most what is known of the scalars.
+/// Nearest, and linear of floats, without antialiasing and regions of interest.
+Result resizeToSizes(Builder &build, ValueId data, const ResizeOptions &options, const std::vector<AxisToSize> &axes);
+
 }  // namespace hone::frontend

@@ -264,6 +264,11 @@ absl::StatusOr<Operands> importByRows(const Operator &row, NodeContext &node) {
     padded.push_back(node.has(i) ? node.input(i) : kOmitted);
     if (node.has(i) && i == known.sizes && build.numbers(node.input(i)) != nullptr) {
       HONE_ASSIGN_OR_RETURN(padded.back(), boundsOf(build, node.input(i), data));
+      if (build.constant(padded.back()) == nullptr) {
+        return unsupported("operand ", i,
+                           " has sizes that depend on data besides the number of rows, which does, too; "
+                           "make that one fixed, for example by TopK with a constant k");
+      }
     }
     if (!node.has(i) || !build.isBounded(node.input(i))) continue;
     const int64_t taken = i == known.operand ? rows : i == known.beside ? std::min<int64_t>(rows, 1) : 0;

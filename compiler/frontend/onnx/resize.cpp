@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/operators.h"
 #include "compiler/graph/constants.h"
 
@@ -99,13 +100,16 @@ absl::Status applyScales(const std::vector<double> &scales, std::vector<ResizedA
   return absl::OkStatus();
 }
 
+absl::Status applySize(double size, ResizedAxis &axis) {
+  if (!(size >= 1) || size > kLargestExtent) return invalid("size ", size, " of axis ", axis.position);
+  axis.output = static_cast<int64_t>(size);
+  axis.scale = size / static_cast<double>(axis.input);
+  return absl::OkStatus();
+}
+
 absl::Status applySizes(const std::vector<double> &sizes, const std::string &policy, std::vector<ResizedAxis> &axes) {
   HONE_RETURN_IF_ERROR(checkCount("sizes", sizes.size(), axes.size()));
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (!(sizes[i] >= 1) || sizes[i] > kLargestExtent) return invalid("size ", sizes[i], " of axis ", axes[i].position);
-    axes[i].output = static_cast<int64_t>(sizes[i]);
-    axes[i].scale = sizes[i] / static_cast<double>(axes[i].input);
-  }
+  for (size_t i = 0; i < axes.size(); ++i) HONE_RETURN_IF_ERROR(applySize(sizes[i], axes[i]));
   if (policy == "stretch" || axes.empty()) return absl::OkStatus();
   if (policy != "not_larger" && policy != "not_smaller") {
     return invalid("attribute 'keep_aspect_ratio_policy' is '", policy, "', not stretch, not_larger or not_smaller");
@@ -121,11 +125,41 @@ absl::Status applySizes(const std::vector<double> &sizes, const std::string &pol
   return absl::OkStatus();
 }
 
+/// Where some sizes show at run time only, but are bounded.
+Result resizeAtRunTime(NodeContext &node, const ResizeOptions &options, const std::vector<ResizedAxis> &axes) {
+  Builder &build = node.build;
+  HONE_ASSIGN_OR_RETURN(std::string policy, node.text("keep_aspect_ratio_policy", "stretch"));
+  if (policy != "stretch") {
+    return unsupported("attribute 'keep_aspect_ratio_policy' is '", policy, "', where sizes depend on data");
+  }
+  HONE_ASSIGN_OR_RETURN(const std::vector<ValueId> sizes, elementsOf(build, node.input(3)));
+  HONE_RETURN_IF_ERROR(checkCount("sizes", sizes.size(), axes.size()));
+  std::vector<ResizedAxis> fixed;
+  std::vector<AxisToSize> open;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const graph::ConstantData *known = build.constant(sizes[i]);
+    if (known == nullptr) {
+      open.push_back({axes[i].position, sizes[i]});
+      continue;
+    }
+    fixed.push_back(axes[i]);
+    HONE_RETURN_IF_ERROR(applySize(graph::elementAsDouble(*known, 0), fixed.back()));
+  }
+  // Integers are rounded once, at the end.
+  const bool isComputed = options.interpolation != Interpolation::Nearest && !isFloat(node.dtype(0));
+  HONE_ASSIGN_OR_RETURN(ValueId data, isComputed ? build.cast(node.input(0), DType::F32) : Result(node.input(0)));
+  HONE_ASSIGN_OR_RETURN(data, resize(build, data, options, std::move(fixed)));
+  return build.cast(resizeToSizes(build, data, options, open), node.dtype(0));
+}
+
 }  // namespace
 
 Result importResize(NodeContext &node) {
   HONE_ASSIGN_OR_RETURN(ResizeOptions options, readOptions(node));
   HONE_ASSIGN_OR_RETURN(std::vector<ResizedAxis> axes, namedAxes(node));
+  if (node.version() >= 11 && node.has(3) && node.build.numbers(node.input(3)) != nullptr) {
+    return resizeAtRunTime(node, options, axes);
+  }
   bool isFirst = node.version() < 11;
   HONE_ASSIGN_OR_RETURN(std::vector<double> scales, numbers(node, isFirst ? 1 : 2, "scales"));
   HONE_ASSIGN_OR_RETURN(std::vector<double> sizes, numbers(node, 3, "sizes"));
