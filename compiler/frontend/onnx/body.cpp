@@ -231,6 +231,25 @@ BodyParts splitByInputs(const BodyIndex &body) {
   return parts;
 }
 
+std::optional<int64_t> growingAxis(const BodyIndex &body, const std::string &input, const std::string &output) {
+  const auto isReadOnce = [&](const std::string &name) {
+    const auto found = body.uses.find(name);
+    return found != body.uses.end() && found->second == 1;
+  };
+  if (!isReadOnce(input) || !isReadOnce(output)) return std::nullopt;
+  for (const onnx::NodeProto *node : body.nodes) {
+    if (node->output_size() != 1 || node->output(0) != output) continue;
+    const bool isConcat = node->op_type() == "Concat" && (node->domain().empty() || node->domain() == "ai.onnx");
+    if (!isConcat || node->input_size() < 2 || std::count(node->input().begin(), node->input().end(), input) != 1)
+      break;
+    if (node->input(0) != input) break;
+    for (const onnx::AttributeProto &attribute : node->attribute()) {
+      if (attribute.name() == "axis") return attribute.i();
+    }
+  }
+  return std::nullopt;
+}
+
 std::string nodeName(const onnx::NodeProto &node) {
   if (!node.name().empty() || node.output_size() == 0) return node.name();
   return node.output(0);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ struct BodyParts {
   std::vector<const onnx::NodeProto *> fixed, varying;
 };
 BodyParts splitByInputs(const BodyIndex &body);
+
+/// The attribute 'axis' of the Concat that makes \p output of \p input and what it puts behind it, where nothing else
+/// of \p body reads either of them.
+std::optional<int64_t> growingAxis(const BodyIndex &body, const std::string &input, const std::string &output);
 
 /// The node's name, or that of its first output where it has none.
 std::string nodeName(const onnx::NodeProto &node);

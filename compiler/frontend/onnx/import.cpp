@@ -217,6 +217,11 @@ class Importer {
       return outputs;
     }
 
+    std::optional<int64_t> growingAxis(size_t input, size_t output) const override {
+      const std::string &name = proto_.output(static_cast<int>(output)).name();
+      return frontend::growingAxis(index_, index_.inputs[input]->name(), name);
+    }
+
     void startAnew() override {
       nodesBefore_ = importer_.graph_.nodes.size();
       std::vector<CountedIndices> &counted = importer_.builder_.countedIndices();

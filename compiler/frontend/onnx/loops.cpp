@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/frontend/build/axes.h"
+#include "compiler/frontend/build/sizes.h"
 #include "compiler/frontend/onnx/index_checks.h"
 #include "compiler/frontend/onnx/iterations.h"
 #include "compiler/frontend/onnx/operators.h"
@@ -20,6 +22,8 @@ namespace {
 constexpr int64_t kMostIterations = 4096;
 /// Of a loop that data may end, iterations are written out up to this many: each costs at run time, needed or not.
 constexpr int64_t kMostSkipped = 16;
+/// A state that grows has room for this many iterations at most.
+constexpr int64_t kMostGrowth = int64_t{1} << 20;
 
 /// One Loop: its states, and whether the next iteration takes place.
 class Loop {
@@ -191,20 +195,108 @@ class Loop {
     RunTimeLoop loop;
     if (node_.has(0)) loop.trips = node_.input(0);
     loop.condition = condition_;
-    loop.states = states_;
     loop.firstCount = countedBefore_;
-    for (size_t i = 0; i < collected_.size(); ++i) loop.rows.push_back({isCollected(i)});
+    for (size_t i = 0; i < collected_.size(); ++i) {
+      loop.rows.push_back({.isUsed = isCollected(i), .what = absl::StrCat("output ", states_.size() + i)});
+    }
+    // States that grow are collected like outputs, row by row.
+    std::vector<std::optional<int64_t>> axes;
+    for (size_t i = 0; i < states_.size(); ++i) {
+      axes.push_back(growingAxis(i));
+      if (axes[i]) {
+        loop.rows.push_back({.axis = *axes[i], .what = absl::StrCat("state ", i)});
+      } else {
+        loop.states.push_back(states_[i]);
+      }
+    }
     if (!trips_) loop.whatDecides = whatDecides();
-    loop.iterate = [&](ValueId number, const Operands &states) -> absl::StatusOr<Operands> {
-      Operands arguments = {number};
-      // The iteration takes place: its condition is true.
-      HONE_ASSIGN_OR_RETURN(arguments.emplace_back(), build_.integer(DType::Bool, 1));
-      arguments.insert(arguments.end(), states.begin(), states.end());
-      HONE_ASSIGN_OR_RETURN(Operands results, body_.import(arguments));
-      if (!condition_) results.erase(results.begin());
-      return results;
-    };
-    return buildLoop(build_, loop);
+    loop.iterate = [&](ValueId number, const Operands &states) { return iterateOnce(number, states, axes); };
+    HONE_ASSIGN_OR_RETURN(const Operands results, buildLoop(build_, loop));
+    return withGrown(results, axes);
+  }
+
+  /// One iteration of a loop of the graph. A state that grows has nothing in it yet, so that what it becomes is what
+  /// is put behind it.
+  absl::StatusOr<Operands> iterateOnce(ValueId number, const Operands &states,
+                                       const std::vector<std::optional<int64_t>> &axes) {
+    Operands arguments = {number};
+    // The iteration takes place: its condition is true.
+    HONE_ASSIGN_OR_RETURN(arguments.emplace_back(), build_.integer(DType::Bool, 1));
+    auto next = states.begin();
+    for (size_t i = 0; i < states_.size(); ++i) {
+      if (axes[i]) {
+        HONE_ASSIGN_OR_RETURN(arguments.emplace_back(), nothingOf(tensorOf(states_[i]), *axes[i]));
+      } else {
+        arguments.push_back(*next++);
+      }
+    }
+    HONE_ASSIGN_OR_RETURN(Operands results, body_.import(arguments));
+    Operands ordered, grown;
+    if (condition_) ordered.push_back(results[0]);
+    for (size_t i = 0; i < states_.size(); ++i) {
+      const Operand &result = results[1 + i];
+      if (axes[i]) HONE_RETURN_IF_ERROR(checkGrowth(i, result, *axes[i]));
+      (axes[i] ? grown : ordered).push_back(result);
+    }
+    ordered.insert(ordered.end(), results.begin() + static_cast<std::ptrdiff_t>(1 + states_.size()), results.end());
+    ordered.insert(ordered.end(), grown.begin(), grown.end());
+    return ordered;
+  }
+
+  /// The axis along which state \p i grows with each iteration of a bounded number of them, and does nothing else.
+  std::optional<int64_t> growingAxis(size_t i) const {
+    const ValueId initial = tensorOf(states_[i]);
+    if (!node_.has(0) || initial < 0 || build_.isBounded(initial)) return std::nullopt;
+    if (highest(build_, node_.input(0)).value_or(kMostGrowth + 1) > kMostGrowth) return std::nullopt;
+    const std::optional<int64_t> axis = body_.growingAxis(2 + i, 1 + i);
+    if (!axis) return std::nullopt;
+    const absl::StatusOr<int64_t> normalized = normalizeAxis(*axis, build_.rank(initial));
+    return normalized.ok() ? std::optional(*normalized) : std::nullopt;
+  }
+
+  Result nothingOf(ValueId value, int64_t axis) {
+    graph::TensorType type = build_.type(value);
+    type.shape[static_cast<size_t>(axis)] = 0;
+    HONE_ASSIGN_OR_RETURN(ValueId nothing, build_.constant(graph::makeConstant(type, std::vector<int64_t>())));
+    build_.setElementType(nothing, build_.elementType(value));
+    return nothing;
+  }
+
+  absl::Status checkGrowth(size_t i, const Operand &added, int64_t axis) const {
+    const ValueId initial = tensorOf(states_[i]), value = tensorOf(added);
+    if (value < 0) return invalid("state ", i, " is not a tensor before and after an iteration");
+    graph::TensorType wanted = build_.type(initial);
+    if (build_.rank(value) == build_.rank(initial)) {
+      wanted.shape[static_cast<size_t>(axis)] = build_.shape(value)[static_cast<size_t>(axis)];
+    }
+    if (build_.type(value) == wanted && build_.elementType(value) == build_.elementType(initial))
+      return absl::OkStatus();
+    return invalid("state ", i, " is ", graph::typeText(build_.type(initial)), ", behind which ",
+                   graph::typeText(build_.type(value)), " is put along axis ", axis);
+  }
+
+  /// The outputs in the model's order: \p results has what states that grow have collected behind all others.
+  absl::StatusOr<Operands> withGrown(const Operands &results, const std::vector<std::optional<int64_t>> &axes) {
+    const auto count = static_cast<size_t>(std::count(axes.begin(), axes.end(), std::nullopt));
+    Operands outputs;
+    size_t state = 0, grown = count + collected_.size();
+    for (size_t i = 0; i < states_.size(); ++i) {
+      if (!axes[i]) {
+        outputs.push_back(results[state++]);
+        continue;
+      }
+      // One dim for the iterations, and one for what each of them adds.
+      const ValueId rows = tensorOf(results[grown++]);
+      Shape shape = build_.shape(rows);
+      const auto axis = static_cast<size_t>(*axes[i]);
+      shape[axis] *= shape[axis + 1];
+      shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis) + 1);
+      const Result added = build_.reshape(rows, shape);
+      HONE_ASSIGN_OR_RETURN(outputs.emplace_back(), build_.concat({tensorOf(states_[i]), added}, *axes[i]));
+    }
+    const auto first = results.begin() + static_cast<std::ptrdiff_t>(count);
+    outputs.insert(outputs.end(), first, first + static_cast<std::ptrdiff_t>(collected_.size()));
+    return outputs;
   }
 
   /// What decides how often it repeats, and is not known.

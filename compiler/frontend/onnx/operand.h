@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -42,6 +43,9 @@ class Subgraph {
   virtual size_t outputCount() const = 0;
   /// Its outputs, when its inputs are \p arguments; INVALID_ARGUMENT unless there is one for each.
   virtual absl::StatusOr<Operands> import(const Operands &arguments) = 0;
+  /// The axis along which output \p output is input \p input with something put behind it, where nothing else reads
+  /// either of them.
+  virtual std::optional<int64_t> growingAxis(size_t input, size_t output) const = 0;
   /// What was imported so far leads nowhere: it does not count as written out.
   virtual void startAnew() = 0;
 };

@@ -153,15 +153,16 @@ class LoopBuilder {
 
   absl::Status collect(size_t i, const Operand &value) {
     const ValueId row = tensorOf(value);
-    const size_t output = loop_.states.size() + i;
-    if (row < 0) return invalid("output ", output, " of its graph is no tensor");
+    const std::string what =
+        loop_.rows[i].what.empty() ? absl::StrCat("output ", loop_.states.size() + i) : loop_.rows[i].what;
+    if (row < 0) return invalid(what, " of its graph is no tensor");
     if (!bound_) {
-      return unsupported(
-          "output ", output, " has an element for each iteration, and how many there are at most has to ",
-          "be known at compile time, but ", loop_.whatDecides, "; give the loop a constant trip count as its bound");
+      return unsupported(what, " has an element for each iteration, and how many there are at most has to ",
+                         "be known at compile time, but ", loop_.whatDecides,
+                         "; give the loop a constant trip count as its bound");
     }
     if (build_.isBounded(row)) {
-      return unsupported("output ", output,
+      return unsupported(what,
                          " has an element for each iteration, whose sizes depend on data; make them fixed, for "
                          "example by TopK with a constant k");
     }

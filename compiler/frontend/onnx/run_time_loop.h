@@ -17,6 +17,7 @@ struct LoopRow {
   bool isUsed = true;
   int64_t axis = 0;
   bool isBackward = false;  ///< the last iteration's comes first; the number of iterations is known then
+  std::string what = {};    ///< for errors: "output 1"
 };
 
 struct RunTimeLoop {
