@@ -147,6 +147,92 @@ def many_boxes(least):
     return model(nodes, feeds, {"y": TensorProto.INT64}, constants), feeds
 
 
+def sizes_of_boxes(mode, coordinates, box):
+    """A picture is resized to the extents of a box, whose corners are clipped."""
+    nodes = [node("Clip", ["box", "low", "high"], "clipped"), node("Cast", ["clipped"], "corners", to=TensorProto.INT64),
+             node("Split", ["corners"], "first", "last", num_outputs=2), node("Sub", ["last", "first"], "sizes0"),
+             node("Max", ["sizes0", "one"], "sizes"),
+             node("Resize", ["x", "", "", "sizes"], "y", mode=mode, coordinate_transformation_mode=coordinates, axes=[2, 3])]
+    feeds = {"x": floats(1, 2, 6, 5), "box": numpy.array(box, numpy.float32)}
+    return model(nodes, feeds, {"y": TensorProto.FLOAT}, {"one": integers(1), "low": numpy.float32(0), "high": numpy.float32(30)}), feeds
+
+
+def paste_body(height, width):
+    """Puts one mask where its box says, as torchvision's exporter writes it."""
+    def scalar(source, position, output):
+        return node("Gather", [source, position], output, axis=0)
+
+    def listed(name):
+        return node("Unsqueeze", [name, "zeroth"], f"{name}_list")
+
+    def zeros(rows, columns, output):
+        return [node("Concat", [f"{rows}_list", f"{columns}_list"], f"{output}_shape", axis=0),
+                node("ConstantOfShape", [f"{output}_shape"], output)]
+
+    def extent(first, last, output):
+        return [node("Sub", [last, first], f"{output}0"), node("Add", [f"{output}0", "one"], f"{output}1"),
+                node("Concat", [f"{output}1", "one"], f"{output}2", axis=0), node("ReduceMax", [f"{output}2"], output, keepdims=0), listed(output)]
+
+    def ends(first, last, limit, begin, end):
+        return [listed(first), node("Concat", [f"{first}_list", "zeroth"], f"{begin}0", axis=0),
+                node("ReduceMax", [f"{begin}0"], begin, keepdims=0), listed(last), node("Add", [f"{last}_list", "one"], f"{end}0"),
+                node("Concat", [f"{end}0", limit], f"{end}1", axis=0), node("ReduceMin", [f"{end}1"], end, keepdims=0), listed(begin),
+                node("Sub", [begin, first], f"{begin}_of"), node("Sub", [end, first], f"{end}_of"), listed(f"{begin}_of"),
+                listed(f"{end}_of"), node("Sub", [f"{limit}_number", end], f"{end}_rest"), listed(f"{end}_rest")]
+    nodes = [node("Gather", ["padded", "i"], "mask1", axis=0), node("Gather", ["mask1", "number0"], "mask2", axis=0),
+             node("Gather", ["boxes", "i"], "box", axis=0), *(scalar("box", f"number{k}", f"c{k}") for k in range(4)),
+             *extent("c0", "c2", "w"), *extent("c1", "c3", "h"), node("Unsqueeze", ["mask2", "zero_one"], "mask3"),
+             node("Concat", ["one_one", "h_list", "w_list"], "sizes", axis=0),
+             node("Resize", ["mask3", "", "", "sizes"], "mask4", mode="linear", coordinate_transformation_mode="half_pixel"),
+             scalar("mask4", "number0", "mask5"), scalar("mask5", "number0", "mask6"),
+             *ends("c0", "c2", "width", "x0", "x1"), *ends("c1", "c3", "height", "y0", "y1"),
+             node("Slice", ["mask6", "y0_of_list", "y1_of_list", "zeroth", "one"], "mask7"),
+             node("Slice", ["mask7", "x0_of_list", "x1_of_list", "one", "one"], "mask8"),
+             node("Shape", ["mask8"], "shape8"), scalar("shape8", "number1", "columns"), listed("columns"),
+             *zeros("y0", "columns", "above"), *zeros("y1_rest", "columns", "below"),
+             node("Concat", ["above", "mask8", "below"], "rows0", axis=0),
+             node("Slice", ["rows0", "zeroth", "height", "zeroth", "one"], "rows1"),
+             node("Shape", ["rows1"], "shape1"), scalar("shape1", "number0", "lines"), listed("lines"),
+             *zeros("lines", "x0", "left"), *zeros("lines", "x1_rest", "right"),
+             node("Concat", ["left", "rows1", "right"], "picture0", axis=1),
+             node("Slice", ["picture0", "zeroth", "width", "one", "one"], "picture"), node("Unsqueeze", ["picture", "zeroth"], "row"),
+             node("Concat", ["pictures", "row"], "more", axis=0), node("Identity", ["going"], "still")]
+    value = helper.make_tensor_value_info
+    return helper.make_graph(nodes, "paste", [value("i", TensorProto.INT64, []), value("going", TensorProto.BOOL, []),
+                                              value("pictures", TensorProto.FLOAT, [None, height, width])],
+                             [value("still", TensorProto.BOOL, []), value("more", TensorProto.FLOAT, [None, height, width])])
+
+
+def pasted_masks(is_empty):
+    """Masks of the boxes with a score that counts, each resized to its box and put where it is in the picture."""
+    height, width, size, count = 40, 56, 7, 9
+    nodes = [node("Greater", ["score", "least"], "counts"), node("Compress", ["x", "counts"], "some", axis=0),
+             node("Compress", ["mask", "counts"], "masks", axis=0), node("Clip", ["some", "none", "far"], "inside"),
+             node("Pad", ["masks", "pads"], "padded")]
+    nodes += [node("Gather", ["inside", f"number{k}"], f"b{k}", axis=1) for k in range(4)]
+    for first, last, name in ((0, 2, "x"), (1, 3, "y")):
+        nodes += [node("Sub", [f"b{last}", f"b{first}"], f"{name}_extent"), node("Mul", [f"{name}_extent", "half_scale"], f"{name}_half"),
+                  node("Add", [f"b{last}", f"b{first}"], f"{name}_sum"), node("Mul", [f"{name}_sum", "half"], f"{name}_middle"),
+                  node("Sub", [f"{name}_middle", f"{name}_half"], f"e{first}"), node("Add", [f"{name}_middle", f"{name}_half"], f"e{last}")]
+    nodes += [node("Unsqueeze", [f"e{k}", "one"], f"column{k}") for k in range(4)]
+    nodes += [node("Concat", [f"column{k}" for k in range(4)], "expanded", axis=1),
+              node("Cast", ["expanded"], "boxes", to=TensorProto.INT64), node("Shape", ["padded"], "shape"),
+              node("Gather", ["shape", "number0"], "trips", axis=0),
+              node("Loop", ["trips", "true", "nothing"], "y", body=paste_body(height, width))]
+    feeds = {"x": boxes(count), "score": random.random(count).astype(numpy.float32), "mask": random.random((count, 1, size, size)).astype(numpy.float32)}
+    feeds["x"][0] = [-20, 30, 90, 38.5]
+    feeds["score"][:5] = [0.9, 0.9, 0.1, 0.9, 0.9]
+    if is_empty:
+        feeds["score"][:] = 0
+    constants = {"least": numpy.float32(0.4), "none": numpy.float32(0), "far": numpy.float32(40), "half": numpy.float32(0.5),
+                 "half_scale": numpy.float32(0.5 * (size + 2) / size), "pads": integers(0, 0, 1, 1, 0, 0, 1, 1), "true": numpy.array(True),
+                 "nothing": numpy.zeros((0, height, width), numpy.float32), "zeroth": integers(0), "one": integers(1),
+                 "zero_one": integers(0, 1), "one_one": integers(1, 1), "height": integers(height), "width": integers(width),
+                 "height_number": numpy.int64(height), "width_number": numpy.int64(width)}
+    constants |= {f"number{k}": numpy.int64(k) for k in range(4)}
+    return model(nodes, feeds, {"y": TensorProto.FLOAT, "boxes": TensorProto.INT64}, constants), feeds
+
+
 def cases():
     for name in OF_ROWS:
         yield name, lambda name=name: of_rows(name, False), False
@@ -155,6 +241,12 @@ def cases():
     yield "If, all rows", lambda: branches(False), False
     yield "levels of a pyramid", levels, False
     yield "detections", detections, False
+    for mode in ("linear", "nearest"):
+        for coordinates in ("half_pixel", "align_corners", "asymmetric"):
+            for box in ([2.5, 3, 9, 8], [-4, 2, 99, 3], [7, 7, 7, 7]):
+                yield f"{mode} {coordinates} to {box}", lambda m=mode, c=coordinates, b=box: sizes_of_boxes(m, c, b), False
+    yield "pasted masks", lambda: pasted_masks(False), False
+    yield "pasted masks, none", lambda: pasted_masks(True), True
     for least in (0.99, 0.9, 0.6, 0.1):
         yield f"boxes above {least}", lambda least=least: many_boxes(least), False
 
