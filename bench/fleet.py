@@ -108,7 +108,8 @@ def measure(arguments, workers, items, work_ms, batch=0):
                 [os.path.join(arguments.build, "bench", "fleet_simulator"), "--server", server.address,
                  "--server-pid", str(server.process.pid), "--workers", str(workers), "--items", str(items),
                  "--work-ms", *map(str, work_ms), "--seed", str(arguments.seed), "--crews", str(arguments.crews),
-                 "--submit", arguments.submit, "--batch", str(batch), "--patience", str(arguments.patience), "--json", report_file],
+                 "--submit", arguments.submit, "--batch", str(batch),
+                 "--items-per-message", str(arguments.items_per_message), "--patience", str(arguments.patience), "--json", report_file],
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
             if done.returncode != 0:
                 sys.exit(f"fleet.py: {workers} workers, {items} items: {done.stderr.strip()}")
@@ -196,6 +197,7 @@ def main():
     parser.add_argument("--saturation", type=numbers, default=None, help="workers of the runs with items of no length")
     parser.add_argument("--saturation-items", type=int, default=SATURATION_ITEMS)
     parser.add_argument("--batches", type=numbers, default=None, help="items of one lease: these runs instead of the curve")
+    parser.add_argument("--items-per-message", type=int, default=8, help="results that a worker sends together")
     parser.add_argument("--submit", choices=["before", "during"], default="before")
     parser.add_argument("--crews", type=int, default=1, help="threads of the simulator")
     parser.add_argument("--seed", type=int, default=1)
