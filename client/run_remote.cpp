@@ -110,16 +110,6 @@ struct RemoteRun {
   }
 };
 
-absl::Status checkTarget(const RunArguments &arguments, const Endpoint &endpoint) {
-  if (arguments.key.empty())
-    return absl::InvalidArgumentError(
-        absl::StrCat("a run on a device needs --rpc-key KEY; `hone devices list", endpoint.flags, "` shows the keys"));
-  if (endpoint.isPrivate() && endpoint.flags.empty())
-    return absl::InvalidArgumentError(
-        "--rpc-key needs a server: name it with --rpc-tracker HOST[:PORT], HONE_SERVER or `hone context use`");
-  return absl::OkStatus();
-}
-
 absl::StatusOr<RemoteRun> openFiles(const runtime::RunOptions &options, const RunArguments &arguments) {
   if (absl::Status apart = checkOutputs({options.outputs}, {options.path, options.inputs}); !apart.ok()) return apart;
   auto artifact = InputFile::open(options.path);
@@ -189,7 +179,7 @@ absl::Status runRemotely(const RunArguments &arguments) {
   if (!options.ok()) return absl::InvalidArgumentError(options.status().message);
   auto endpoint = chooseEndpoint(arguments.server);
   if (!endpoint.ok()) return endpoint.status();
-  if (absl::Status complete = checkTarget(arguments, *endpoint); !complete.ok()) return complete;
+  if (absl::Status complete = checkKey(arguments.key, *endpoint); !complete.ok()) return complete;
   auto run = openFiles(*options, arguments);
   if (!run.ok()) return run.status();
   Interrupts interrupts;

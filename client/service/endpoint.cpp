@@ -64,4 +64,14 @@ absl::StatusOr<Endpoint> chooseEndpoint(const ServerFlags &flags) {
   return byContext("");
 }
 
+absl::Status checkKey(const std::string &key, const Endpoint &endpoint) {
+  if (key.empty())
+    return absl::InvalidArgumentError(
+        absl::StrCat("a run on a device needs --rpc-key KEY; `hone devices list", endpoint.flags, "` shows the keys"));
+  if (endpoint.isPrivate() && endpoint.flags.empty())
+    return absl::InvalidArgumentError(
+        "--rpc-key needs a server: name it with --rpc-tracker HOST[:PORT], HONE_SERVER or `hone context use`");
+  return absl::OkStatus();
+}
+
 }  // namespace hone::client

@@ -31,4 +31,7 @@ struct Endpoint {
 
 absl::StatusOr<Endpoint> chooseEndpoint(const ServerFlags &flags);
 
+/// INVALID_ARGUMENT when \p key, or a coordinator that devices attach to, is missing for work on a device.
+absl::Status checkKey(const std::string &key, const Endpoint &endpoint);
+
 }  // namespace hone::client

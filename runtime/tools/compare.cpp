@@ -10,14 +10,6 @@
 namespace hone::runtime {
 namespace {
 
-std::string typeText(hone_dtype dtype, const std::vector<int64_t> &shape) {
-  std::ostringstream text;
-  text << hone_dtype_name(dtype) << '[';
-  for (size_t i = 0; i < shape.size(); ++i) text << (i ? "," : "") << shape[i];
-  text << ']';
-  return text.str();
-}
-
 bool isFloat(hone_dtype dtype) {
   return dtype == HONE_FLOAT16 || dtype == HONE_BFLOAT16 || dtype == HONE_FLOAT32 || dtype == HONE_FLOAT64;
 }

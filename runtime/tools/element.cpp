@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <sstream>
 
 namespace hone::runtime {
 namespace {
@@ -52,6 +53,14 @@ double elementAsDouble(hone_dtype dtype, const void *data, size_t index) {
       return load<double>(data, index);
   }
   return 0;
+}
+
+std::string typeText(hone_dtype dtype, const std::vector<int64_t> &shape) {
+  std::ostringstream text;
+  text << hone_dtype_name(dtype) << '[';
+  for (size_t i = 0; i < shape.size(); ++i) text << (i ? "," : "") << shape[i];
+  text << ']';
+  return text.str();
 }
 
 }  // namespace hone::runtime

@@ -7,40 +7,11 @@
 #include <numeric>
 
 #include "runtime/tools/element.h"
+#include "runtime/tools/json_text.h"
 #include "text/printable.h"
 
 namespace hone::runtime {
 namespace {
-
-std::string quoted(const std::string &text) {
-  std::ostringstream out;
-  out << '"';
-  for (const char byte : text) {
-    if (byte == '"' || byte == '\\')
-      out << '\\' << byte;
-    else if (static_cast<unsigned char>(byte) < 0x20)
-      out << "\\u" << std::hex << std::setw(4) << std::setfill('0') << int{byte} << std::dec;
-    else
-      out << byte;
-  }
-  out << '"';
-  return out.str();
-}
-
-/// A number as JSON knows them: NaN and infinities become null.
-std::string jsonNumber(double value) {
-  if (!std::isfinite(value)) return "null";
-  std::ostringstream out;
-  out << std::setprecision(9) << value;
-  return out.str();
-}
-
-template <typename Values, typename Print>
-std::string jsonList(const Values &values, Print print) {
-  std::string list = "[";
-  for (const auto &value : values) list += (list.size() > 1 ? ", " : "") + print(value);
-  return list + "]";
-}
 
 std::string integerText(int64_t value) { return std::to_string(value); }
 
@@ -159,9 +130,9 @@ void printText(const RunReport &report, std::ostream &out) {
 }
 
 void printJson(const RunReport &report, std::ostream &out) {
-  out << "{\"model\": " << quoted(report.model) << ", \"threads\": " << report.threads
+  out << "{\"model\": " << jsonString(report.model) << ", \"threads\": " << report.threads
       << ",\n \"outputs\": " << jsonList(report.outputs, [](const OutputReport &output) {
-           std::string text = "{\"name\": " + quoted(output.name) + ", \"dtype\": " + quoted(output.dtype) +
+           std::string text = "{\"name\": " + jsonString(output.name) + ", \"dtype\": " + jsonString(output.dtype) +
                               ", \"shape\": " + jsonList(output.shape, integerText);
            if (!output.top.indices.empty())
              text += ", \"top\": {\"indices\": " + jsonList(output.top.indices, integerText) +
@@ -178,7 +149,7 @@ void printJson(const RunReport &report, std::ostream &out) {
   if (!report.profile.empty()) {
     out << ",\n \"peak_gflops\": " << jsonNumber(report.peakFlops / 1e9)
         << ",\n \"profile\": " << jsonList(report.profile, [](const ProfileRow &row) {
-             return "{\"name\": " + quoted(row.name) + ", \"kernel\": " + quoted(row.kernel) +
+             return "{\"name\": " + jsonString(row.name) + ", \"kernel\": " + jsonString(row.kernel) +
                     ", \"time_ms\": " + jsonNumber(row.milliseconds) + ", \"flops\": " + std::to_string(row.flops) +
                     ", \"gflops\": " + jsonNumber(gigaflops(row.flops, row.milliseconds)) + "}";
            });

@@ -1,16 +1,14 @@
 #include "runtime/tools/run_tool.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <hone/runtime.hpp>
-#include <string_view>
 #include <thread>
 
 #include "runtime/tools/index_checks.h"
+#include "runtime/tools/interrupt_guard.h"
 #include "runtime/tools/output_path.h"
 #include "runtime/tools/peak.h"
 #include "runtime/tools/report.h"
@@ -23,54 +21,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kInterrupted = 130;
 constexpr std::chrono::seconds kQuietTime{1};
 constexpr std::chrono::milliseconds kProgressInterval{100};
-constexpr unsigned kPatienceSeconds = 3;
-
-/// A signal handler can reach nothing but a variable of this kind.
-volatile sig_atomic_t interruptSeen = 0;
-
-void noteInterrupt(int) {
-  interruptSeen = 1;
-  alarm(kPatienceSeconds);
-}
-
-void giveUp(int) {
-  constexpr std::string_view kSentence = "error: interrupted\n";
-  // Nobody is left to hear that it could not be said.
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kSentence.data(), kSentence.size());
-  _exit(kInterrupted);
-}
-
-/// While it lives, the first signal that asks to end is noted, so that nothing half-written is left; a second one kills
-/// as usual. A run that does not come back soon (a loop of the model may be endless) is not waited for.
-class InterruptGuard {
- public:
-  InterruptGuard() {
-    interruptSeen = 0;
-    struct sigaction action = {};
-    action.sa_handler = noteInterrupt;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &previous_[i]);
-    action.sa_handler = giveUp;
-    sigaction(SIGALRM, &action, &previousAlarm_);
-  }
-  ~InterruptGuard() {
-    alarm(0);
-    for (size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &previous_[i], nullptr);
-    sigaction(SIGALRM, &previousAlarm_, nullptr);
-  }
-  InterruptGuard(const InterruptGuard &) = delete;
-  InterruptGuard &operator=(const InterruptGuard &) = delete;
-
-  bool interrupted() const { return interruptSeen != 0; }
-
- private:
-  static constexpr std::array<int, 3> kSignals = {SIGINT, SIGTERM, SIGHUP};
-  std::array<struct sigaction, kSignals.size()> previous_;
-  struct sigaction previousAlarm_;
-};
 
 /// "run 12 of 100" on a terminal, once the work has lasted for a second; nothing in a pipe.
 class Progress {

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <fstream>
 #include <set>
-#include <sstream>
 
+#include "runtime/tools/element.h"
 #include "runtime/tools/npz.h"
 #include "runtime/tools/output_path.h"
 
@@ -56,14 +56,6 @@ std::string fill(size_t bytes, Next next) {
   return data;
 }
 
-std::string describe(hone_dtype dtype, const std::vector<int64_t> &shape) {
-  std::ostringstream text;
-  text << hone_dtype_name(dtype) << '[';
-  for (size_t i = 0; i < shape.size(); ++i) text << (i ? "," : "") << shape[i];
-  text << ']';
-  return text.str();
-}
-
 /// Names that are paths in a zip file would be unpacked into folders; control characters have no place in names.
 std::string memberName(std::string name) {
   for (char &byte : name)
@@ -96,8 +88,8 @@ Status readArrays(const std::string &path, const std::vector<TensorInfo> &infos,
     Result<Array> array = file->read(name, 16 * static_cast<uint64_t>(info.bytes) + kSlack);
     if (!array.ok()) return array.status();
     if (array->dtype != info.dtype || array->shape != info.shape)
-      return refused("input '", info.name, "' is ", describe(array->dtype, array->shape), ", but the model takes ",
-                     describe(info.dtype, info.shape));
+      return refused("input '", info.name, "' is ", typeText(array->dtype, array->shape), ", but the model takes ",
+                     typeText(info.dtype, info.shape));
     inputs[static_cast<size_t>(index)] = std::move(array->bytes);
     given[static_cast<size_t>(index)] = true;
   }

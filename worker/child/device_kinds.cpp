@@ -5,19 +5,16 @@
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
-#include <memory>
-#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "common/core_lock.h"
 #include "runtime/cpu.h"
 #include "runtime/tools/run_tool.h"
+#include "worker/child/artifacts.h"
 #include "worker/child/files.h"
 #include "worker/child/work.h"
 
@@ -25,30 +22,19 @@ namespace hone::worker {
 
 namespace {
 
-// Opened anew by the runtime, which maps the artifact: its parameters are not copied.
-std::string pathOf(int descriptor) { return absl::StrCat("/proc/self/fd/", descriptor); }
-
-absl::Status checkRange(const char *name, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("--", name, " takes a whole number from ", low, " to ", high, ", not '", value, "'"));
-}
-
 absl::StatusOr<runtime::RunOptions> optionsOf(const v1::Run &request) {
   constexpr int64_t kMany = 1000000000;
   constexpr int64_t kThreads = 4096;
-  absl::Status status = checkRange("repeat", request.repeat(), 0, kMany);
-  status.Update(checkRange("number", request.number(), 0, kMany));
-  status.Update(checkRange("warmup", request.warmup(), 0, kMany));
-  status.Update(checkRange("print-top", request.print_top(), 0, kMany));
-  status.Update(checkRange("threads", request.threads(), 0, kThreads));
+  absl::Status status = checkFlag("repeat", request.repeat(), 0, kMany);
+  status.Update(checkFlag("number", request.number(), 0, kMany));
+  status.Update(checkFlag("warmup", request.warmup(), 0, kMany));
+  status.Update(checkFlag("print-top", request.print_top(), 0, kMany));
+  status.Update(checkFlag("threads", request.threads(), 0, kThreads));
   if (!status.ok()) return status;
   runtime::RunOptions options;
   options.path = pathOf(request.artifact_descriptor());
   if (request.inputs_descriptor() > 0) options.inputs = pathOf(request.inputs_descriptor());
-  options.fillMode = request.fill_mode() == v1::Run::ZEROS  ? runtime::FillMode::Zeros
-                     : request.fill_mode() == v1::Run::ONES ? runtime::FillMode::Ones
-                                                            : runtime::FillMode::Random;
+  options.fillMode = fillModeOf(request.fill_mode());
   options.seed = request.seed();
   options.printTime = request.print_time();
   options.printTop = request.print_top();
@@ -65,44 +51,13 @@ absl::StatusOr<runtime::RunOptions> optionsOf(const v1::Run &request) {
 }
 
 // The tool speaks of files by the paths that it was given; ours mean nothing to the person.
-std::string forPerson(const std::string &sentence, const runtime::RunOptions &options) {
-  std::vector<std::pair<std::string, std::string>> words = {{absl::StrCat("'", options.path, "': "), ""},
-                                                            {absl::StrCat("'", options.path, "'"), "the artifact"}};
+Words wordsOf(const runtime::RunOptions &options) {
+  Words words = {{absl::StrCat("'", options.path, "': "), ""}, {absl::StrCat("'", options.path, "'"), "the artifact"}};
   if (!options.inputs.empty()) {
     words.emplace_back(absl::StrCat("'", options.inputs, "': "), "the inputs: ");
     words.emplace_back(absl::StrCat("'", options.inputs, "'"), "the inputs");
   }
-  return absl::StrReplaceAll(sentence, words);
-}
-
-// The runtime's codes are the exit codes of hone, as are the outcomes.
-absl::Status statusOf(const runtime::Status &status, const runtime::RunOptions &options) {
-  const std::string sentence = forPerson(status.message, options);
-  switch (status.code) {
-    case HONE_OK:
-      return absl::OkStatus();
-    case HONE_USAGE:
-      return absl::FailedPreconditionError(sentence);
-    case HONE_REFUSED:
-      return absl::InvalidArgumentError(sentence);
-    case HONE_UNAVAILABLE:
-      return absl::UnavailableError(sentence);
-    case HONE_INTERNAL:
-      return absl::InternalError(sentence);
-    default:
-      return absl::ResourceExhaustedError(sentence);
-  }
-}
-
-// Builders get their turn between two runs; the measurement itself was begun by who started us.
-runtime::Rest restOf(const v1::Run &request) {
-  if (request.core_lock_descriptor() <= 0) return {};
-  auto measurement = std::make_shared<std::optional<Measurement>>();
-  return [measurement, number = request.core_lock_descriptor()](const runtime::Sleep &sleep) {
-    if (measurement->has_value()) return (*measurement)->rest();
-    measurement->emplace(Measurement::resume(CoreLock(Descriptor(number)), withSiblings(allowedCores()), sleep));
-    return false;
-  };
+  return words;
 }
 
 absl::Status run(const v1::Work &work, const ReportProgress &progress, v1::Result &result) {
@@ -117,16 +72,16 @@ absl::Status run(const v1::Work &work, const ReportProgress &progress, v1::Resul
   DescriptorStream npz(request.outputs_descriptor());
   runtime::RunReport report;
   const runtime::RunSinks sinks{printed, notes, request.outputs_descriptor() > 0 ? &npz.stream() : nullptr};
-  const runtime::Status status = runtime::runArtifact(*options, sinks, report, restOf(request));
+  const runtime::Status status = runtime::runArtifact(*options, sinks, report, restOf(request.core_lock_descriptor()));
   if (!status.ok()) {
     if (npz.error() != 0) return cannotWrite("the outputs", npz.error());
-    return statusOf(status, *options);
+    return statusOf(status, wordsOf(*options));
   }
   result.set_printed(printed.str());
   for (const double milliseconds : report.milliseconds) result.add_sample_seconds(milliseconds / 1000);
   constexpr std::string_view kNote = "note: ";
   for (const auto line : absl::StrSplit(notes.str(), '\n', absl::SkipEmpty())) {
-    std::string note = forPerson(std::string(line), *options);
+    std::string note = absl::StrReplaceAll(line, wordsOf(*options));
     if (note.starts_with(kNote)) note.erase(0, kNote.size());
     result.add_notes(std::move(note));
   }
