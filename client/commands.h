@@ -12,6 +12,7 @@ struct Invocation {
   std::vector<std::string> commandLine;  ///< all of it
 };
 
+int benchCommand(const Invocation &invocation);
 int compileCommand(const Invocation &invocation);
 int contextCommand(const Invocation &invocation);
 int devicesCommand(const Invocation &invocation);

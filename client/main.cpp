@@ -25,6 +25,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"compile", hone::client::compileCommand, "an ONNX model to an artifact"},
     {"run", hone::client::runCommand, "an artifact on inputs, here or on a device of a server"},
+    {"bench", hone::client::benchCommand, "artifacts against each other: which is faster, and how sure that is"},
     {"inspect", hone::client::inspectCommand, "what an artifact holds"},
     {"test-model", hone::client::testModelCommand, "a model with test data against its expected outputs"},
     {"sample", hone::client::sampleCommand, "a well-known network with random weights"},

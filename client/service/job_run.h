@@ -1,5 +1,5 @@
-// What `hone compile` and `hone run` do with a coordinator: bring the files there, submit, watch, bring the result
-// back.
+// What `hone compile`, `hone run` and `hone bench` do with a coordinator: bring the files there, submit, watch, bring
+// the result back.
 #pragma once
 
 #include <functional>

@@ -9,5 +9,7 @@ extern const TaskKind kCompileTask;
 extern const JobKind kCompileJob;
 extern const TaskKind kRunTask;
 extern const JobKind kRunJob;
+extern const TaskKind kBenchTask;
+extern const JobKind kBenchJob;
 
 }  // namespace hone::server

@@ -9,8 +9,8 @@
 namespace hone::server {
 namespace {
 
-constexpr const JobKind *kJobs[] = {&kCompileJob, &kRunJob};
-constexpr const TaskKind *kTasks[] = {&kCompileTask, &kRunTask};
+constexpr const JobKind *kJobs[] = {&kCompileJob, &kRunJob, &kBenchJob};
+constexpr const TaskKind *kTasks[] = {&kCompileTask, &kRunTask, &kBenchTask};
 
 /// What a worker of interface version 1 can do, which does not say it.
 constexpr const TaskKind *kFirstTasks[] = {&kCompileTask, &kRunTask};

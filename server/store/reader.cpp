@@ -24,6 +24,8 @@ void shortenJob(v1::Job &job, const Shorten &shorten) {
   result.clear_dumps();
   result.clear_timings();
   result.clear_notes();
+  result.clear_sample_seconds();
+  result.clear_bench_samples();
 }
 
 JobRow jobRowFromRow(const Use &use) {

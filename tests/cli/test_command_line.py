@@ -102,7 +102,7 @@ class CommandLine(CliTest):
     def test_help_and_version(self):
         self.assertRegex(self.hone("--version")[0], r"^hone \d+\.\d+\.\d+\n$")
         self.assertIn("exit codes", self.hone("--help")[0])
-        for command in ("compile", "run", "inspect", "sample", "jobs", "devices", "context", "server", "doctor"):
+        for command in ("compile", "run", "bench", "inspect", "sample", "jobs", "devices", "context", "server", "doctor"):
             self.assertIn(f"  {command} ", self.hone("--help")[0])
             out, _ = self.hone(command, "--help")
             self.assertIn("--", out)

@@ -15,6 +15,7 @@
 #include "runtime/cpu.h"
 #include "runtime/tools/run_tool.h"
 #include "worker/child/artifacts.h"
+#include "worker/child/bench.h"
 #include "worker/child/files.h"
 #include "worker/child/work.h"
 
@@ -154,6 +155,8 @@ absl::Status describeHost(const v1::Work &work, const ReportProgress &, v1::Resu
 
 }  // namespace
 
-std::vector<Kind> deviceKinds() { return {{v1::Work::kRun, run}, {v1::Work::kDescribeTarget, describeHost}}; }
+std::vector<Kind> deviceKinds() {
+  return {{v1::Work::kRun, run}, {v1::Work::kBench, bench}, {v1::Work::kDescribeTarget, describeHost}};
+}
 
 }  // namespace hone::worker

@@ -17,7 +17,7 @@ struct Kind {
   absl::Status (*run)(const v1::Work &work, const ReportProgress &progress, v1::Result &result);
 };
 
-/// run, and the target as the runtime sees it: all that a light device worker does.
+/// run, bench, and the target as the runtime sees it: all that a light device worker does.
 std::vector<Kind> deviceKinds();
 
 /// compile, sample, inspect, and the target as the compiler sees it. Only in builds with the compiler.

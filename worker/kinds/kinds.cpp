@@ -5,7 +5,7 @@
 namespace hone::worker {
 namespace {
 
-constexpr const WorkKind *kKinds[] = {&kCompile, &kRun};
+constexpr const WorkKind *kKinds[] = {&kCompile, &kRun, &kBench};
 
 }  // namespace
 

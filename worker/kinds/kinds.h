@@ -36,7 +36,7 @@ struct WorkKind {
   void (*giveCores)(int descriptor, v1::Work &);
   /// Whether the new file is wanted; null: always.
   bool (*makesFile)(const v1::TaskSpec &);
-  /// The new file has become this blob.
+  /// The new file has become this blob; null where none is wanted.
   void (*take)(const v1::Digest &, v1::LeaseResult &);
 };
 
@@ -46,5 +46,6 @@ const WorkKind *kindOf(const v1::TaskSpec &spec);
 
 extern const WorkKind kCompile;
 extern const WorkKind kRun;
+extern const WorkKind kBench;
 
 }  // namespace hone::worker

@@ -29,6 +29,16 @@ v1::SubmitRequest runRequest() {
   return request;
 }
 
+v1::SubmitRequest benchRequest() {
+  v1::SubmitRequest request;
+  request.set_request_id("request-1");
+  v1::BenchJob &bench = *request.mutable_spec()->mutable_bench();
+  for (const char name : {'a', 'b'}) bench.add_artifacts()->set_sha256(std::string(64, name));
+  bench.mutable_options()->set_repeat(20);
+  bench.set_key("rpi4");
+  return request;
+}
+
 void refuses(const v1::SubmitRequest &good, const std::function<void(v1::SubmitRequest &)> &spoil,
              absl::string_view sentence) {
   ASSERT_EQ(checkSubmit(good, serviceKinds(), kDay), absl::OkStatus());
@@ -69,6 +79,47 @@ TEST(CheckSubmit, asksTheKind) {
   refuses(run, [](auto &r) { r.mutable_spec()->mutable_run()->clear_key(); }, "spec.run.key");
 }
 
+TEST(CheckSubmit, asksBench) {
+  const v1::SubmitRequest good = benchRequest();
+  const auto spoil = [&](const std::function<void(v1::BenchJob &)> &spoil, absl::string_view sentence) {
+    refuses(good, [&](auto &r) { spoil(*r.mutable_spec()->mutable_bench()); }, sentence);
+  };
+  spoil([](auto &b) { b.mutable_artifacts()->RemoveLast(); },
+        "the number of artifacts is 1, but it lies between 2 and 8");
+  spoil(
+      [](auto &b) {
+        for (int i = 0; i < 7; ++i) *b.add_artifacts() = b.artifacts(0);
+      },
+      "the number of artifacts is 9");
+  spoil([](auto &b) { b.mutable_artifacts(1)->clear_sha256(); }, "a digest's sha256");
+  spoil([](auto &b) { b.mutable_inputs()->set_sha256("short"); }, "a digest's sha256");
+  spoil([](auto &b) { b.clear_key(); }, "spec.bench.key");
+  spoil([](auto &b) { b.clear_options(); }, "repeat is 0, but it lies between 6 and 10000");
+  spoil([](auto &b) { b.mutable_options()->set_repeat(10001); }, "repeat is 10001");
+  spoil([](auto &b) { b.mutable_options()->set_number(-1); }, "number is -1");
+  spoil([](auto &b) { b.mutable_options()->set_warmup(-1); }, "warmup is -1");
+  spoil([](auto &b) { b.mutable_options()->set_threads(-1); }, "threads is -1");
+  spoil([](auto &b) { b.mutable_options()->set_fill_mode(static_cast<v1::Run::FillMode>(77)); }, "fill_mode is 77");
+  spoil(
+      [](auto &b) {
+        for (int i = 0; i < 3; ++i) b.mutable_options()->add_names("x");
+      },
+      "the number of names is 3");
+  spoil([](auto &b) { b.mutable_options()->add_names(std::string(4097, 'x')); }, "an artifact's name has 4097 bytes");
+}
+
+TEST(Kinds, benchReadsEachBlobOnce) {
+  v1::SubmitRequest request = benchRequest();
+  v1::BenchJob &bench = *request.mutable_spec()->mutable_bench();
+  *bench.add_artifacts() = bench.artifacts(0);
+  const v1::TaskSpec task = taskOf(request.spec());
+  EXPECT_EQ(serviceKinds().find(task)->blobs(task).size(), 2u);
+  *bench.mutable_inputs() = bench.artifacts(1);
+  bench.mutable_inputs()->set_sha256(std::string(64, 'c'));
+  const v1::TaskSpec withInputs = taskOf(request.spec());
+  EXPECT_EQ(serviceKinds().find(withInputs)->blobs(withInputs).size(), 3u);
+}
+
 v1::Hello hello(const std::vector<v1::Role> &roles) {
   v1::Hello hello;
   for (const v1::Role role : roles) hello.add_roles(role);
@@ -90,14 +141,19 @@ TEST(Kinds, ofAWorkerAreThoseThatItSays) {
   newer.mutable_kinds(0)->set_version(7);
   newer.mutable_kinds(1)->set_version(1);
   EXPECT_EQ(namesOf(newer), "run ") << "it does not compile, and what it does besides nobody here knows";
+  newer.add_kinds()->set_kind("bench");
+  newer.mutable_kinds(2)->set_version(1);
+  EXPECT_EQ(namesOf(newer), "run bench ");
+  newer.mutable_kinds()->RemoveLast();
   newer.mutable_kinds(0)->set_version(0);
   EXPECT_EQ(namesOf(newer), "") << "an older form of it";
 }
 
 TEST(Kinds, ofOneTaskAreReadAsTheirJob) {
-  const v1::JobSpec compile = compileRequest().spec(), run = runRequest().spec();
+  const v1::JobSpec compile = compileRequest().spec(), run = runRequest().spec(), bench = benchRequest().spec();
   EXPECT_EQ(taskOf(compile).compile().SerializeAsString(), compile.compile().SerializeAsString());
   EXPECT_EQ(taskOf(run).run().SerializeAsString(), run.run().SerializeAsString());
+  EXPECT_EQ(taskOf(bench).bench().SerializeAsString(), bench.bench().SerializeAsString());
 }
 
 }  // namespace
