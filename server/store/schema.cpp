@@ -209,15 +209,13 @@ CREATE TABLE job_blob(
 INSERT INTO job_blob SELECT * FROM old_job_blob;
 DROP TABLE old_job_blob;
 CREATE INDEX job_blob_by_blob ON job_blob(sha256);
-)sql";
 
-// Listings by state read what they show, however many ended jobs there are.
-constexpr char kVersion3[] = R"sql(
+-- Listings by state read what they show, however many ended jobs there are.
 CREATE INDEX job_by_state ON job(state, number);
 CREATE INDEX job_by_user_and_state ON job(user, state, number);
 )sql";
 
-constexpr const char *kSteps[] = {kVersion1, kVersion2, kVersion3};
+constexpr const char *kSteps[] = {kVersion1, kVersion2};
 
 }  // namespace
 
