@@ -398,6 +398,7 @@ absl::Status Transitions::end(LiveJob &job, v1::JobState state, const v1::JobRes
   *told.mutable_result()->mutable_result() = result.result();
   told.mutable_result()->mutable_result()->clear_printed();
   told.mutable_result()->mutable_result()->clear_dumps();
+  told.mutable_result()->mutable_result()->clear_bench_samples();
   told.mutable_result()->set_from_cache(result.from_cache());
   if (last != nullptr) {
     told.set_worker(last->worker);
