@@ -1,4 +1,3 @@
-// Compile: model -> artifact. On a builder; pure, and so kept for equal jobs.
 #include "server/kinds/compile.h"
 
 #include <algorithm>
@@ -7,10 +6,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/sha256.h"
 #include "server/kinds/entries.h"
 #include "server/kinds/fields.h"
 #include "server/kinds/specification.h"
-#include "common/sha256.h"
 
 namespace hone::server {
 namespace {

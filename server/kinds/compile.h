@@ -1,4 +1,5 @@
-// Which compilations are the same. A pure function.
+// Compile: model -> artifact. On a builder; pure, and so kept for equal jobs. Here: which compilations are the same. A
+// pure function.
 #pragma once
 
 #include <string>
