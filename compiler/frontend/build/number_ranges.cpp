@@ -62,7 +62,10 @@ NumberRange generate(Shape shape, const Function &of) {
     const Interval ends = of(static_cast<const Shape &>(index));
     range.low.push_back(ends.low);
     range.high.push_back(ends.high);
-    for (size_t d = index.size(); d-- > 0 && ++index[d] == range.shape[d];) index[d] = 0;
+    for (size_t d = index.size(); d-- > 0;) {
+      if (++index[d] < range.shape[d]) break;
+      index[d] = 0;
+    }
   }
   return range;
 }
