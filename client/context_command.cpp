@@ -114,7 +114,7 @@ int contextCommand(const Invocation &invocation) {
   return runSubcommand(
       "context",
       "Names for servers, kept in $XDG_CONFIG_HOME/hone/config.json. A command asks the server of its\n"
-      "--server flag, else of HONE_SERVER, else of its --context flag or the current context, else a\n"
+      "--server flag, else of its --context flag, else of HONE_SERVER, else of the current context, else a\n"
       "private one on this machine.",
       kSubcommands, invocation);
 }

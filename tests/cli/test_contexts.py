@@ -80,6 +80,11 @@ class Contexts(CliTest):
         self.assertEqual(self.hone("jobs", "list", "--server", "private")[0].split()[0], "ID")
         self.assertEqual(self.hone("jobs", "list", "--context", "private")[0].split()[0], "ID")
 
+    def test_the_help_tells_the_precedence_as_it_is(self):
+        text = " ".join(self.hone("context", "--help")[0].split())
+        places = [text.index(word) for word in ("--server", "--context", "HONE_SERVER", "current context", "private")]
+        self.assertEqual(places, sorted(places), text)
+
     def test_no_server(self):
         for arguments in (["compile", "classifier.onnx"], ["jobs", "list"], ["devices", "list"], ["jobs", "watch", "j-1"]):
             self.refused(*arguments, "--server", NOBODY[0], code=5, words=[NOBODY[0], "hone-server"])

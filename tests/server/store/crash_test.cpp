@@ -35,7 +35,10 @@ void work(const std::filesystem::path &folder, uint64_t seed, const Child::Tell 
   Random random(seed);
   for (int64_t group = 0;; ++group) {
     std::vector<std::string> acks;
-    const std::vector<Task> tasks = (*store)->unfinished()->tasks;
+    const Unfinished unfinished = *(*store)->unfinished();
+    const std::vector<Task> &tasks = unfinished.tasks;
+    std::map<int64_t, std::string> ids;
+    for (const JobRow &job : unfinished.jobs) ids[job.number] = job.id;
     if (!(*store)->begin().ok()) return;
     const int64_t submissions = tasks.size() > 50 ? 0 : random.between(1, 8);
     for (int64_t i = 0; i < submissions; ++i) {
@@ -48,14 +51,14 @@ void work(const std::filesystem::path &folder, uint64_t seed, const Child::Tell 
       if (!task.isLeased) {
         const absl::StatusOr<Grant> grant = (*store)->claim(task.id, "w", 2);
         if (!grant.ok()) return;
-        acks.push_back(absl::StrCat("granted ", task.job, " ", grant->epoch));
+        acks.push_back(absl::StrCat("granted ", ids[task.job], " ", grant->epoch));
       } else if (random.chance(20)) {
         if (!*(*store)->requeue(task.id, task.epoch, AttemptEnd::Lost, "lost", 3)) return;
       } else {
         if (!*complete(**store, task.id, task.epoch, AttemptEnd::Done, resultOf(v1::Result::DONE, ""), "", "", 4)) {
           return;
         }
-        acks.push_back(absl::StrCat("done ", task.job, " ", task.epoch));
+        acks.push_back(absl::StrCat("done ", ids[task.job], " ", task.epoch));
       }
     }
     if (!(*store)->commit().ok()) return;
