@@ -9,7 +9,7 @@
 namespace hone::server::testing {
 namespace {
 
-constexpr int64_t kDay = 24 * 3600;
+constexpr int64_t kDay = int64_t{24} * 3600;
 
 v1::SubmitRequest compileRequest() {
   v1::SubmitRequest request;
