@@ -36,7 +36,11 @@ extern "C" {
 #define HONE_API __attribute__((visibility("default")))
 
 /* The values are also the exit codes of hone's programs. */
+#ifdef __cplusplus
+typedef enum hone_status : int { /* as C has it: any int may stand in one */
+#else
 typedef enum hone_status {
+#endif
   HONE_OK = 0,
   HONE_INTERNAL = 1,   /* a defect of hone */
   HONE_USAGE = 2,      /* the call is wrong: an index out of range, an input not set, a wrong size */

@@ -28,6 +28,12 @@ absl::Status Clients::submit(const std::string &user, const v1::SubmitRequest &r
   }
   auto submission = std::make_shared<Submission>(
       Submission{user, request, kind, beginningOf(*state_.parts.kinds, *kind, request.spec()), done});
+  if (const size_t tasks = submission->beginning.tasks.size(); tasks > kMostTasks) {
+    state_.answer<v1::Job>(
+        done, absl::InvalidArgumentError(absl::StrCat("the job begins with ", tasks, " tasks, and may have ",
+                                                      kMostTasks, " at once; ask for less")));
+    return absl::OkStatus();
+  }
   if (absl::Status status = admit(*submission); !status.ok()) return refuse(*submission, status);
   const std::string key = submission->specificationKey();
   if (key.empty() || wantsFresh(key)) return put(*submission, std::nullopt);

@@ -8,6 +8,9 @@
 
 namespace hone::server {
 
+/// Tasks of one job that have not ended.
+inline constexpr size_t kMostTasks = 4096;
+
 /// \p spec is of a kind that \p kinds knows.
 NewTask newTask(const Kinds &kinds, const v1::TaskSpec &spec);
 std::vector<NewTask> newTasks(const Kinds &kinds, const std::vector<v1::TaskSpec> &specs);

@@ -12,8 +12,7 @@
 namespace hone::server {
 namespace {
 
-constexpr size_t kMostNamed = 10;    // attempts in a sentence
-constexpr size_t kMostTasks = 4096;  // of a job, that have not ended
+constexpr size_t kMostNamed = 10;  // attempts in a sentence
 
 absl::Status contradiction(const LiveTask &live, absl::string_view what) {
   return absl::InternalError(

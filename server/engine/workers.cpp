@@ -13,7 +13,6 @@ namespace hone::server {
 namespace {
 
 constexpr size_t kMaxLog = 64 << 10;
-constexpr size_t kMostWorkers = 20'000;  // attached or not
 
 v1::CoordinatorMessage farewell(const std::string &reason, bool comeBack) {
   v1::CoordinatorMessage message;
@@ -76,11 +75,11 @@ absl::Status Workers::attach(const std::shared_ptr<Arrival> &arrival) {
       arrival->link->close();
       return absl::OkStatus();
     }
-    if (state_.fleet.row(arrival->hello.name()) == nullptr && state_.fleet.rows().size() >= kMostWorkers) {
-      arrival->link->send(
-          farewell(absl::StrCat("this coordinator knows ", kMostWorkers, " workers, the most there may be: ",
-                                "those that do not come any more are forgotten after a while"),
-                   true));
+    if (state_.fleet.row(arrival->hello.name()) == nullptr && state_.fleet.rows().size() >= state_.policy.maxWorkers) {
+      arrival->link->send(farewell(
+          absl::StrCat("this coordinator knows ", state_.policy.maxWorkers, " workers, the most there may be: ",
+                       "those that do not come any more are forgotten after a while"),
+          true));
       arrival->link->close();
       return absl::OkStatus();
     }

@@ -59,7 +59,7 @@ class Planted : public testing::Test {
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "only root can make what belongs to another user";
     fs::create_directories(victim_ + "/work");
-    std::ofstream(victim_ + "/work/precious") << "x";
+    std::ofstream(fs::path(victim_) / "work" / "precious") << "x";
     ASSERT_EQ(chmod(victim_.c_str(), 0755), 0);
   }
   void expectRefused(const std::string &path, const std::string &why) {
@@ -69,7 +69,7 @@ class Planted : public testing::Test {
     struct stat status{};
     ASSERT_EQ(stat(victim_.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0755u);
-    EXPECT_TRUE(fs::exists(victim_ + "/work/precious"));
+    EXPECT_TRUE(fs::exists(fs::path(victim_) / "work" / "precious"));
   }
   static constexpr uid_t kNobody = 65534;
   const std::string folder_ = test::temporaryFolder();

@@ -39,7 +39,11 @@ class TestClock : public Clock {
 struct CountingObserver : EngineObserver {
   std::atomic<int> submissions{0}, ends{0}, leases{0}, expirations{0}, stales{0}, hits{0}, misses{0}, failures{0},
       takenNames{0};
-  void submitted(const std::string &) override { ++submissions; }
+  std::function<void()> onSubmitted = nullptr;  ///< on the engine's thread
+  void submitted(const std::string &) override {
+    ++submissions;
+    if (onSubmitted) onSubmitted();
+  }
   void ended(const std::string &, const v1::Job &) override { ++ends; }
   void leased(absl::Duration) override { ++leases; }
   void nameTaken(const std::string &, const std::string &) override { ++takenNames; }

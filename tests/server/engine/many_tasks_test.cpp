@@ -205,6 +205,13 @@ TEST_F(Probing, aJobCountsOnceInTheQuota) {
   EXPECT_TRUE(small.trySubmit(small.request(probeSpec(1, 1))).ok()) << "one waits now";
 }
 
+TEST_F(Probing, aJobHasNoMoreTasksAtOnceThanItMay) {
+  EXPECT_TRUE(bench.trySubmit(bench.request(probeSpec(4096, 1))).ok());
+  const absl::Status status = bench.trySubmit(bench.request(probeSpec(4097, 1))).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(status.message(), "the job begins with 4097 tasks, and may have 4096 at once; ask for less");
+}
+
 TEST_F(Probing, aKindThatNobodyThereKnowsIsAnError) {
   EXPECT_TRUE(bench.trySubmit(bench.request(probeSpec(1, 1))).ok()) << "nobody is there: somebody may come";
   TestWorker old(bench, "old");
@@ -241,6 +248,40 @@ TEST_F(Probing, anOldJobGoesBeforeAYoungerOneOfItsUser) {
     prober.succeed(lease);
   }
   EXPECT_EQ(jobs, (Texts{older, older, older}));
+}
+
+/// A kind of job whose driver is wrong: it goes on with as many tasks as its job says.
+Step wrongAdvance(const v1::JobSpec &spec, const std::string &, const EndedTask &ended) {
+  Step step;
+  step.tasks.resize(static_cast<size_t>(spec.probe().items()), ended.spec);
+  return step;
+}
+
+TEST(Drivers, thatLeaveAJobWithoutWorkOrWithTooMuchFailIt) {
+  const JobKind *probe = kindsWithProbe().findJob("probe");
+  JobKind wrong = *probe;
+  wrong.begin = [](const v1::JobSpec &) {
+    Step step;
+    step.tasks.emplace_back().mutable_probe();
+    return step;
+  };
+  wrong.advance = wrongAdvance;
+  const JobKind *const jobs[] = {&wrong};
+  const TaskKind *const tasks[] = {kindsWithProbe().findTask("probe")};
+  const Kinds kinds(jobs, tasks);
+  Bench bench({}, nullptr, nullptr, kinds);
+  Prober prober(bench, "w");
+  prober.worker.attach();
+  for (const auto &[wanted, sentence] :
+       {std::pair(0, "left the job without work"), std::pair(4097, "wants 4097 tasks")}) {
+    const std::string id = bench.submit(probeSpec(1, 1, wanted)).id();
+    prober.succeed(prober.worker.lease());
+    bench.settle();
+    const v1::Job job = bench.job(id);
+    EXPECT_EQ(job.state(), v1::JOB_FAILED);
+    EXPECT_NE(job.result().result().sentence().find(sentence), std::string::npos) << job.result().result().sentence();
+    EXPECT_TRUE(bench.store().unfinished()->tasks.empty());
+  }
 }
 
 /// Workers that do everything wrong that a worker may, a store that fails now and then, restarts: the sums are the

@@ -2,6 +2,9 @@
 // clock that jumps.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+
 #include "absl/strings/match.h"
 #include "tests/server/engine/bench.h"
 
@@ -145,6 +148,50 @@ TEST(Position, isHowManyWaitBefore) {
   EXPECT_TRUE(bench.cancel(first).ok());
   EXPECT_EQ(bench.queuePosition(second.id()), 0);
   EXPECT_EQ(bench.queuePosition("j-none"), 0);
+}
+
+TEST(Workers, beyondTheMostAreToldSoAndTheKnownOnesComeBack) {
+  Bench bench({.maxWorkers = 2});
+  TestWorker first(bench, "1"), second(bench, "2"), third(bench, "3");
+  first.attach();
+  second.attach();
+  second.detach();
+  third.attach();
+  ASSERT_FALSE(third.heard().empty());
+  EXPECT_TRUE(third.isClosed());
+  second.attach();
+  EXPECT_EQ(second.heard().back(), "welcome");
+}
+
+TEST(Calls, thatTheEngineCannotKeepUpWithAreRefusedButNotWhatWorkersSay) {
+  Bench bench;
+  TestWorker worker(bench, "w");
+  worker.attach();
+  const v1::SubmitRequest request = bench.request(bench.compileSpec());
+  bench.settle();
+  std::promise<void> gate;
+  std::atomic<bool> isBlocked = false;
+  bench.observer.onSubmitted = [&, opens = gate.get_future().share()] {
+    isBlocked = true;
+    opens.wait();
+  };
+  bench.engine().submit("ada", request, [](const absl::StatusOr<v1::Job> &) {});
+  ASSERT_TRUE(eventually([&] { return isBlocked.load(); }));
+  std::atomic<int> refusals = 0, answers = 0;
+  const auto done = [&](const absl::StatusOr<v1::ListWorkersResponse> &listed) {
+    ++answers;
+    if (absl::IsResourceExhausted(listed.status())) ++refusals;
+  };
+  for (int i = 0; i < 20'000; ++i) bench.engine().listWorkers({}, done);
+  EXPECT_EQ(refusals, 0);
+  bench.engine().listWorkers({}, done);
+  EXPECT_EQ(refusals, 1) << "at once, though the engine stands";
+  worker.heartbeat({});
+  gate.set_value();
+  EXPECT_TRUE(eventually([&] { return answers == 20'001; }));
+  bench.settle();
+  EXPECT_EQ(refusals, 1);
+  EXPECT_EQ(worker.heard().back(), "heartbeat");
 }
 
 TEST(Workers, areForgottenWhenTheyHaveNotComeForAsLongAsJobsAreKept) {

@@ -244,7 +244,7 @@ TEST(Fleet, TellsWorkersAndWatchersToComeBack) {
   Watched watched;
   std::thread watcher([&] { watched = watch(server, job.id(), 0); });
   // A call that has not arrived yet is cancelled by gRPC, and told nothing.
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_TRUE(eventually([&] { return server.rpc->idle() == absl::ZeroDuration(); }));
   v1::CoordinatorMessage farewell;
   std::thread closer([&] { server.rpc->close(absl::Seconds(30)); });
   EXPECT_TRUE(worker.receive(v1::CoordinatorMessage::kFarewell, farewell));
