@@ -85,6 +85,7 @@ absl::Status Upload::begin(const v1::UploadHeader &header, Work &work) {
   const v1::Digest &digest = header.digest();
   if (absl::Status status = check(header, site_); !status.ok()) return status;
   call_.setBlob(digest);
+  if (absl::Status status = findOwner(header); !status.ok()) return status;
   if (site_.blobs->has(digest)) {
     // What is there is only as good as its bytes: whoever uploads a blob again may do so because it is damaged.
     const absl::Status whole = site_.blobs->verify(digest);
@@ -105,13 +106,10 @@ absl::Status Upload::begin(const v1::UploadHeader &header, Work &work) {
   return absl::OkStatus();
 }
 
-absl::Status Upload::takeSlot(const v1::UploadHeader &header) {
-  const int64_t bytes = header.digest().size_bytes();
+absl::Status Upload::findOwner(const v1::UploadHeader &header) {
   if (header.task() == 0) {
     user_ = slotName_ = call_.user();
-    const auto usage = site_.store->usage(user_);
-    if (!usage.ok()) return usage.status();
-    return site_.slots.take(slotName_, bytes, usage->blobBytes, site_.blobs->freeBytes());
+    return absl::OkStatus();
   }
   const auto user = site_.store->userOfLease(header.task(), header.epoch());
   if (!user.ok()) return user.status();
@@ -121,7 +119,15 @@ absl::Status Upload::takeSlot(const v1::UploadHeader &header) {
                       "LEASE_OVER");
   user_ = **user;
   slotName_ = absl::StrCat("results of ", user_);  // no user's name
-  return site_.slots.takeUnlimited(slotName_, bytes, site_.blobs->freeBytes());
+  return absl::OkStatus();
+}
+
+absl::Status Upload::takeSlot(const v1::UploadHeader &header) {
+  const int64_t bytes = header.digest().size_bytes();
+  if (header.task() != 0) return site_.slots.takeUnlimited(slotName_, bytes, site_.blobs->freeBytes());
+  const auto usage = site_.store->usage(user_);
+  if (!usage.ok()) return usage.status();
+  return site_.slots.take(slotName_, bytes, usage->blobBytes, site_.blobs->freeBytes());
 }
 
 absl::Status Upload::append(const std::string &data, Work &work) {

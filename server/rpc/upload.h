@@ -46,7 +46,9 @@ class Upload : public grpc::ServerReadReactor<grpc::ByteBuffer>,
   void takeEnd();  // on a disk thread: no further message
   /// ALREADY_EXISTS when the blob is there.
   absl::Status begin(const v1::UploadHeader &header, Work &work);
-  /// As whose the blob counts, and whether there is room for it.
+  /// As whose the blob counts.
+  absl::Status findOwner(const v1::UploadHeader &header);
+  /// Whether there is room for it.
   absl::Status takeSlot(const v1::UploadHeader &header);
   absl::Status append(const std::string &data, Work &work);
   void store(const v1::Digest &digest);  // the file is there: makes its row
@@ -64,7 +66,7 @@ class Upload : public grpc::ServerReadReactor<grpc::ByteBuffer>,
   std::optional<Work> parked_ ABSL_GUARDED_BY(mutex_);
   std::optional<int64_t> slot_ ABSL_GUARDED_BY(mutex_);  // the bytes for which it has one
 
-  std::string user_, slotName_;  // since there is a slot
+  std::string user_, slotName_;  // since the header
   grpc::ByteBuffer message_;     // gRPC's while a read is under way, then a disk thread's
 };
 

@@ -76,6 +76,19 @@ TEST_F(Results, areNotThrottledByTheUploadsOfTheirUser) {
   writer->Finish();
 }
 
+TEST_F(Results, thatAreThereWithoutARowBelongToWhoUploadsThem) {
+  TestServer server;
+  const std::string content = contentOf(100, 6);
+  {
+    auto writer = server.blobFolder->write(digestOf(content), "before", 0);
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    ASSERT_EQ((*writer)->append(content), absl::OkStatus());
+    ASSERT_EQ((*writer)->finish(), absl::OkStatus());
+  }
+  EXPECT_TRUE(upload(*server.blobs(), digestOf(content), content, "again").ok());
+  EXPECT_EQ(server.store->usage("ann")->blobBytes, 100);
+}
+
 TEST_F(Results, ofALeaseThatIsOverAreRefused) {
   TestServer server;
   FakeWorker worker(server, "builder");
