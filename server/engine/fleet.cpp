@@ -95,7 +95,7 @@ bool Fleet::forgetUnseen(int64_t beforeMicros) {
     const WorkerRow &row = entry.second;
     return row.seenMicros < beforeMicros && !row.isDraining && !row.isQuarantined && !byName_.contains(row.name);
   });
-  std::erase_if(illnesses_, [&](const auto &entry) { return !rows_.contains(entry.first); });
+  std::erase_if(setbacks_, [&](const auto &entry) { return !rows_.contains(entry.first); });
   return erased > 0;
 }
 
@@ -192,8 +192,8 @@ std::vector<std::string> Fleet::builds() const {
 
 bool Fleet::mayWork(const Session &session) const {
   const auto row = rows_.find(session.name());
-  const Illness *illness = illnessOf(session.name());
-  const bool isHeldBack = illness != nullptr && illness->heldUntil;
+  const Setbacks *setbacks = setbacksOf(session.name());
+  const bool isHeldBack = setbacks != nullptr && setbacks->heldUntil;
   return !session.isLeaving && !isHeldBack && row != rows_.end() && !row->second.isDraining &&
          !row->second.isQuarantined;
 }
@@ -247,35 +247,36 @@ bool Fleet::canDo(const std::string &key, const std::string &kind) const {
 
 bool Fleet::isServed(const std::string &key) const { return key.empty() ? !builds_.empty() : devices_.contains(key); }
 
-// ---------------------------------------------------------------------------------------------- workers that are ill
+// ---------------------------------------------------------------------------------------------- workers that give work
+// back
 
 void Fleet::gaveBack(const std::string &worker, const std::string &reason, absl::Duration now) {
-  Illness &illness = illnesses_[worker];
-  illness.reason = reason;
-  const absl::Duration pause = heldBackAfter(++illness.inARow);
-  if (pause > absl::ZeroDuration()) illness.heldUntil = now + pause;
+  Setbacks &setbacks = setbacks_[worker];
+  setbacks.reason = reason;
+  const absl::Duration pause = heldBackAfter(++setbacks.inARow);
+  if (pause > absl::ZeroDuration()) setbacks.heldUntil = now + pause;
   standingChanged(worker);
 }
 
 void Fleet::endHoldings(absl::Duration now) {
-  for (auto &[worker, illness] : illnesses_) {
-    if (!illness.heldUntil || *illness.heldUntil > now) continue;
-    illness.heldUntil.reset();
+  for (auto &[worker, setbacks] : setbacks_) {
+    if (!setbacks.heldUntil || *setbacks.heldUntil > now) continue;
+    setbacks.heldUntil.reset();
     standingChanged(worker);
   }
 }
 
 std::optional<absl::Duration> Fleet::nextHoldingEnd() const {
   std::optional<absl::Duration> next;
-  for (const auto &[worker, illness] : illnesses_) {
-    if (illness.heldUntil && (!next || *illness.heldUntil < *next)) next = illness.heldUntil;
+  for (const auto &[worker, setbacks] : setbacks_) {
+    if (setbacks.heldUntil && (!next || *setbacks.heldUntil < *next)) next = setbacks.heldUntil;
   }
   return next;
 }
 
-const Fleet::Illness *Fleet::illnessOf(const std::string &worker) const {
-  const auto found = illnesses_.find(worker);
-  return found == illnesses_.end() ? nullptr : &found->second;
+const Fleet::Setbacks *Fleet::setbacksOf(const std::string &worker) const {
+  const auto found = setbacks_.find(worker);
+  return found == setbacks_.end() ? nullptr : &found->second;
 }
 
 void Fleet::occupy(const std::string &worker, const std::string &key) {

@@ -86,19 +86,20 @@ class Fleet {
   void release(const std::string &worker, const std::string &key, absl::Duration now);
   void releaseAll(absl::Duration now);
 
-  // ------------------------------------------------------------------------------------------- workers that are ill
+  // ------------------------------------------------------------------------------------------- workers that give work
+  // back
   /// It gave work back; after several in a row it gets none for a while. \p reason: of the last time.
   void gaveBack(const std::string &worker, const std::string &reason, absl::Duration now);
   /// It is well: it has completed work, or a person says so.
-  void completed(const std::string &worker) { illnesses_.erase(worker); }
+  void completed(const std::string &worker) { setbacks_.erase(worker); }
   void endHoldings(absl::Duration now);
   std::optional<absl::Duration> nextHoldingEnd() const;
-  struct Illness {
+  struct Setbacks {
     int32_t inARow = 0;
     std::optional<absl::Duration> heldUntil;
     std::string reason;
   };
-  const Illness *illnessOf(const std::string &worker) const;
+  const Setbacks *setbacksOf(const std::string &worker) const;
 
   struct KeyCount {
     int32_t workers = 0, free = 0;
@@ -129,7 +130,7 @@ class Fleet {
   const Kinds *kinds_;
   std::map<std::pair<std::string, std::string>, Free> free_;                 ///< by key and kind
   std::map<std::pair<std::string, std::string>, std::set<SessionId>> able_;  ///< attached, free or not
-  std::map<std::string, Illness> illnesses_;                                 ///< by worker
+  std::map<std::string, Setbacks> setbacks_;                                 ///< by worker
   std::map<std::string, int> builds_;                                        ///< attached builders of each
   std::map<std::string, int> devices_;                                       ///< attached devices of each key
   int64_t buildsGeneration_ = 0;

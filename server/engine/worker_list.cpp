@@ -32,12 +32,12 @@ v1::Worker Workers::describe(const WorkerRow &row) const {
     worker.set_state(v1::WORKER_GONE);
   } else if (row.isQuarantined) {
     worker.set_state(v1::WORKER_QUARANTINED);
-  } else if (const Fleet::Illness *illness = state_.fleet.illnessOf(row.name);
-             illness != nullptr && illness->heldUntil) {
+  } else if (const Fleet::Setbacks *setbacks = state_.fleet.setbacksOf(row.name);
+             setbacks != nullptr && setbacks->heldUntil) {
     worker.set_state(v1::WORKER_HELD_BACK);
     worker.set_reason(
-        absl::StrCat("gave work back ", illness->inARow, " times in a row, the last time since ", illness->reason));
-    worker.set_held_back_seconds(absl::ToDoubleSeconds(*illness->heldUntil - state_.now));
+        absl::StrCat("gave work back ", setbacks->inARow, " times in a row; the last time: ", setbacks->reason));
+    worker.set_held_back_seconds(absl::ToDoubleSeconds(*setbacks->heldUntil - state_.now));
   } else if (row.isDraining || session->isLeaving) {
     worker.set_state(v1::WORKER_DRAINING);
   } else {
