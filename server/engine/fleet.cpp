@@ -247,8 +247,7 @@ bool Fleet::canDo(const std::string &key, const std::string &kind) const {
 
 bool Fleet::isServed(const std::string &key) const { return key.empty() ? !builds_.empty() : devices_.contains(key); }
 
-// ---------------------------------------------------------------------------------------------- workers that give work
-// back
+// ----------------------------------------------------------------------------------------------------------- setbacks
 
 void Fleet::gaveBack(const std::string &worker, const std::string &reason, absl::Duration now) {
   Setbacks &setbacks = setbacks_[worker];

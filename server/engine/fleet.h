@@ -86,8 +86,7 @@ class Fleet {
   void release(const std::string &worker, const std::string &key, absl::Duration now);
   void releaseAll(absl::Duration now);
 
-  // ------------------------------------------------------------------------------------------- workers that give work
-  // back
+  // --------------------------------------------------------------------------------------------------------- setbacks
   /// It gave work back; after several in a row it gets none for a while. \p reason: of the last time.
   void gaveBack(const std::string &worker, const std::string &reason, absl::Duration now);
   /// It is well: it has completed work, or a person says so.
