@@ -200,6 +200,7 @@ absl::Status Workers::receive(SessionId id, const v1::WorkerMessage &message) {
     case v1::WorkerMessage::kGoodbye:
       session->isLeaving = true;
       state_.fleet.standingChanged(session->name());
+      heartbeat(*session, {});
       return absl::OkStatus();
     case v1::WorkerMessage::kHello:
       return detach(id, "a worker says hello once in a connection");
@@ -218,7 +219,7 @@ void Workers::heartbeat(const Session &session, const v1::Heartbeat &heartbeat) 
     }
   }
   const WorkerRow *row = state_.fleet.row(session.name());
-  reply.set_draining(row != nullptr && row->isDraining);
+  reply.set_draining(session.isLeaving || (row != nullptr && row->isDraining));
   state_.group->after([link = session.link, message = std::move(message)] { link->send(message); });
 }
 

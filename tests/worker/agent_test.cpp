@@ -291,6 +291,18 @@ TEST_F(AgentTest, DrainsOnTheFirstSignal) {
   EXPECT_EQ(worker_->litter(), std::vector<std::string>());
 }
 
+TEST_F(AgentTest, DoesALeaseThatWasOnItsWayWhenItSaidGoodbye) {
+  startBoth({.answersGoodbyes = false});
+  worker_->signal(SIGTERM);
+  EXPECT_TRUE(coordinator_->await([](const auto &one) { return one.has_goodbye(); }).has_value());
+  coordinator_->grant(1, 1, runOf(sampleTar()));
+  const auto result = coordinator_->result(1, 10);
+  ASSERT_TRUE(result.has_value()) << worker_->log();
+  EXPECT_EQ(result->result().outcome(), v1::Result::DONE);
+  // One that never hears an answer leaves all the same.
+  EXPECT_EQ(worker_->wait(10), 0) << worker_->log();
+}
+
 TEST_F(AgentTest, StopsAtOnceOnTheSecondSignal) {
   startBoth();
   coordinator_->grant(1, 1, runOf(hostileTar("loop")));

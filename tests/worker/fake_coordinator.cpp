@@ -204,6 +204,11 @@ void FakeCoordinator::took(const v1::WorkerMessage &message) {
     reply.mutable_heartbeat();
     stream_->Write(reply);
   }
+  if (message.has_goodbye() && settings_.answersGoodbyes && stream_) {
+    v1::CoordinatorMessage reply;
+    reply.mutable_heartbeat()->set_draining(true);
+    stream_->Write(reply);
+  }
   if (message.has_result() && settings_.acknowledges && stream_) {
     v1::CoordinatorMessage reply;
     reply.mutable_ack()->set_task(message.result().task());

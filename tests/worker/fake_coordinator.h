@@ -26,6 +26,7 @@ class FakeCoordinator {
     double silenceSeconds = 30;
     bool acknowledges = true;  ///< results at once
     bool answersHeartbeats = true;
+    bool answersGoodbyes = true;
     std::string privateFolder = {};  ///< not empty: private, with blobs and staging there
   };
   /// Listens on a socket in \p folder.

@@ -50,7 +50,7 @@ int Agent::run() {
     if (!connection_ && now >= nextDial_) dial();
     if (isWelcome_ && now >= nextBeat_) beat();
     checkSilence();
-    if (isDraining_ && running_.empty() && waiting_.empty() && leases_.isHopeless(now)) break;
+    if (isDraining_ && running_.empty() && waiting_.empty() && leases_.isHopeless(now) && !mayGetLease(now)) break;
     wait();
   }
   isClosing_ = true;
@@ -103,9 +103,13 @@ void Agent::takeSignals() {
     isDraining_ = true;
     parts_.log->info("asked to end: finishing what is held", {{"leases", absl::StrCat(leases_.held().size())}});
     parts_.children->keep(0);
+    goodbyeUntil_ = parts_.now() + kLastWords;
     if (isWelcome_) sendGoodbye();
   }
 }
+
+// A lease may be on its way until the coordinator has heard the goodbye.
+bool Agent::mayGetLease(absl::Duration now) const { return connection_ && !isGoodbyeHeard_ && now < goodbyeUntil_; }
 
 // -------------------------------------------------------------------------------------------------------- connection
 
@@ -139,6 +143,7 @@ void Agent::send(v1::WorkerMessage message) {
 void Agent::sendGoodbye() {
   v1::WorkerMessage message;
   message.mutable_goodbye()->set_reason("the worker was asked to end");
+  goodbyeUntil_ = parts_.now() + kLastWords;
   send(std::move(message));
 }
 
@@ -162,7 +167,8 @@ void Agent::received(const v1::CoordinatorMessage &message) {
       break;
     case v1::CoordinatorMessage::kHeartbeat:
       for (const v1::HeldLease &lease : message.heartbeat().dropped()) drop(idOf(lease), "no longer ours");
-      if (message.heartbeat().draining() != isDrained_)
+      isGoodbyeHeard_ = isDraining_ && message.heartbeat().draining();
+      if (message.heartbeat().draining() != isDrained_ && !isDraining_)
         parts_.log->info(isDrained_ ? "leases are given again"
                                     : "no more leases are given: drained by the coordinator");
       isDrained_ = message.heartbeat().draining();
@@ -198,7 +204,7 @@ void Agent::welcomed(const v1::Welcome &welcome) {
 
 void Agent::ended(const grpc::Status &status) {
   connection_.reset();
-  isWelcome_ = false;
+  isWelcome_ = isGoodbyeHeard_ = false;
   if (isClosing_) return;
   const absl::Duration most = std::min(kFirstPause * (1 << std::min(failedAttempts_, 10)), kLongestPause);
   const absl::Duration pause = most * std::uniform_real_distribution<double>(0, 1)(random_);

@@ -68,6 +68,7 @@ class Agent {
   void checkSilence();
   void send(v1::WorkerMessage message);
   void sendGoodbye();
+  bool mayGetLease(absl::Duration now) const;
 
   // -------------------------------------------------------------------------------------------------------- leases
   void granted(const v1::Lease &lease);
@@ -99,8 +100,10 @@ class Agent {
   std::deque<Waiting> waiting_;  ///< for a slot
   std::map<LeaseId, Running> running_;
   std::optional<int> exit_;
-  bool isDraining_ = false;  ///< asked to end
-  bool isDrained_ = false;   ///< by the coordinator, which goes on knowing us
+  bool isDraining_ = false;      ///< asked to end
+  bool isGoodbyeHeard_ = false;  ///< by the coordinator: it sends no further lease
+  absl::Duration goodbyeUntil_;  ///< for how long that is waited for
+  bool isDrained_ = false;       ///< by the coordinator, which goes on knowing us
 };
 
 }  // namespace hone::worker

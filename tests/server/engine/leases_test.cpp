@@ -346,6 +346,7 @@ TEST(Grant, waitsForNobodyWhoSaysGoodbye) {
   const std::string id = bench.submit(bench.compileSpec()).id();
   const v1::Lease lease = worker.lease();
   worker.goodbye();
+  EXPECT_EQ(worker.heard().back(), "heartbeat draining") << "it waits to know that no lease is on its way";
   bench.submit(bench.compileSpec("2"));
   worker.succeed(lease);
   EXPECT_TRUE(worker.leases().empty());
