@@ -1,6 +1,4 @@
 // The canonical text of schedules: print and parse. docs/schedules.md has the grammar.
-#include <cctype>
-#include <charconv>
 #include <map>
 #include <string>
 #include <string_view>
@@ -9,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "compiler/base/status.h"
+#include "compiler/base/text_reader.h"
 #include "compiler/schedule/schedule.h"
 
 namespace hone::schedule {
@@ -64,117 +63,55 @@ std::string stageText(const StageSchedule &stage) {
   return out;
 }
 
-// A reader of one line; every failure says where and what was expected.
-class LineReader {
- public:
-  LineReader(std::string_view line, int number) : line_(line), number_(number) {}
-
-  bool atEnd() {
-    skipBlanks();
-    return position_ == line_.size();
-  }
-
-  bool accept(char c) {
-    skipBlanks();
-    if (position_ < line_.size() && line_[position_] == c) {
-      ++position_;
-      return true;
-    }
-    return false;
-  }
-
-  absl::StatusOr<std::string> word() {
-    skipBlanks();
-    size_t begin = position_;
-    while (position_ < line_.size() && isWordCharacter(line_[position_])) ++position_;
-    if (begin == position_) return expected("a name");
-    return std::string(line_.substr(begin, position_ - begin));
-  }
-
-  absl::StatusOr<int64_t> integer() {
-    skipBlanks();
-    int64_t value = 0;
-    const char *begin = line_.data() + position_;
-    auto [end, error] = std::from_chars(begin, line_.data() + line_.size(), value);
-    if (error != std::errc() || value < 0) return expected("a number");
-    position_ += static_cast<size_t>(end - begin);
-    return value;
-  }
-
-  absl::StatusOr<int64_t> positive() {
-    skipBlanks();
-    size_t begin = position_;
-    HONE_ASSIGN_OR_RETURN(int64_t value, integer());
-    if (value > 0) return value;
-    position_ = begin;
-    return expected("a number greater than 0");
-  }
-
-  absl::Status expected(std::string_view what) const {
-    return absl::InvalidArgumentError(
-        StrCat("schedule line ", number_, ", column ", position_ + 1, ": expected ", std::string(what)));
-  }
-
- private:
-  static bool isWordCharacter(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-  void skipBlanks() {
-    while (position_ < line_.size() && (line_[position_] == ' ' || line_[position_] == '\t')) ++position_;
-  }
-
-  std::string_view line_;
-  int number_;
-  size_t position_ = 0;
-};
-
-absl::StatusOr<Loop> parseLoop(LineReader &in) {
+absl::StatusOr<Loop> parseLoop(TextReader &in) {
   Loop loop;
   HONE_ASSIGN_OR_RETURN(loop.dim, in.word());
-  if (in.accept('/')) {
+  if (in.accept("/")) {
     HONE_ASSIGN_OR_RETURN(loop.step, in.positive());
   }
   return loop;
 }
 
-absl::Status parseSection(LineReader &in, std::vector<Loop> &loops) {
-  if (in.accept('-')) return absl::OkStatus();
+absl::Status parseSection(TextReader &in, std::vector<Loop> &loops) {
+  if (in.accept("-")) return absl::OkStatus();
   do {
     HONE_ASSIGN_OR_RETURN(Loop loop, parseLoop(in));
     loops.push_back(std::move(loop));
-  } while (in.accept(','));
+  } while (in.accept(","));
   return absl::OkStatus();
 }
 
-absl::Status parseOrder(LineReader &in, StageSchedule &stage) {
+absl::Status parseOrder(TextReader &in, StageSchedule &stage) {
   HONE_RETURN_IF_ERROR(parseSection(in, stage.parallel));
-  if (!in.accept('|')) return in.expected("'|' after the parallel loops ('-' stands for none)");
+  if (!in.accept("|")) return in.expected("'|' after the parallel loops ('-' stands for none)");
   HONE_RETURN_IF_ERROR(parseSection(in, stage.tile));
-  if (!in.accept('|')) return in.expected("'|' after the tile loops ('-' stands for none)");
+  if (!in.accept("|")) return in.expected("'|' after the tile loops ('-' stands for none)");
   return parseSection(in, stage.reduction);
 }
 
-absl::StatusOr<tensor::Layout> parseLayout(LineReader &in) {
+absl::StatusOr<tensor::Layout> parseLayout(TextReader &in) {
   tensor::Layout layout;
   std::map<int, int64_t> outer;
-  while (in.accept('[')) {
+  while (in.accept("[")) {
     tensor::LayoutAxis axis;
     HONE_ASSIGN_OR_RETURN(int64_t dim, in.integer());
-    if (dim > 64) return in.expected("the position of a dim (at most 64)");
+    if (dim < 0 || dim > 64) return in.expected("the position of a dim (at most 64)");
     axis.dim = static_cast<int>(dim);
     axis.extent = 0;
     auto seen = outer.find(axis.dim);
     if (seen != outer.end()) {
-      if (!in.accept('%')) return in.expected("'%' and the divisor of the dim's outer axis");
+      if (!in.accept("%")) return in.expected("'%' and the divisor of the dim's outer axis");
       HONE_ASSIGN_OR_RETURN(int64_t modulus, in.positive());
       if (modulus != seen->second) return in.expected(StrCat("the divisor of the dim's outer axis, ", seen->second));
       axis.extent = modulus;
     }
-    if (in.accept('/')) {
+    if (in.accept("/")) {
       HONE_ASSIGN_OR_RETURN(axis.divisor, in.positive());
     }
     if (axis.extent % axis.divisor != 0) return in.expected(StrCat("a divisor of ", axis.extent));
     if (seen != outer.end()) axis.extent /= axis.divisor;
     outer[axis.dim] = axis.divisor;
-    if (!in.accept(']')) return in.expected("']'");
+    if (!in.accept("]")) return in.expected("']'");
     layout.axes.push_back(axis);
   }
   if (layout.axes.empty()) return in.expected("a layout such as [0/32][1][0%32]");
@@ -184,27 +121,27 @@ absl::StatusOr<tensor::Layout> parseLayout(LineReader &in) {
   return layout;
 }
 
-absl::Status parseRegisters(LineReader &in, StageSchedule &stage) {
+absl::Status parseRegisters(TextReader &in, StageSchedule &stage) {
   do {
     RegisterTile tile;
     HONE_ASSIGN_OR_RETURN(tile.dim, in.word());
     HONE_ASSIGN_OR_RETURN(tile.count, in.positive());
     stage.registers.push_back(std::move(tile));
-  } while (in.accept(','));
+  } while (in.accept(","));
   return absl::OkStatus();
 }
 
-absl::Status parsePacks(LineReader &in, StageSchedule &stage) {
+absl::Status parsePacks(TextReader &in, StageSchedule &stage) {
   do {
     Pack pack;
     HONE_ASSIGN_OR_RETURN(pack.buffer, in.word());
     HONE_ASSIGN_OR_RETURN(pack.layout, parseLayout(in));
     stage.packs.push_back(std::move(pack));
-  } while (in.accept(','));
+  } while (in.accept(","));
   return absl::OkStatus();
 }
 
-absl::Status parseClause(std::string_view keyword, LineReader &in, StageSchedule &stage) {
+absl::Status parseClause(std::string_view keyword, TextReader &in, StageSchedule &stage) {
   if (keyword == "at") {
     Attachment at;
     HONE_ASSIGN_OR_RETURN(at.stage, in.word());
@@ -223,14 +160,14 @@ absl::Status parseClause(std::string_view keyword, LineReader &in, StageSchedule
     do {
       HONE_ASSIGN_OR_RETURN(std::string dim, in.word());
       stage.unroll.push_back(std::move(dim));
-    } while (in.accept(','));
+    } while (in.accept(","));
     return absl::OkStatus();
   }
   if (keyword == "pack") return parsePacks(in, stage);
   return in.expected("one of at, vector, registers, order, unroll, pack");
 }
 
-absl::StatusOr<StageSchedule> parseStage(std::string name, LineReader &in) {
+absl::StatusOr<StageSchedule> parseStage(std::string name, TextReader &in) {
   StageSchedule stage;
   stage.stage = std::move(name);
   std::vector<std::string> seen;
@@ -262,7 +199,7 @@ absl::StatusOr<Schedule> parse(std::string_view text) {
     std::string_view line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
     ++number;
-    LineReader in(line.substr(0, line.find('#')), number);
+    TextReader in(line.substr(0, line.find('#')), "schedule", number);
     if (in.atEnd()) continue;
     HONE_ASSIGN_OR_RETURN(std::string first, in.word());
     if (!hasAlgorithm) {

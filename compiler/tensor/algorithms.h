@@ -22,7 +22,7 @@ namespace hone::tensor {
 /// one dim.
 Kernel collapseDims(const Kernel &kernel);
 
-/// The kernel in an order that hangs on what its parts do: reads by their use in the body, dims of stages by their
+/// The kernel in an order that depends on what its parts do: reads by their use in the body, dims of stages by their
 /// first use in reads, those of buffers by the stage dims that index them (the memory order moves into the layouts).
 /// After it a pointwise convolution and the equal matmul differ in layouts alone. Bytes and positions of buffers stay.
 Kernel orderDims(const Kernel &kernel);

@@ -1,7 +1,31 @@
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "compiler/tensor/rewrite.h"
 #include "compiler/tensor/tensor_op.h"
 
 namespace hone::tensor {
+namespace {
+
+void addTerms(const Index &index, std::vector<Index> &terms) {
+  if (index->kind != IndexKind::Add) return terms.push_back(index);
+  for (const Index &arg : index->args) addTerms(arg, terms);
+}
+
+// a + (b + 3) and (a + 3) + b become (a + b) + 3.
+Index inOneForm(const Index &index) {
+  if (index->kind != IndexKind::Add) return index;
+  std::vector<Index> terms;
+  addTerms(index, terms);
+  std::stable_partition(terms.begin(), terms.end(),
+                        [](const Index &term) { return term->kind != IndexKind::Constant; });
+  Index sum = terms.front();
+  for (size_t i = 1; i < terms.size(); ++i) sum = sum + terms[i];
+  return sum;
+}
+
+}  // namespace
 
 Kernel canonical(const Kernel &kernel) {
   Kernel result = kernel;
@@ -11,6 +35,8 @@ Kernel canonical(const Kernel &kernel) {
     TensorOp &stage = result.stages[s];
     stage.name = absl::StrCat("s", s);
     for (size_t d = 0; d < stage.dims.size(); ++d) stage.dims[d].name = absl::StrCat("d", d);
+    transform(stage, inOneForm);
+    orderReads(stage);
   }
   return result;
 }

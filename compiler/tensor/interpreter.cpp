@@ -260,7 +260,7 @@ class Machine {
     return {storage.tensor.integer(position), certain && storage.errors[position] == 0};
   }
 
-  /// Row-major position of an access; empty outside. \p certain becomes false where it hangs on rounding.
+  /// Row-major position of an access; empty outside. \p certain becomes false where it depends on rounding.
   std::optional<int64_t> position(const Access &access, const Point &point, bool &certain) {
     const std::vector<int64_t> &shape = storages_[access.buffer].tensor.shape;
     int64_t result = 0;

@@ -16,7 +16,7 @@
 namespace hone::tensor {
 
 /// One per element: how far generated code may be from the interpreter. Infinite for elements that no stage
-/// writes, and where nothing can be said (a choice that hangs on rounding).
+/// writes, and where nothing can be said (a choice that depends on rounding).
 using Tolerance = std::vector<double>;
 
 struct Interpretation {

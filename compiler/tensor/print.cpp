@@ -1,4 +1,5 @@
 // The canonical text of kernels. Types of constants are printed only where no operand beside them tells.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <string>
@@ -186,13 +187,19 @@ class Printer {
     return "?";
   }
 
+  // Whether the text of \p s tells its dtype.
+  static bool tells(const Scalar &s) {
+    if (s->kind == ScalarKind::Constant) return s->dtype == DType::Bool;
+    return s->kind != ScalarKind::Apply || isPredicate(s->op) || operandsTell(*s);
+  }
+  // The condition of a select is bool and tells nothing of the other operands.
+  static size_t firstOperand(const ScalarNode &node) { return node.op == ScalarOp::Select ? 1 : 0; }
+  static bool operandsTell(const ScalarNode &node) {
+    return std::any_of(node.args.begin() + static_cast<std::ptrdiff_t>(firstOperand(node)), node.args.end(), tells);
+  }
+
   std::string application(const ScalarNode &node, int required, bool typeKnown) const {
-    // The condition of a select is bool and tells nothing of the other operands.
-    const size_t first = node.op == ScalarOp::Select ? 1 : 0;
-    bool operandsKnown = typeKnown && !isPredicate(node.op);
-    for (size_t i = first; i < node.args.size(); ++i) {
-      if (node.args[i]->kind != ScalarKind::Constant) operandsKnown = true;
-    }
+    const bool operandsKnown = (typeKnown && !isPredicate(node.op)) || operandsTell(node);
     const auto operand = [&](size_t i, int strength) { return scalar(node.args[i], strength, operandsKnown); };
     const char *sign = node.op == ScalarOp::Add   ? " + "
                        : node.op == ScalarOp::Sub ? " - "

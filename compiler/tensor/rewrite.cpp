@@ -1,6 +1,7 @@
 #include "compiler/tensor/rewrite.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <utility>
 
@@ -110,15 +111,34 @@ bool loads(const TensorOp &op, int buffer) {
   return result;
 }
 
+bool isSame(const Index &a, const Index &b) {
+  if (a == b) return true;
+  return a->kind == b->kind && a->value == b->value && a->low == b->low && a->high == b->high &&
+         a->buffer == b->buffer &&
+         std::equal(a->args.begin(), a->args.end(), b->args.begin(), b->args.end(),
+                    [](const Index &x, const Index &y) { return isSame(x, y); });
+}
+
+bool isSame(const Access &a, const Access &b) {
+  // By bits: NaN is itself, and 0 is not -0.
+  const auto bitsOf = [](double value) { return std::bit_cast<uint64_t>(value); };
+  return a.buffer == b.buffer && a.outside.has_value() == b.outside.has_value() &&
+         (!a.outside || bitsOf(*a.outside) == bitsOf(*b.outside)) &&
+         std::equal(a.indices.begin(), a.indices.end(), b.indices.begin(), b.indices.end(),
+                    [](const Index &x, const Index &y) { return isSame(x, y); });
+}
+
 void orderReads(TensorOp &op) {
   std::vector<Access> ordered;
   std::vector<int> positions(op.reads.size(), -1);
   for (Scalar &scalar : op.body) {
     scalar = renumbered(scalar, [&](int old) {
-      if (positions[old] < 0) {
-        positions[old] = static_cast<int>(ordered.size());
-        ordered.push_back(op.reads[old]);
-      }
+      if (positions[old] >= 0) return positions[old];
+      const Access &read = op.reads[old];
+      const auto same =
+          std::find_if(ordered.begin(), ordered.end(), [&](const Access &each) { return isSame(each, read); });
+      positions[old] = static_cast<int>(same - ordered.begin());
+      if (same == ordered.end()) ordered.push_back(read);
       return positions[old];
     });
   }

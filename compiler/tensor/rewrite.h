@@ -29,7 +29,11 @@ void visitIndices(const Scalar &scalar, const std::function<void(const Index &)>
 /// Whether \p op loads an index from \p buffer, for an access or in its body.
 bool loads(const TensorOp &op, int buffer);
 
-/// Puts the reads of \p op into the order in which its body uses them, and drops those that it does not use.
+/// Whether two expressions are the same tree.
+bool isSame(const Index &a, const Index &b);
+bool isSame(const Access &a, const Access &b);
+
+/// Puts the reads of \p op into the order in which its body uses them, each once, and drops those that it does not use.
 void orderReads(TensorOp &op);
 
 /// dim(0) … dim(count - 1): the substitution that changes nothing.

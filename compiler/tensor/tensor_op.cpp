@@ -15,7 +15,8 @@ namespace hone::tensor {
 namespace {
 
 bool isIdentifier(const std::string &text) {
-  return !text.empty() &&
+  // One that starts with a digit would read as a number.
+  return !text.empty() && std::isdigit(static_cast<unsigned char>(text.front())) == 0 &&
          std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '_'; });
 }
 
@@ -61,7 +62,8 @@ std::string verifyBuffers(const Kernel &kernel) {
   std::set<std::string> names;
   for (const Buffer &buffer : kernel.buffers) {
     if (!isIdentifier(buffer.name)) {
-      return absl::StrCat("buffer name '", buffer.name, "' must be letters, digits and underscores");
+      return absl::StrCat("buffer name '", buffer.name,
+                          "' must be letters, digits and underscores, and start with no digit");
     }
     if (!names.insert(buffer.name).second) return absl::StrCat("two buffers are named '", buffer.name, "'");
     for (int64_t extent : buffer.shape) {
@@ -132,7 +134,8 @@ class StageVerifier {
     const auto rank = [](DimKind kind) { return kind == DimKind::Scan ? 0 : kind == DimKind::Parallel ? 1 : 2; };
     for (size_t i = 0; i < op_.dims.size(); ++i) {
       const Dim &d = op_.dims[i];
-      if (!isIdentifier(d.name)) return absl::StrCat("dim name '", d.name, "' must be letters, digits and underscores");
+      if (!isIdentifier(d.name))
+        return absl::StrCat("dim name '", d.name, "' must be letters, digits and underscores, and start with no digit");
       if (!names.insert(d.name).second) return absl::StrCat("two dims are named '", d.name, "'");
       if (d.extent < 1) return absl::StrCat("dim '", d.name, "' has extent ", d.extent, "; use at least 1");
       if (i > 0 && rank(d.kind) < rank(op_.dims[i - 1].kind)) {
@@ -488,7 +491,8 @@ std::string verify(const Kernel &kernel) {
   std::set<std::string> names;
   for (const TensorOp &op : kernel.stages) {
     if (!isIdentifier(op.name)) {
-      return absl::StrCat("stage name '", op.name, "' must be letters, digits and underscores");
+      return absl::StrCat("stage name '", op.name,
+                          "' must be letters, digits and underscores, and start with no digit");
     }
     if (!names.insert(op.name).second) return absl::StrCat("two stages are named '", op.name, "'");
     if (std::string error = StageVerifier(kernel, op).run(); !error.empty()) return error;

@@ -16,8 +16,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "compiler/base/dtype.h"
 #include "compiler/base/scalar_op.h"
 #include "compiler/tensor/layout.h"
@@ -156,7 +158,12 @@ std::string verify(const Kernel &kernel);
 /// The canonical text of a kernel, as in the example above: buffers, then stages. Equal text, equal meaning.
 std::string print(const Kernel &kernel);
 
-/// Kernel with stages, dims and buffers renamed by position (s0, d0, b0 …): equal computations print equally.
+/// The inverse of print(); the kernel passes verify(). INVALID_ARGUMENT with line, column and what was expected, or
+/// with what verify() says. The text may come from anywhere.
+absl::StatusOr<Kernel> parse(std::string_view text);
+
+/// Kernel with stages, dims and buffers renamed by position (s0, d0, b0 …), its reads in the order of their use, each
+/// once, and its sums in one form: equal computations print equally, and parse(print(kernel)) is the kernel.
 Kernel canonical(const Kernel &kernel);
 
 }  // namespace hone::tensor

@@ -280,7 +280,7 @@ class Builder {
     return freshStageName(result_.kernel, absl::StrCat(op_.name, "_", suffix));
   }
 
-  /// What the dims of u are, after its two points: the dims of the convolution that the weights hang on.
+  /// What the dims of u are, after its two points: the dims of the convolution that the weights depend on.
   bool inWeight(int d) const { return uses(op_.reads[match_.weight], d); }
   bool inData(int d) const { return uses(op_.reads[match_.data], d); }
 

@@ -93,7 +93,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "schedule line 2, column 20: expected 'vector' only once"},
         Refused{"algorithm direct\na vector\n", "schedule line 2, column 9: expected a name"},
         Refused{"algorithm direct\na vector x\n", "schedule line 2, column 11: expected a number"},
-        Refused{"algorithm direct\na vector x -8\n", "schedule line 2, column 12: expected a number"},
+        Refused{"algorithm direct\na vector x -8\n", "schedule line 2, column 12: expected a number greater than 0"},
         Refused{"algorithm direct\na vector x 0\n", "schedule line 2, column 12: expected a number greater than 0"},
         Refused{"algorithm direct\na vector x 99999999999999999999\n", "schedule line 2, column 12: expected a number"},
         Refused{"algorithm direct\na registers x 2,\n", "schedule line 2, column 17: expected a name"},

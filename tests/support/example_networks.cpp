@@ -27,7 +27,7 @@ Kernel lstm(int64_t steps, int64_t n, int64_t in, int64_t hidden) {
   const int h = b.output("h", {steps, n, hidden});
   const Index d0 = dim(0), d1 = dim(1), d2 = dim(2), d3 = dim(3);
 
-  // What does not hang on the state is one matmul over all steps.
+  // What does not depend on the state is one matmul over all steps.
   b.begin("from_input", {parallel("t", steps), parallel("n", n), parallel("j", 4 * hidden), reduce("k", in)});
   b.fold(CombinerKind::Sum);
   b.put(b.get(x, {d0, d1, d3}) * b.get(w, {d2, d3}), fromInput, {d0, d1, d2});

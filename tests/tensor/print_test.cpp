@@ -99,7 +99,7 @@ TEST(Print, ConstantsSayTheirTypeWhereNothingElseDoes) {
   EXPECT_EQ(textOf([](auto, auto) { return cast(DType::F32, number(1, DType::Bool)); }), "f32(true)");
 }
 
-TEST(Canonical, NamesHangOnPositionsAlone) {
+TEST(Canonical, NamesDependOnPositionsAlone) {
   Kernel renamed = softmax(3, 8);
   renamed.name = "other";
   for (Buffer &buffer : renamed.buffers) buffer.name += "_2";

@@ -52,7 +52,7 @@ TEST(Support, RandomKernelsAreInterpretable) {
       }
     }
   }
-  // Where a choice hangs on rounding nothing can be compared; that must stay rare.
+  // Where a choice depends on rounding nothing can be compared; that must stay rare.
   EXPECT_LT(silent, outputs / 50) << outputs;
   EXPECT_GT(sharp, finite * 9 / 10) << finite;
 }

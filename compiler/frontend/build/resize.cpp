@@ -96,7 +96,7 @@ Sources sourcesOf(const ResizeOptions &options, const ResizedAxis &axis) {
   Sources sources;
   const bool isNearest = options.interpolation == Interpolation::Nearest;
   for (int64_t i = 0; i < axis.output; ++i) {
-    // Which element is the nearest hangs on the rounding where a coordinate is whole or a half: frameworks compute it
+    // Which element is the nearest depends on the rounding where a coordinate is whole or a half: frameworks compute it
     // in float32.
     double x = isNearest ? coordinate<float>(options, axis, i) : coordinate<double>(options, axis, i);
     if (!std::isfinite(x)) x = 0;

@@ -15,7 +15,7 @@ class Coordinates {
   Coordinates(Builder &build, const ResizeOptions &options, int64_t input, ValueId size, int64_t bound)
       : build_(build),
         options_(options),
-        // Which element is the nearest hangs on the rounding, where frameworks compute in float32.
+        // Which element is the nearest depends on the rounding, where frameworks compute in float32.
         dtype_(options.interpolation == Interpolation::Nearest ? DType::F32 : DType::F64),
         input_(number(static_cast<double>(input))),
         size_(build.cast(size, dtype_)),
