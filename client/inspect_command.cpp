@@ -14,6 +14,7 @@ struct InspectFlags {
   std::string file;
   std::string format = "text";
   bool schedules = false;
+  bool taskSchedules = false;
 };
 
 absl::Status inspect(const InspectFlags &flags, const Invocation &invocation) {
@@ -23,6 +24,7 @@ absl::Status inspect(const InspectFlags &flags, const Invocation &invocation) {
   v1::Inspect &message = *request.work.mutable_inspect();
   message.set_artifact_descriptor(kInputDescriptor);
   message.set_form(flags.schedules          ? v1::Inspect::SCHEDULES
+                   : flags.taskSchedules    ? v1::Inspect::TASK_SCHEDULES
                    : flags.format == "json" ? v1::Inspect::JSON
                                             : v1::Inspect::TEXT);
   auto result = ask(std::move(request));
@@ -40,9 +42,14 @@ int inspectCommand(const Invocation &invocation) {
   line.option("FILE", flags.file, "the artifact").required();
   const CommandLine::Option format =
       line.option("--output-format", flags.format, "text or json").showsDefault().oneOf({"text", "json"});
-  line.flag("--schedules", flags.schedules,
-            "print the schedules of all kernels, to be edited and given back with `hone compile --schedules FILE`")
-      .excludes(format);
+  const CommandLine::Option schedules =
+      line.flag("--schedules", flags.schedules,
+                "print the schedules of all kernels, to be edited and given back with `hone compile --schedules FILE`")
+          .excludes(format);
+  line.flag("--task-schedules", flags.taskSchedules,
+            "the same by task: such schedules hold for equal kernels of any model (docs/schedules.md)")
+      .excludes(format)
+      .excludes(schedules);
   if (const auto code = line.read(invocation.arguments)) return *code;
   return report(inspect(flags, invocation));
 }

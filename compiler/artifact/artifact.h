@@ -55,7 +55,9 @@ struct BufferDescription {
 /// Entry of mod.so's table, in its order.
 struct KernelDescription {
   std::string name;
-  std::string schedule;  ///< canonical text; empty when there is none
+  std::string schedule;           ///< in the names of that kernel; empty when there is none
+  std::string task = {};          ///< SHA-256 of the text of its task; empty in artifacts before there were tasks
+  std::string taskSchedule = {};  ///< the schedule in the names of the task
   bool operator==(const KernelDescription &) const = default;
 };
 

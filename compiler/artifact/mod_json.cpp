@@ -242,6 +242,22 @@ Json callJson(const CallDescription &call) {
   return json;
 }
 
+KernelDescription readKernel(Reader &reader, const Json &entry) {
+  KernelDescription kernel{reader.text(entry, "name"), reader.text(entry, "schedule"), {}, {}};
+  if (!entry.is_object() || !entry.contains("task")) return kernel;
+  kernel.task = reader.text(entry, "task");
+  kernel.taskSchedule = reader.text(entry, "task_schedule");
+  return kernel;
+}
+
+Json kernelJson(const KernelDescription &kernel) {
+  Json json = {{"name", kernel.name}, {"schedule", kernel.schedule}};
+  if (kernel.task.empty()) return json;
+  json["task"] = kernel.task;
+  json["task_schedule"] = kernel.taskSchedule;
+  return json;
+}
+
 MemberDigest readMember(Reader &reader, const Json &root, const char *member) {
   const Json &entry = reader.field(reader.field(root, "members"), member);
   return {reader.integer(entry, "bytes"), reader.text(entry, "sha256"), reader.text(entry, "xxh3")};
@@ -285,8 +301,7 @@ ModJson readFields(Reader &reader, const Json &root) {
   for (const Json &entry : reader.list(root, "calls")) description.calls.push_back(readCall(reader, entry));
   if (root.is_object() && root.contains("loops"))
     for (const Json &entry : reader.list(root, "loops")) description.loops.push_back(readLoop(reader, entry));
-  for (const Json &entry : reader.list(root, "kernels"))
-    description.kernels.push_back({reader.text(entry, "name"), reader.text(entry, "schedule")});
+  for (const Json &entry : reader.list(root, "kernels")) description.kernels.push_back(readKernel(reader, entry));
   const Json &provenance = reader.field(root, "provenance");
   if (!provenance.is_object()) return reader.fail("'provenance' is not an object", content);
   for (const auto &[key, value] : provenance.items())
@@ -324,8 +339,7 @@ std::string printModJson(const ModJson &content) {
   for (const CallDescription &call : description.calls) calls.push_back(callJson(call));
   for (const LoopDescription &loop : description.loops) root["loops"].push_back(loopJson(loop));
   Json &kernels = root["kernels"] = Json::array();
-  for (const KernelDescription &kernel : description.kernels)
-    kernels.push_back({{"name", kernel.name}, {"schedule", kernel.schedule}});
+  for (const KernelDescription &kernel : description.kernels) kernels.push_back(kernelJson(kernel));
   Json &provenance = root["provenance"] = Json::object();
   for (const auto &[key, value] : description.provenance) provenance[key] = value;
   root["members"] = {{"mod.so", memberJson(content.module)}, {"mod.params", memberJson(content.parameters)}};

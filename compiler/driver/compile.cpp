@@ -36,11 +36,8 @@ struct DumpName {
   Dump dump;
   std::string_view name;
 };
-constexpr DumpName kDumpNames[] = {{Dump::Graph, "graph"},
-                                   {Dump::Plan, "plan"},
-                                   {Dump::Loops, "loops"},
-                                   {Dump::LlvmIr, "ll"},
-                                   {Dump::Assembly, "asm"}};
+constexpr DumpName kDumpNames[] = {{Dump::Graph, "graph"}, {Dump::Plan, "plan"}, {Dump::Tasks, "tasks"},
+                                   {Dump::Loops, "loops"}, {Dump::LlvmIr, "ll"}, {Dump::Assembly, "asm"}};
 
 // The lowest optimisation level at which a graph pass runs; passes that are not listed always run, as do
 // the plan's own transformations.
@@ -130,6 +127,9 @@ class Compilation {
 
   absl::Status schedule() {
     HONE_ASSIGN_OR_RETURN(kernels_, scheduleKernels(plan_, options_.target, given_, crew(Phase::Schedule)));
+    for (const std::string &task : unusedTasks(kernels_, given_))
+      result_.notes.push_back(absl::StrCat("no kernel of the model is task ", task, " of the schedules file"));
+    if (wants(Dump::Tasks)) result_.dumps[Dump::Tasks] = tasksText();
     return absl::OkStatus();
   }
 
@@ -185,6 +185,21 @@ class Compilation {
     return text;
   }
 
+  // Each task once, with the kernels that are it.
+  std::string tasksText() const {
+    std::map<std::string, std::vector<std::string>> names;
+    for (const KernelState &kernel : kernels_) names[kernel.taskHash].push_back(kernel.planned->kernel.name);
+    std::string text;
+    for (const KernelState &kernel : kernels_) {
+      const auto found = names.find(kernel.taskHash);
+      if (found == names.end()) continue;
+      absl::StrAppend(&text, text.empty() ? "" : "\n", "# task ", kernel.taskHash, "\n# of ",
+                      absl::StrJoin(found->second, ", "), "\n", kernel.task.text());
+      names.erase(found);
+    }
+    return text;
+  }
+
   std::string loopsText() const {
     return absl::StrJoin(kernels_, "\n",
                          [](std::string *out, const KernelState &kernel) { out->append(loop::print(kernel.loops)); });
@@ -224,7 +239,7 @@ class Compilation {
   const CompileOptions &options_;
   int threads_ = 1;
   CompileResult result_;
-  std::map<std::string, std::string> given_;  // schedules by kernel name
+  SchedulesFile given_;
   graph::Graph graph_;
   plan::Plan plan_;
   std::vector<KernelState> kernels_;

@@ -146,7 +146,8 @@ absl::StatusOr<PackedModel> describe(const graph::Graph &graph, const plan::Plan
   description.arenaBytes = plan.arenaBytes;
   for (int first : units) {
     const KernelState &state = kernels[static_cast<size_t>(first)];
-    description.kernels.push_back({state.planned->kernel.name, state.scheduleText});
+    description.kernels.push_back(
+        {state.planned->kernel.name, state.scheduleText, state.taskHash, state.taskScheduleText});
   }
   Describer describer(plan, description);
   describer.addInterface(graph);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -75,7 +76,7 @@ std::string kernelsText(const artifact::ArtifactDescription &description) {
   std::string text = "kernels\n";
   for (size_t i = 0; i < description.kernels.size(); ++i) {
     const artifact::KernelDescription &kernel = description.kernels[i];
-    StrAppend(&text, "  ", i, "  ", kernel.name, "\n");
+    StrAppend(&text, "  ", i, "  ", kernel.name, kernel.task.empty() ? "" : StrCat("  task ", kernel.task), "\n");
     std::string_view rest = kernel.schedule;
     while (!rest.empty()) {
       const size_t end = std::min(rest.find('\n'), rest.size());
@@ -123,6 +124,17 @@ std::string inspectSchedules(const artifact::Artifact &artifact) {
     if (!text.empty()) text += '\n';
     if (!call.nodes.empty()) StrAppend(&text, "# ", namesText(call.nodes), "\n");
     text += schedulesFileSection(call.name, description.kernels[static_cast<size_t>(call.kernel)].schedule);
+  }
+  return text;
+}
+
+std::string inspectTaskSchedules(const artifact::Artifact &artifact) {
+  std::string text;
+  std::set<std::string> seen;
+  for (const artifact::KernelDescription &kernel : artifact.description.kernels) {
+    // One task may have several schedules, where a person gave them by name.
+    if (kernel.task.empty() || !seen.insert(kernel.task).second) continue;
+    StrAppend(&text, text.empty() ? "" : "\n", "# ", kernel.name, "\n", taskSection(kernel.task, kernel.taskSchedule));
   }
   return text;
 }

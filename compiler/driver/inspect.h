@@ -16,4 +16,7 @@ std::string inspectJson(const artifact::Artifact &artifact);
 /// A schedules file (schedules_file.h) of all kernels: compiling the model with it gives the same artifact.
 std::string inspectSchedules(const artifact::Artifact &artifact);
 
+/// The same by task, in the names of the tasks; empty for artifacts before there were tasks.
+std::string inspectTaskSchedules(const artifact::Artifact &artifact);
+
 }  // namespace hone::driver

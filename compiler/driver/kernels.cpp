@@ -1,11 +1,15 @@
 #include "compiler/driver/kernels.h"
 
+#include <algorithm>
 #include <mutex>
 #include <new>
+#include <optional>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "compiler/artifact/digest.h"
 #include "compiler/base/status.h"
 #include "compiler/driver/parallel.h"
 #include "compiler/loop/lower.h"
@@ -43,21 +47,37 @@ absl::Status asDefect(const absl::Status &status) {
   return status.ok() ? status : absl::InternalError(absl::StrCat("default schedule: ", status.message()));
 }
 
-absl::Status scheduleKernel(KernelState &state, const TargetDescription &target, const std::string *given) {
+// What a person wrote for this kernel, by name or by task, if anything.
+absl::StatusOr<std::optional<schedule::Schedule>> givenSchedule(const KernelState &state, const SchedulesFile &given) {
+  const auto byName = given.kernels.find(state.planned->kernel.name);
+  const auto byTask = given.tasks.find(state.taskHash);
+  if (byName == given.kernels.end() && byTask == given.tasks.end()) return std::nullopt;
+  const bool isNamed = byName != given.kernels.end();
+  HONE_ASSIGN_OR_RETURN(const schedule::Schedule parsed, schedule::parse(isNamed ? byName->second : byTask->second));
+  return isNamed ? parsed : state.task.fromTask(parsed);
+}
+
+absl::Status scheduleKernel(KernelState &state, const TargetDescription &target, const SchedulesFile &given) {
   const tensor::Kernel &kernel = state.planned->kernel;
-  if (given == nullptr) state.scheduleText = schedule::print(schedule::defaultSchedule(kernel, target));
-  auto parsed = schedule::parse(given != nullptr ? *given : state.scheduleText);
-  if (!parsed.ok()) return given != nullptr ? parsed.status() : asDefect(parsed.status());
+  HONE_ASSIGN_OR_RETURN(state.task, schedule::Task::of(kernel));
+  state.taskHash = artifact::sha256(state.task.text());
+  HONE_ASSIGN_OR_RETURN(std::optional<schedule::Schedule> chosen, givenSchedule(state, given));
+  const bool isGiven = chosen.has_value();
+  if (!isGiven) chosen = schedule::defaultSchedule(kernel, target);
+  state.scheduleText = schedule::print(*chosen);
+  // Lowering takes only what went through the text.
+  auto parsed = schedule::parse(state.scheduleText);
+  if (!parsed.ok()) return asDefect(parsed.status());
   if (absl::Status legal = schedule::legal(kernel, *parsed, target); !legal.ok())
-    return given != nullptr ? legal : asDefect(legal);
+    return isGiven ? legal : asDefect(legal);
   state.schedule = *std::move(parsed);
-  state.scheduleText = schedule::print(state.schedule);
+  state.taskScheduleText = schedule::print(state.task.toTask(state.schedule));
   state.packed = schedule::applyPacks(kernel, state.schedule);
   return absl::OkStatus();
 }
 
-absl::Status checkNames(const plan::Plan &plan, const std::map<std::string, std::string> &given) {
-  for (const auto &[name, text] : given) {
+absl::Status checkNames(const plan::Plan &plan, const SchedulesFile &given) {
+  for (const auto &[name, text] : given.kernels) {
     bool known = false;
     for (const plan::PlanKernel &kernel : plan.kernels) known = known || kernel.kernel.name == name;
     if (known) continue;
@@ -67,14 +87,6 @@ absl::Status checkNames(const plan::Plan &plan, const std::map<std::string, std:
                       [](std::string *out, const plan::PlanKernel &kernel) { out->append(kernel.kernel.name); })));
   }
   return absl::OkStatus();
-}
-
-// The text of the program alone: names of kernel and buffers, which no instruction depends on, are replaced.
-std::string programText(const loop::Kernel &kernel) {
-  loop::Kernel anonymous = kernel;
-  anonymous.name = "kernel";
-  for (size_t i = 0; i < anonymous.buffers.size(); ++i) anonymous.buffers[i].name = absl::StrCat("b", i);
-  return loop::print(anonymous);
 }
 
 const char *roleName(tensor::BufferRole role) {
@@ -102,19 +114,26 @@ void nameBuffersByRole(plan::Plan &plan) {
 }
 
 absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan, const TargetDescription &target,
-                                                         const std::map<std::string, std::string> &given,
-                                                         const Crew &crew) {
+                                                         const SchedulesFile &given, const Crew &crew) {
   HONE_RETURN_IF_ERROR(checkNames(plan, given));
   std::vector<KernelState> kernels(plan.kernels.size());
   HONE_RETURN_IF_ERROR(forEachKernel(static_cast<int>(kernels.size()), crew, [&](int i) {
     KernelState &state = kernels[static_cast<size_t>(i)];
     state.planned = &plan.kernels[static_cast<size_t>(i)];
-    const std::string &name = state.planned->kernel.name;
-    const auto found = given.find(name);
-    const absl::Status status = scheduleKernel(state, target, found == given.end() ? nullptr : &found->second);
-    return status.ok() ? status : withKernelName(status, name);
+    const absl::Status status = scheduleKernel(state, target, given);
+    return status.ok() ? status : withKernelName(status, state.planned->kernel.name);
   }));
   return kernels;
+}
+
+std::vector<std::string> unusedTasks(const std::vector<KernelState> &kernels, const SchedulesFile &given) {
+  std::vector<std::string> unused;
+  for (const auto &[task, text] : given.tasks) {
+    const bool isUsed =
+        std::any_of(kernels.begin(), kernels.end(), [&](const KernelState &kernel) { return kernel.taskHash == task; });
+    if (!isUsed) unused.push_back(task);
+  }
+  return unused;
 }
 
 absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew) {
@@ -128,13 +147,15 @@ absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew) {
 }
 
 std::vector<int> uniteEqual(std::vector<KernelState> &kernels) {
-  std::map<std::pair<std::string, std::string>, int> known;
+  // With equal names, too: the artifact states a unit's schedule for all of its kernels.
+  std::map<std::tuple<std::string, std::string, std::string>, int> known;
   std::vector<int> units;
   for (size_t i = 0; i < kernels.size(); ++i) {
-    const auto [entry, isNew] =
-        known.try_emplace({kernels[i].scheduleText, programText(kernels[i].loops)}, static_cast<int>(units.size()));
+    KernelState &kernel = kernels[i];
+    const auto [entry, isNew] = known.try_emplace({kernel.taskHash, kernel.taskScheduleText, kernel.scheduleText},
+                                                  static_cast<int>(units.size()));
     if (isNew) units.push_back(static_cast<int>(i));
-    kernels[i].unit = entry->second;
+    kernel.unit = entry->second;
   }
   return units;
 }

@@ -11,9 +11,11 @@
 #include "absl/status/statusor.h"
 #include "compiler/base/target.h"
 #include "compiler/codegen/codegen.h"
+#include "compiler/driver/schedules_file.h"
 #include "compiler/loop/loop_nest.h"
 #include "compiler/plan/plan.h"
 #include "compiler/schedule/schedule.h"
+#include "compiler/schedule/task.h"
 #include "compiler/tensor/tensor_op.h"
 
 namespace hone::driver {
@@ -21,9 +23,12 @@ namespace hone::driver {
 /// What the phases know of one kernel of the plan. `planned` refers to the plan.
 struct KernelState {
   const plan::PlanKernel *planned = nullptr;
+  schedule::Task task;
+  std::string taskHash;  ///< SHA-256 of the task's text
   schedule::Schedule schedule;
-  std::string scheduleText;  ///< canonical
-  tensor::Kernel packed;     ///< the kernel with the layouts of the schedule's packs
+  std::string scheduleText;      ///< canonical
+  std::string taskScheduleText;  ///< the same in the names of the task
+  tensor::Kernel packed;         ///< the kernel with the layouts of the schedule's packs
   loop::Kernel loops;
   int unit = 0;  ///< position among the units (see uniteEqual)
 };
@@ -34,20 +39,22 @@ struct Crew {
   std::function<void(int done, int total)> progress;
 };
 
-/// Renames the buffers of every kernel to in0, in1, param0, temp0, out0 …: layers that compute the same then have the
-/// same text whatever the model calls their weights, and share schedules and code. Provenance is in PlanKernel::nodes.
+/// Renames the buffers of every kernel to in0, in1, param0, temp0, out0 …: a schedule then reads the same whatever the
+/// model calls the weights. Provenance is in PlanKernel::nodes.
 void nameBuffersByRole(plan::Plan &plan);
 
-/// Schedules from \p given (by kernel name, as parseSchedulesFile gives them), else the default ones. All are printed,
+/// Schedules from \p given, for a kernel's name before those for its task, else the default ones. All are printed,
 /// parsed and checked. INVALID_ARGUMENT for a given schedule that cannot be used or names no kernel.
 absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan, const TargetDescription &target,
-                                                         const std::map<std::string, std::string> &given,
-                                                         const Crew &crew);
+                                                         const SchedulesFile &given, const Crew &crew);
+
+/// The tasks of \p given that none of \p kernels has.
+std::vector<std::string> unusedTasks(const std::vector<KernelState> &kernels, const SchedulesFile &given);
 
 absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew);
 
-/// Kernels that are the same program (same schedule text, same loop nest but for names) become one unit: their code is
-/// generated once. Sets KernelState::unit; returns for each unit its first kernel.
+/// Kernels of one task with one schedule, in equal names, become one unit: their code is generated once. Sets
+/// KernelState::unit; returns for each unit its first kernel.
 std::vector<int> uniteEqual(std::vector<KernelState> &kernels);
 
 /// Object code of the units, in their order.

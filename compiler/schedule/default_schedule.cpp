@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -39,6 +40,7 @@ class Chooser {
       schedule.stages.push_back(std::move(stage));
     }
     if (!shareRows(schedule)) followHosts(schedule);
+    packOnce(schedule);
     divideScan(kernel_, target_, schedule);
     return schedule;
   }
@@ -46,6 +48,13 @@ class Chooser {
  private:
   const TensorOp &stage(size_t i) const { return kernel_.stages[i]; }
   int64_t lanes() const { return target_.lanes(); }
+
+  // A parameter that several stages want packed lies as the first of them wants it.
+  static void packOnce(Schedule &schedule) {
+    std::set<std::string> packed;
+    for (StageSchedule &stage : schedule.stages)
+      std::erase_if(stage.packs, [&packed](const Pack &pack) { return !packed.insert(pack.buffer).second; });
+  }
 
   // ------------------------------------------------------------------------------------------- stages in one row
 

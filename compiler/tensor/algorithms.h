@@ -22,10 +22,16 @@ namespace hone::tensor {
 /// one dim.
 Kernel collapseDims(const Kernel &kernel);
 
+struct OrderedKernel {
+  Kernel kernel;
+  std::vector<std::vector<int>> bufferDims;  ///< by buffer: at each new position of a dim, its old one
+};
+
 /// The kernel in an order that depends on what its parts do: reads by their use in the body, dims of stages by their
 /// first use in reads, those of buffers by the stage dims that index them (the memory order moves into the layouts).
-/// After it a pointwise convolution and the equal matmul differ in layouts alone. Bytes and positions of buffers stay.
-Kernel orderDims(const Kernel &kernel);
+/// After it a pointwise convolution and the equal matmul differ in layouts alone. Bytes and positions of buffers stay,
+/// and so do all names.
+OrderedKernel orderDims(const Kernel &kernel);
 
 /// A constant that a rewrite needs: it is the data of parameter `buffer` of the new kernel.
 struct AddedParameter {

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -31,12 +33,14 @@ Kernel canonical(const Kernel &kernel) {
   Kernel result = kernel;
   result.name = std::string("k");
   for (size_t b = 0; b < result.buffers.size(); ++b) result.buffers[b].name = absl::StrCat("b", b);
+  // Schedules ask which dims two stages share: those of one name keep one.
+  std::map<std::string, std::string> names;
   for (size_t s = 0; s < result.stages.size(); ++s) {
     TensorOp &stage = result.stages[s];
     stage.name = absl::StrCat("s", s);
-    for (size_t d = 0; d < stage.dims.size(); ++d) stage.dims[d].name = absl::StrCat("d", d);
     transform(stage, inOneForm);
     orderReads(stage);
+    for (Dim &dim : stage.dims) dim.name = names.try_emplace(dim.name, absl::StrCat("d", names.size())).first->second;
   }
   return result;
 }

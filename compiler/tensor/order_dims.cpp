@@ -79,7 +79,8 @@ void permuteBuffer(Kernel &kernel, int b, const std::vector<int> &order) {
   }
 }
 
-void orderBuffer(Kernel &kernel, int b) {
+/// Returns the order: at each new position of a dim, its old one.
+std::vector<int> orderBuffer(Kernel &kernel, int b) {
   for (const TensorOp &op : kernel.stages) {
     for (const auto *accesses : {&op.reads, &op.writes}) {
       for (const Access &access : *accesses) {
@@ -91,19 +92,23 @@ void orderBuffer(Kernel &kernel, int b) {
           return first != second ? first < second : x < y;
         });
         permuteBuffer(kernel, b, order);
-        return;
+        return order;
       }
     }
   }
+  std::vector<int> untouched(kernel.buffers[b].shape.size());
+  std::iota(untouched.begin(), untouched.end(), 0);
+  return untouched;
 }
 
 }  // namespace
 
-Kernel orderDims(const Kernel &kernel) {
-  Kernel result = kernel;
-  for (TensorOp &op : result.stages) orderStage(op);
-  for (int b = 0; b < static_cast<int>(result.buffers.size()); ++b) orderBuffer(result, b);
-  assert(verify(result).empty());
+OrderedKernel orderDims(const Kernel &kernel) {
+  OrderedKernel result{kernel, {}};
+  for (TensorOp &op : result.kernel.stages) orderStage(op);
+  for (int b = 0; b < static_cast<int>(kernel.buffers.size()); ++b)
+    result.bufferDims.push_back(orderBuffer(result.kernel, b));
+  assert(verify(result.kernel).empty());
   return result;
 }
 

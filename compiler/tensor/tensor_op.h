@@ -162,8 +162,9 @@ std::string print(const Kernel &kernel);
 /// with what verify() says. The text may come from anywhere.
 absl::StatusOr<Kernel> parse(std::string_view text);
 
-/// Kernel with stages, dims and buffers renamed by position (s0, d0, b0 …), its reads in the order of their use, each
-/// once, and its sums in one form: equal computations print equally, and parse(print(kernel)) is the kernel.
+/// Kernel with stages, buffers and dims renamed by their first places (s0, b0, d0 …; dims of one name keep one name),
+/// its reads in the order of their use, each once, and its sums in one form: what computes the same prints the same,
+/// and parse(print(kernel)) is the kernel.
 Kernel canonical(const Kernel &kernel);
 
 }  // namespace hone::tensor

@@ -36,7 +36,10 @@ ArtifactDescription sampleDescription() {
                          {BufferKind::Arena, 0, 0, 64000, DType::F32, matrix, "[0][1]", "middle"},
                          {BufferKind::Output, 0, 0, 64000, DType::F32, matrix, "[0][1]", "scaled"},
                          {BufferKind::Output, 1, 0, 4, DType::F32, {1}, "[0]", "total"}};
-  description.kernels = {{"scale_add", "algorithm direct\nscale   vector i 16\n"}, {"total", ""}, {"copy", ""}};
+  description.kernels = {{"scale_add", "algorithm direct\nscale   vector i 16\n", std::string(64, 'a'),
+                          "algorithm direct\ns0   vector d0 16\n"},
+                         {"total", ""},
+                         {"copy", ""}};
   description.calls = {
       {0, "first", {0, 1, 2}, {"Mul_1", "Add_2"}, 32000}, {1, "second", {2, 4}, {}, 0}, {2, "third", {2, 3}, {}, 0}};
   description.provenance = {{"model_sha256", "abc"}, {"records", "none"}};

@@ -18,9 +18,9 @@ TEST(SchedulesFile, SectionsAreFoundAndKeepTheirLineNumbers) {
   const auto file = parseSchedulesFile(
       "# a comment\n\nkernel a  # another\nalgorithm direct\nkernel b\nalgorithm direct\nx   ofen\n");
   ASSERT_TRUE(file.ok()) << file.status();
-  ASSERT_EQ(file->size(), 2U);
-  EXPECT_TRUE(schedule::parse(file->at("a")).ok());
-  const auto bad = schedule::parse(file->at("b"));
+  ASSERT_EQ(file->kernels.size(), 2U);
+  EXPECT_TRUE(schedule::parse(file->kernels.at("a")).ok());
+  const auto bad = schedule::parse(file->kernels.at("b"));
   ASSERT_FALSE(bad.ok());
   EXPECT_NE(bad.status().message().find("line 7"), absl::string_view::npos) << bad.status();
 }
@@ -31,7 +31,7 @@ TEST(SchedulesFile, WhatIsPrintedIsReadBack) {
       parseSchedulesFile(schedulesFileSection("first", schedule) + "\n" + schedulesFileSection("second", schedule));
   ASSERT_TRUE(file.ok()) << file.status();
   for (const char *name : {"first", "second"}) {
-    const auto parsed = schedule::parse(file->at(name));
+    const auto parsed = schedule::parse(file->kernels.at(name));
     ASSERT_TRUE(parsed.ok()) << parsed.status();
     EXPECT_EQ(schedule::print(*parsed), schedule);
   }
@@ -42,7 +42,10 @@ TEST(SchedulesFile, RefusesWhatBelongsToNoKernelOrToTwo) {
        std::vector<std::pair<std::string, std::string>>{{"algorithm direct\n", "line 1"},
                                                         {"kernel\n", "line 1"},
                                                         {"\nkernel a b\n", "line 2"},
-                                                        {"kernel a\nkernel a\n", "already"}}) {
+                                                        {"kernel a\nkernel a\n", "already"},
+                                                        {"task a\n", "line 1: expected a task's SHA-256"},
+                                                        {"task " + std::string(64, 'A') + "\n", "lower-case"},
+                                                        {"task\n", "expected 'task' and one name"}}) {
     const auto file = parseSchedulesFile(text);
     ASSERT_FALSE(file.ok()) << text;
     EXPECT_EQ(file.status().code(), absl::StatusCode::kInvalidArgument);
@@ -50,7 +53,18 @@ TEST(SchedulesFile, RefusesWhatBelongsToNoKernelOrToTwo) {
   }
 }
 
-TEST(SchedulesFile, EmptyTextHasNoSections) { EXPECT_TRUE(parseSchedulesFile("")->empty()); }
+TEST(SchedulesFile, TasksAreApartFromKernels) {
+  const std::string task(64, 'a'), schedule = "algorithm direct\ns   order a | b | -\n";
+  const auto file = parseSchedulesFile(taskSection(task, schedule) + "\n" + schedulesFileSection(task, schedule));
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->tasks.at(task), "\n" + schedule + "\n");
+  EXPECT_EQ(file->kernels.count(task), 1U);
+}
+
+TEST(SchedulesFile, EmptyTextHasNoSections) {
+  EXPECT_TRUE(parseSchedulesFile("")->kernels.empty());
+  EXPECT_TRUE(parseSchedulesFile("")->tasks.empty());
+}
 
 // A matrix product of 3x4 by 4x5 and an exponential of it: 2*3*4*5 + 15.
 TEST(Flops, CountsProductsTwiceAndElementwiseOnce) {

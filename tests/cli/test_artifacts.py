@@ -1,4 +1,5 @@
 """Compiling and running: the right files, the same bytes, right results."""
+import hashlib
 import io
 import json
 import os
@@ -6,7 +7,7 @@ import re
 import subprocess
 import tarfile
 
-from support import CliTest, read_npz, write_npz
+from support import HONE, CliTest, read_npz, write_npz
 
 
 def pattern(count):
@@ -196,10 +197,10 @@ class Artifacts(CliTest):
 
 
 class Schedules(CliTest):
-    def sections(self, text):
-        """kernel name -> lines, as they are between the headers."""
+    def sections(self, text, header="kernel"):
+        """Name of kernel or task -> lines, as they are between the headers."""
         found = {}
-        for block in re.split(r"^kernel ", text, flags=re.MULTILINE)[1:]:
+        for block in re.split(rf"^{header} ", text, flags=re.MULTILINE)[1:]:
             name, _, body = block.partition("\n")
             found[name] = body
         return found
@@ -211,6 +212,44 @@ class Schedules(CliTest):
         self.compile("classifier.onnx", "again.tar", "--schedules", "same.txt")
         self.assertEqual(self.read("classifier.tar"), self.read("again.tar"))
         self.assertEqual(text, self.hone("inspect", "again.tar", "--schedules")[0])
+
+    def test_schedules_of_tasks_hold_for_every_kernel_that_is_the_task(self):
+        self.compile("classifier.onnx", "by_task.tar", "--dump-code", "tasks")
+        described = json.loads(self.hone("inspect", "by_task.tar", "--output-format", "json")[0])["mod"]
+        hashes = [kernel["task"] for kernel in described["kernels"]]
+        # The text that --dump-code writes is what the digest is of.
+        blocks = re.split(r"^# task ([0-9a-f]{64})\n# of [^\n]*\n", self.read("by_task.tar.tasks").decode(), flags=re.M)[1:]
+        texts = dict(zip(blocks[::2], blocks[1::2]))
+        self.assertEqual(set(texts), set(hashes))
+        for task, text in texts.items():
+            self.assertEqual(hashlib.sha256(text.rstrip("\n").encode() + b"\n").hexdigest(), task)
+        text, _ = self.hone("inspect", "by_task.tar", "--task-schedules")
+        self.assertEqual(sorted(re.findall(r"^task (\w+)$", text, flags=re.M)), sorted(set(hashes)))
+        self.write("tasks.txt", text)
+        self.compile("classifier.onnx", "again.tar", "--schedules", "tasks.txt")
+        self.assertEqual(self.read("by_task.tar"), self.read("again.tar"))
+        # Scalar code for all.
+        scalar = ""
+        for task, body in self.sections(text, "task").items():
+            stages = [line.split()[0] for line in body.splitlines() if re.match(r"s\d", line)]
+            scalar += "\n".join([f"task {task}", "algorithm direct", *stages]) + "\n"
+        self.write("scalar.txt", scalar)
+        self.compile("classifier.onnx", "scalar.tar", "--schedules", "scalar.txt")
+        self.assertNotIn("vector", self.hone("inspect", "scalar.tar", "--schedules")[0])
+        self.assert_close(self.outputs("by_task.tar"), self.outputs("scalar.tar"))
+        # A kernel's name wins over its task.
+        by_name = self.hone("inspect", "by_task.tar", "--schedules")[0]
+        name, body = next(iter(self.sections(by_name).items()))
+        self.write("both.txt", scalar + f"kernel {name}\n{body}")
+        self.compile("classifier.onnx", "both.tar", "--schedules", "both.txt")
+        again = self.sections(self.hone("inspect", "both.tar", "--schedules")[0])
+        self.assertEqual(again[name].split(), body.split())
+
+    def test_a_task_that_the_model_has_not_is_a_note(self):
+        self.write("other.txt", f"task {'0' * 64}\nalgorithm direct\n")
+        done = subprocess.run([HONE, "compile", "classifier.onnx", "--schedules", "other.txt"], cwd=self.folder,
+                              env=self.environment(), capture_output=True, text=True, timeout=600, check=True)
+        self.assertIn(f"note: no kernel of the model is task {'0' * 64} of the schedules file\n", done.stderr)
 
     def test_an_edited_tile_changes_the_loops_and_not_the_result(self):
         self.compile("classifier.onnx", "plain.tar", "--dump-code", "loops")

@@ -11,6 +11,7 @@
 #include "tests/support/example_kernels.h"
 #include "tests/support/kernel_builder.h"
 #include "tests/support/random_kernel.h"
+#include "tests/support/rounds.h"
 
 namespace hone::schedule {
 namespace {
@@ -134,20 +135,37 @@ TEST(DefaultSchedule, IsAsRead) {
   }
 }
 
-TEST(DefaultSchedule, IsLegalAndItsOwnText) {
-  std::vector<Kernel> kernels = exampleKernels();
-  for (uint64_t seed = 1; seed <= 500; ++seed) kernels.push_back(randomKernel(seed));
-  for (const Case &entry : kCases) kernels.push_back(entry.make());
-  for (const Kernel &kernel : kernels) {
-    for (const TargetDescription &target : {machine(64, 32), machine(32, 16), machine(16, 16)}) {
-      const Schedule schedule = defaultSchedule(kernel, target);
-      EXPECT_TRUE(legal(kernel, schedule, target).ok()) << legal(kernel, schedule, target) << "\n"
-                                                        << tensor::print(kernel) << print(schedule);
-      absl::StatusOr<Schedule> parsed = parse(print(schedule));
-      ASSERT_TRUE(parsed.ok()) << parsed.status() << "\n" << print(schedule);
-      EXPECT_EQ(*parsed, schedule);
-    }
+void expectLegal(const Kernel &kernel) {
+  for (const TargetDescription &target : {machine(64, 32), machine(32, 16), machine(16, 16)}) {
+    const Schedule schedule = defaultSchedule(kernel, target);
+    ASSERT_TRUE(legal(kernel, schedule, target).ok()) << legal(kernel, schedule, target) << "\n"
+                                                      << tensor::print(kernel) << print(schedule);
+    absl::StatusOr<Schedule> parsed = parse(print(schedule));
+    ASSERT_TRUE(parsed.ok()) << parsed.status() << "\n" << print(schedule);
+    EXPECT_EQ(*parsed, schedule);
   }
+}
+
+TEST(DefaultSchedule, IsLegalAndItsOwnText) {
+  for (const Kernel &kernel : exampleKernels()) expectLegal(kernel);
+  for (const Case &entry : kCases) expectLegal(entry.make());
+  hone::testing::inRounds(500, 20000, [](hone::testing::Random &random) { expectLegal(randomKernel(random.next())); });
+}
+
+// Two products with one matrix, read along its rows and along its columns.
+TEST(DefaultSchedule, PacksAParameterOnce) {
+  KernelBuilder b("k");
+  const int x = b.input("x", {8, 64}), w = b.parameter("w", {64, 64}), out = b.output("out", {8, 64}),
+            other = b.output("other", {8, 64});
+  for (const bool isTransposed : {false, true}) {
+    b.begin(isTransposed ? "t" : "s", {parallel("r", 8), parallel("c", 64), reduce("k", 64)});
+    const tensor::Scalar weight =
+        isTransposed ? b.get(w, {tensor::dim(1), tensor::dim(2)}) : b.get(w, {tensor::dim(2), tensor::dim(1)});
+    b.put(b.get(x, {tensor::dim(0), tensor::dim(2)}) * weight, isTransposed ? other : out,
+          {tensor::dim(0), tensor::dim(1)});
+    b.fold(tensor::CombinerKind::Sum);
+  }
+  expectLegal(b.kernel());
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "tests/support/example_kernels.h"
 #include "tests/support/kernel_builder.h"
 #include "tests/support/random_kernel.h"
+#include "tests/support/rounds.h"
 
 namespace hone::tensor {
 namespace {
@@ -61,18 +62,18 @@ TEST(CollapseDims, KeepsTheBytesOfExamples) {
 }
 
 TEST(CollapseDims, KeepsTheBytesOfRandomKernels) {
-  for (uint64_t seed = 0; seed < 300; ++seed) {
-    const Kernel kernel = randomKernel(seed);
-    expectSameBytes(kernel, collapseDims(kernel), seed);
-  }
+  hone::testing::inRounds(300, 10000, [](hone::testing::Random &random) {
+    const Kernel kernel = randomKernel(random.next());
+    expectSameBytes(kernel, collapseDims(kernel), random.next());
+  });
 }
 
 TEST(OrderDims, KeepsTheBytes) {
-  for (const Kernel &kernel : exampleKernels()) expectSameBytes(kernel, orderDims(kernel), 3);
-  for (uint64_t seed = 300; seed < 500; ++seed) {
-    const Kernel kernel = randomKernel(seed);
-    expectSameBytes(kernel, orderDims(kernel), seed);
-  }
+  for (const Kernel &kernel : exampleKernels()) expectSameBytes(kernel, orderDims(kernel).kernel, 3);
+  hone::testing::inRounds(200, 10000, [](hone::testing::Random &random) {
+    const Kernel kernel = randomKernel(random.next());
+    expectSameBytes(kernel, orderDims(kernel).kernel, random.next());
+  });
 }
 
 ConvolutionSize pointwise() {
@@ -120,7 +121,7 @@ TEST(CollapseDims, LeavesApartWhatMemoryKeepsApart) {
 
 TEST(CollapseDims, MakesPointwiseConvolutionAndMatmulOneKernel) {
   const auto identityOf = [](const Kernel &kernel) {
-    Kernel ordered = canonical(orderDims(collapseDims(kernel)));
+    Kernel ordered = canonical(orderDims(collapseDims(kernel)).kernel);
     for (Buffer &buffer : ordered.buffers) buffer.layout = Layout::rowMajor(buffer.shape);
     return print(ordered);
   };

@@ -199,6 +199,9 @@ absl::Status inspect(const v1::Work &work, const ReportProgress &, v1::Result &r
     case v1::Inspect::SCHEDULES:
       result.set_printed(driver::inspectSchedules(artifact));
       break;
+    case v1::Inspect::TASK_SCHEDULES:
+      result.set_printed(driver::inspectTaskSchedules(artifact));
+      break;
     default:
       result.set_printed(driver::inspectText(artifact));
       break;
