@@ -72,7 +72,8 @@ Status checkOutput(const Session &session, int32_t index) {
   const size_t count = session.model().manifest().outputCount;
   if (index < 0 || static_cast<size_t>(index) >= count)
     return hone::runtime::failure(HONE_USAGE, "there is no output ", index, "; the model has ", count);
-  if (!session.output(index)) return hone::runtime::failure(HONE_USAGE, "there is no output before the first run");
+  if (!session.output(index))
+    return hone::runtime::failure(HONE_USAGE, "there is no output yet: the session has to run first");
   return {};
 }
 

@@ -162,7 +162,8 @@ HONE_API hone_status hone_session_bind_input(hone_session *session, int32_t inde
 HONE_API hone_status hone_session_bind_output(hone_session *session, int32_t index, void *data, size_t bytes);
 /* Runs the model once. Every input must be set or bound. */
 HONE_API hone_status hone_session_run(hone_session *session);
-/* The output of the last run; valid until the next run or the end of the session. bytes: of its true shape. */
+/* The output of the last run; valid until the next run, until an output is bound, or until the session ends. bytes: of
+ * its true shape. */
 HONE_API hone_status hone_session_get_output(hone_session *session, int32_t index, const void **data, size_t *bytes);
 /* The output's shape in the last run, which the data has, dense and row-major; valid as long as those. It is that of
  * hone_model_output unless sizes depend on data. */

@@ -156,6 +156,9 @@ TEST(Artifact, IsRunByTheRuntime) {
 TEST(Artifact, DigestsAreThePublishedOnes) {
   EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(xxh3(""), "2d06800538d394c2");
+  // Zeros in front are digits, too.
+  EXPECT_EQ(sha256("286"), "00328ce57bbc14b33bd6695bc8eb32cdf2fb5f3a7d89ec14a42825e15d39df60");
+  EXPECT_EQ(xxh3("91"), "004901d6d0084f13");
 }
 
 TEST(Artifact, RefusesDamage) {

@@ -16,6 +16,8 @@ constexpr char kMillion[] = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046
 TEST(Sha256, OfTheStandardsExamples) {
   EXPECT_EQ(sha256Hex(""), kEmpty);
   EXPECT_EQ(sha256Hex("abc"), kAbc);
+  // Zeros in front are digits, too (as Python's hashlib has it).
+  EXPECT_EQ(sha256Hex("286"), "00328ce57bbc14b33bd6695bc8eb32cdf2fb5f3a7d89ec14a42825e15d39df60");
   EXPECT_EQ(sha256Bytes("abc").size(), 32);
   EXPECT_EQ(static_cast<unsigned char>(sha256Bytes("abc")[0]), 0xba);
 }

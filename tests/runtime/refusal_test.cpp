@@ -77,6 +77,13 @@ TEST_F(Refusal, MembersThatDoNotBelong) {
     link.type = type;
     EXPECT_NE(refusal(test::tarOf({module, json, link})).find("is not a regular file"), std::string::npos) << type;
   }
+  // ustar puts the folders of a long path into a field of its own.
+  for (const std::string prefix : {"..", "folder", "/", "."}) {
+    test::Entry elsewhere = parameters;
+    elsewhere.prefix = prefix;
+    EXPECT_EQ(refusal(test::tarOf({module, json, elsewhere})),
+              "the file is not a hone artifact: member 'mod.params' lies in a folder");
+  }
   EXPECT_NE(refusal(std::string(10240, 'x')), "");
   EXPECT_NE(refusal(""), "");
   EXPECT_NE(refusal("PK\x03\x04 something else"), "");
@@ -167,7 +174,17 @@ TEST_F(Refusal, ArgumentsOutOfRange) {
                 "takes 64000 bytes from 64 of the arena, which has 64000");
   expectRefusal("\"arena\", \"offset\": 0", "\"arena\", \"offset\": 7", "not a multiple of 64");
   expectRefusal("\"arena_bytes\": 64000", "\"arena_bytes\": 63999", "of the arena, which has 63999");
+  // Beyond the end, where what is left of the area is less than nothing; also of a buffer of no bytes.
+  expectRefusal("\"arena\", \"offset\": 0", "\"arena\", \"offset\": 64064",
+                "takes 64000 bytes from 64064 of the arena, which has 64000");
+  expectRefusal("\"arena\", \"offset\": 0", "\"arena\", \"offset\": 70368744177600", "of the arena, which has 64000");
+  expectRefusal("\"arena\", \"offset\": 0, \"bytes\": 64000", "\"arena\", \"offset\": 64064, \"bytes\": 0",
+                "takes 0 bytes from 64064 of the arena, which has 64000");
   expectRefusal("\"parameter\", \"offset\": 0", "\"parameter\", \"offset\": 64", "of mod.params, which has 64");
+  expectRefusal("\"parameter\", \"offset\": 0", "\"parameter\", \"offset\": 128",
+                "takes 64 bytes from 128 of mod.params, which has 64");
+  expectRefusal("\"parameter\", \"offset\": 0, \"bytes\": 64", "\"parameter\", \"offset\": 128, \"bytes\": 0",
+                "takes 0 bytes from 128 of mod.params, which has 64");
   expectRefusal("\"parameter\", \"offset\": 0, \"bytes\": 64", "\"parameter\", \"offset\": 0, \"bytes\": 65",
                 "of mod.params, which has 64");
   expectRefusal("\"input\", \"index\": 0", "\"input\", \"index\": 1", "input or output 1 of 1");

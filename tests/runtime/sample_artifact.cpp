@@ -22,8 +22,6 @@ std::string hex(uint64_t value) {
   return text;
 }
 
-std::string digest(const std::string &bytes) { return hex(XXH3_64bits(bytes.data(), bytes.size())); }
-
 std::string member(const std::string &bytes) {
   return "{\"bytes\": " + std::to_string(bytes.size()) + ", \"sha256\": \"\", \"xxh3\": \"" + digest(bytes) + "\"}";
 }
@@ -52,6 +50,8 @@ struct Folder {
 constexpr size_t kDigestOffset = 12;  // {\n "xxh3": "
 
 }  // namespace
+
+std::string digest(const std::string &bytes) { return hex(XXH3_64bits(bytes.data(), bytes.size())); }
 
 std::string readFile(const std::string &path) {
   std::ifstream file(path, std::ios::binary);
@@ -136,6 +136,7 @@ std::string tarOf(const std::vector<Entry> &entries) {
     put(136, 12, 0);
     header.replace(148, 8, 8, ' ');
     header[156] = entry.type;
+    header.replace(345, entry.prefix.size(), entry.prefix);
     header.replace(257, 8,
                    std::string("ustar\0"
                                "00",

@@ -24,6 +24,8 @@ std::string sampleParameters();
 /// mod.json for sample.c without a digest of its own; see seal(). Inputs "data" [1000,16]; outputs "scaled" [1000,16]
 /// and "nested/total" [1].
 std::string sampleJson(const std::string &module, const std::string &parameters);
+/// The XXH3 of \p bytes, as mod.json has it.
+std::string digest(const std::string &bytes);
 /// Puts the digest into mod.json.
 std::string seal(std::string json);
 /// Replaces the first \p from, which must be there, and seals.
@@ -32,6 +34,7 @@ std::string edited(std::string json, const std::string &from, const std::string 
 struct Entry {
   std::string name, bytes;
   char type = '0';
+  std::string prefix = {};  ///< ustar's: the folder that lies before the name
 };
 /// A tar of \p entries.
 std::string tarOf(const std::vector<Entry> &entries);
