@@ -1,9 +1,8 @@
 // Bench: artifacts, inputs -> their times, taken in turns in one process. On a device; never kept, as run.
-#include <algorithm>
 #include <string>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "server/kinds/device_options.h"
 #include "server/kinds/entries.h"
 #include "server/kinds/fields.h"
 
@@ -15,8 +14,6 @@ constexpr int kMostArtifacts = 8;
 constexpr size_t kMostName = 4096;
 constexpr int64_t kFewestRounds = 6;    // fewer have no interval
 constexpr int64_t kMostRounds = 10000;  // their samples travel in one message
-constexpr int64_t kMostRuns = 1 << 20;
-constexpr int64_t kMostThreads = 1 << 16;
 
 absl::Status check(const v1::JobSpec &spec) {
   const v1::BenchJob &job = spec.bench();
@@ -28,26 +25,16 @@ absl::Status check(const v1::JobSpec &spec) {
   const v1::Bench &options = job.options();
   HONE_CHECK(checkRange("the number of names", options.names_size(), 0, job.artifacts_size()));
   for (const std::string &name : options.names()) HONE_CHECK(checkLength("an artifact's name", name, kMostName));
-  if (!v1::Run::FillMode_IsValid(options.fill_mode()))
-    return absl::InvalidArgumentError(
-        absl::StrCat("fill_mode is ", static_cast<int>(options.fill_mode()), ", which is none of RANDOM, ZEROS, ONES"));
   HONE_CHECK(checkRange("repeat", options.repeat(), kFewestRounds, kMostRounds));
-  HONE_CHECK(checkRange("number", options.number(), 0, kMostRuns));
-  HONE_CHECK(checkRange("warmup", options.warmup(), 0, kMostRuns));
-  return checkRange("threads", options.threads(), 0, kMostThreads);
+  return checkDeviceOptions(options);
 }
 
 std::string key(const v1::TaskSpec &spec) { return spec.bench().key(); }
 
 std::vector<v1::Digest> blobs(const v1::TaskSpec &spec) {
   std::vector<v1::Digest> digests;
-  const auto add = [&](const v1::Digest &digest) {
-    const bool isKnown = std::any_of(digests.begin(), digests.end(),
-                                     [&](const v1::Digest &other) { return other.sha256() == digest.sha256(); });
-    if (!digest.sha256().empty() && !isKnown) digests.push_back(digest);
-  };
-  for (const v1::Digest &artifact : spec.bench().artifacts()) add(artifact);
-  add(spec.bench().inputs());
+  for (const v1::Digest &artifact : spec.bench().artifacts()) addBlob(digests, artifact);
+  addBlob(digests, spec.bench().inputs());
   return digests;
 }
 

@@ -1,15 +1,12 @@
 // Run: artifact, inputs -> outputs and times. On a device; never kept: its point is that it happens.
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "server/kinds/device_options.h"
 #include "server/kinds/entries.h"
 #include "server/kinds/fields.h"
 
 namespace hone::server {
 namespace {
-
-constexpr int64_t kMostThreads = 1 << 16;
-constexpr int64_t kMostRuns = 1 << 20;
 
 absl::Status check(const v1::JobSpec &spec) {
   const v1::RunJob &job = spec.run();
@@ -17,22 +14,17 @@ absl::Status check(const v1::JobSpec &spec) {
   HONE_CHECK(checkDigestField("spec.run.inputs", job.has_inputs(), job.inputs(), false));
   HONE_CHECK(checkName("spec.run.key", job.key()));
   const v1::Run &options = job.options();
-  if (!v1::Run::FillMode_IsValid(options.fill_mode()))
-    return absl::InvalidArgumentError(
-        absl::StrCat("fill_mode is ", static_cast<int>(options.fill_mode()), ", which is none of RANDOM, ZEROS, ONES"));
   HONE_CHECK(checkRange("print_top", options.print_top(), 0, kMostRuns));
   HONE_CHECK(checkRange("repeat", options.repeat(), 0, kMostRuns));
-  HONE_CHECK(checkRange("number", options.number(), 0, kMostRuns));
-  HONE_CHECK(checkRange("warmup", options.warmup(), 0, kMostRuns));
-  return checkRange("threads", options.threads(), 0, kMostThreads);
+  return checkDeviceOptions(options);
 }
 
 std::string key(const v1::TaskSpec &spec) { return spec.run().key(); }
 
 std::vector<v1::Digest> blobs(const v1::TaskSpec &spec) {
-  std::vector<v1::Digest> digests = {spec.run().artifact()};
-  const v1::Digest &inputs = spec.run().inputs();
-  if (!inputs.sha256().empty() && inputs.sha256() != spec.run().artifact().sha256()) digests.push_back(inputs);
+  std::vector<v1::Digest> digests;
+  addBlob(digests, spec.run().artifact());
+  addBlob(digests, spec.run().inputs());
   return digests;
 }
 

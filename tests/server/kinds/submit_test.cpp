@@ -77,6 +77,15 @@ TEST(CheckSubmit, asksTheKind) {
   const v1::SubmitRequest run = runRequest();
   refuses(run, [](auto &r) { r.mutable_spec()->mutable_run()->clear_artifact(); }, "spec.run.artifact is missing");
   refuses(run, [](auto &r) { r.mutable_spec()->mutable_run()->clear_key(); }, "spec.run.key");
+  const auto spoilRun = [&](const std::function<void(v1::Run &)> &spoil, absl::string_view sentence) {
+    refuses(run, [&](auto &r) { spoil(*r.mutable_spec()->mutable_run()->mutable_options()); }, sentence);
+  };
+  spoilRun([](auto &o) { o.set_fill_mode(static_cast<v1::Run::FillMode>(77)); }, "fill_mode is 77");
+  spoilRun([](auto &o) { o.set_print_top(-1); }, "print_top is -1");
+  spoilRun([](auto &o) { o.set_repeat((1 << 20) + 1); }, "repeat is 1048577, but it lies between 0 and 1048576");
+  spoilRun([](auto &o) { o.set_number(-1); }, "number is -1");
+  spoilRun([](auto &o) { o.set_warmup((1 << 20) + 1); }, "warmup is 1048577, but it lies between 0 and 1048576");
+  spoilRun([](auto &o) { o.set_threads((1 << 16) + 1); }, "threads is 65537, but it lies between 0 and 65536");
 }
 
 TEST(CheckSubmit, asksBench) {
