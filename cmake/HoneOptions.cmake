@@ -40,7 +40,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fclang-abi-compat=17>)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  # What is guarded by a lock is touched only while it is held (server/base/mutex.h).
+  # What is guarded by a lock is touched only while it is held (common/mutex.h).
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wthread-safety>)
 endif()
 # gRPC's users get it, and precompiled headers want it everywhere or nowhere.

@@ -39,9 +39,9 @@ void Interrupts::watch() {
       signalfd_siginfo info;
       if (read(signals_, &info, sizeof info) != sizeof info) continue;
       if (raised_.exchange(true)) _exit(static_cast<int>(ExitCode::Interrupted));
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       for (grpc::ClientContext *call : calls_) call->TryCancel();
-      woken_.notify_all();
+      woken_.notifyAll();
       continue;
     }
     if (waiting[1].revents != 0) return;
@@ -49,19 +49,21 @@ void Interrupts::watch() {
 }
 
 bool Interrupts::sleep(std::chrono::milliseconds duration) {
-  std::unique_lock lock(mutex_);
-  return !woken_.wait_for(lock, duration, [this] { return raised(); });
+  const auto end = std::chrono::steady_clock::now() + duration;
+  const MutexLock lock(mutex_);
+  while (!raised() && woken_.waitUntil(mutex_, end)) continue;
+  return !raised();
 }
 
-Interrupts::Scope::Scope(Interrupts &interrupts, grpc::ClientContext &call) : interrupts_(interrupts), call_(call) {
-  const std::lock_guard lock(interrupts_.mutex_);
-  interrupts_.calls_.insert(&call_);
-  if (interrupts_.raised()) call_.TryCancel();
+void Interrupts::add(grpc::ClientContext &call) {
+  const MutexLock lock(mutex_);
+  calls_.insert(&call);
+  if (raised()) call.TryCancel();
 }
 
-Interrupts::Scope::~Scope() {
-  const std::lock_guard lock(interrupts_.mutex_);
-  interrupts_.calls_.erase(&call_);
+void Interrupts::remove(grpc::ClientContext &call) {
+  const MutexLock lock(mutex_);
+  calls_.erase(&call);
 }
 
 }  // namespace hone::client

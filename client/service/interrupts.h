@@ -7,10 +7,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <set>
 #include <thread>
+
+#include "common/mutex.h"
 
 namespace grpc {
 class ClientContext;
@@ -33,8 +33,10 @@ class Interrupts {
   /// While it lives, an interruption cancels \p call.
   class Scope {
    public:
-    Scope(Interrupts &interrupts, grpc::ClientContext &call);
-    ~Scope();
+    Scope(Interrupts &interrupts, grpc::ClientContext &call) : interrupts_(interrupts), call_(call) {
+      interrupts_.add(call_);
+    }
+    ~Scope() { interrupts_.remove(call_); }
     Scope(const Scope &) = delete;
     Scope &operator=(const Scope &) = delete;
 
@@ -45,13 +47,16 @@ class Interrupts {
 
  private:
   void watch();
+  // Apart from Scope's constructor and destructor, in which the compiler does not check locks.
+  void add(grpc::ClientContext &call);
+  void remove(grpc::ClientContext &call);
 
   sigset_t old_;
   int signals_ = -1, end_ = -1;
   std::atomic<bool> raised_ = false;
-  std::mutex mutex_;
-  std::condition_variable woken_;
-  std::set<grpc::ClientContext *> calls_;  // guarded by mutex_
+  Mutex mutex_;
+  Condition woken_;
+  std::set<grpc::ClientContext *> calls_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

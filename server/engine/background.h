@@ -6,7 +6,7 @@
 #include <functional>
 #include <thread>
 
-#include "server/base/mutex.h"
+#include "common/mutex.h"
 
 namespace hone::server {
 

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutex.h"
 #include "server/base/error_detail.h"
-#include "server/base/mutex.h"
 #include "server/engine/background.h"
 #include "server/engine/clients.h"
 #include "server/engine/kept_results.h"

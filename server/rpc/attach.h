@@ -7,9 +7,9 @@
 #include <memory>
 #include <optional>
 
+#include "common/mutex.h"
 #include "grpcpp/grpcpp.h"
 #include "hone/v1/fleet.pb.h"
-#include "server/base/mutex.h"
 #include "server/rpc/call.h"
 #include "server/rpc/site.h"
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "server/base/mutex.h"
+#include "common/mutex.h"
 
 namespace hone::server {
 

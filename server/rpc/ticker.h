@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "absl/time/time.h"
+#include "common/mutex.h"
 #include "server/base/clock.h"
-#include "server/base/mutex.h"
 
 namespace hone::server {
 

@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "common/mutex.h"
 #include "grpcpp/grpcpp.h"
 #include "hone/v1/blobs.pb.h"
-#include "server/base/mutex.h"
 #include "server/rpc/call.h"
 #include "server/rpc/least_rate.h"
 #include "server/rpc/site.h"

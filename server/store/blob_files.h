@@ -15,9 +15,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/mutex.h"
 #include "common/sha256.h"
 #include "server/base/failpoint.h"
-#include "server/base/mutex.h"
 #include "server/store/file_io.h"
 
 namespace hone::server {

@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/base/mutex.h"
+#include "common/mutex.h"
 #include "server/store/rows.h"
 #include "server/store/sqlite.h"
 #include "server/store/store.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "server/base/mutex.h"
+#include "common/mutex.h"
 #include "server/tracker/connection.h"
 
 namespace hone::server {

@@ -52,14 +52,17 @@ class Tree(unittest.TestCase):
         self.write("compiler/schedule/choose.cpp", 'const char *text = "softmax";\n')
         self.expect(check_layers.check_sources(self.root), "operator 'softmax'")
 
-    def test_locks_of_the_server_are_checked_ones(self):
-        self.write("server/base/mutex.h", "#include <mutex>\nstd::mutex mutex_;\n")
+    def test_locks_of_the_service_are_checked_ones(self):
+        self.write("common/mutex.h", "#include <mutex>\nstd::mutex mutex_;\n")
         self.write("runtime/pool.h", "#include <mutex>\nstd::mutex mutex_;\n")
         self.assertEqual(check_layers.check_sources(self.root), [])
         self.write("server/rpc/upload.h", "// no std::mutex\nabsl::Mutex mutex_;\n")
-        self.expect(check_layers.check_sources(self.root), "absl::Mutex", "server/base/mutex.h")
+        self.expect(check_layers.check_sources(self.root), "absl::Mutex", "common/mutex.h")
         self.write("server/rpc/upload.h", "const std::lock_guard lock(mutex_);\n")
         self.expect(check_layers.check_sources(self.root), "std::lock_guard")
+        os.remove(os.path.join(self.root, "server/rpc/upload.h"))
+        self.write("client/service/interrupts.h", "std::condition_variable woken_;\n")
+        self.expect(check_layers.check_sources(self.root), "std::condition_variable")
 
     def test_paths_out_of_the_tree(self):
         self.write("scripts/go.sh", "cat ../secret/file\n")

@@ -1,5 +1,6 @@
 // A mutex whose discipline the compiler checks: what is ABSL_GUARDED_BY(mutex_) is touched only with the lock held,
-// what needs it says ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_), and clang refuses the rest (-Wthread-safety). It is the
+// what needs it says ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_), and clang refuses the rest (-Wthread-safety), but for what
+// constructors and destructors do: clang does not look into them, so that locks are taken elsewhere. It is the
 // standard library's mutex inside: that one has no annotations, and the thread sanitizer does not see into absl::Mutex
 // where the system's library was built without it.
 #pragma once
@@ -10,7 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 
-namespace hone::server {
+namespace hone {
 
 class ABSL_LOCKABLE Mutex {
  public:
@@ -69,4 +70,4 @@ class Condition {
   std::condition_variable condition_;
 };
 
-}  // namespace hone::server
+}  // namespace hone
