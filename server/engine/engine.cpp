@@ -28,7 +28,8 @@ constexpr size_t kCommandsPerGroup = 512;
 /// So many wait, and who asks for more is told to come back: what workers say is always taken.
 constexpr size_t kMostCommands = 20'000;
 constexpr int kLeasesPerGroup = 256;
-/// A group that follows another at once waits this long for more to join it: commits get fewer, answers hardly later.
+/// Where several come at once, a group that follows another waits this long for more to join it: commits get fewer,
+/// answers hardly later. One alone, whose next step comes when it has its answer, waits for nobody.
 constexpr absl::Duration kWindow = absl::Milliseconds(2);
 constexpr absl::Duration kLongestWait = absl::Seconds(1);
 /// After a failed commit nothing is tried for this long that nobody asked for.
@@ -219,6 +220,7 @@ class EngineThread final : public Engine {
   std::vector<std::function<void()>> whenIdle_;
   bool isMirrorTrue_ = true;  // false: it holds what was undone, and reading the store failed
   bool hasMore_ = false;      // to be done without waiting
+  size_t crowd_ = 0;          // commands of the last group
   absl::Duration lastCommit_ = -absl::InfiniteDuration();
   absl::Duration pausedUntil_ = -absl::InfiniteDuration();
   std::deque<Command> repeated_;  // of groups that were undone
@@ -261,7 +263,8 @@ std::deque<Command> EngineThread::take() {
     await(1, std::clamp(due - now, absl::Milliseconds(1), kLongestWait));
   }
   const absl::Duration sinceCommit = state_.parts.clock->monotonic() - lastCommit_;
-  if (!hasMore_ && !commands_.empty() && sinceCommit >= absl::ZeroDuration() && sinceCommit < kWindow) {
+  const bool isCrowded = crowd_ > 1 || commands_.size() > 1;
+  if (isCrowded && !hasMore_ && !commands_.empty() && sinceCommit >= absl::ZeroDuration() && sinceCommit < kWindow) {
     await(kCommandsPerGroup, kWindow - sinceCommit);
   }
   if (!isPaused && !isStopping_) taken.swap(repeated_);
@@ -269,6 +272,7 @@ std::deque<Command> EngineThread::take() {
     taken.push_back(std::move(commands_.front()));
     commands_.pop_front();
   }
+  crowd_ = taken.size();
   return taken;
 }
 

@@ -21,6 +21,8 @@ namespace fs = std::filesystem;
 constexpr size_t kMostParts = 4096;
 // Longer than any kernel's tick; beyond it the clock has been set back.
 constexpr int kMostTickMilliseconds = 50;
+// To hash so much takes less time than a tick.
+constexpr int64_t kQuicklyHashed = 1 << 20;
 // At a file that is replaced or changed meanwhile.
 constexpr int kMostLooks = 4;
 
@@ -108,8 +110,9 @@ BlobFiles::Identity BlobFiles::identityOf(const struct stat &info) {
 
 void BlobFiles::remember(const std::string &sha256, const Descriptor &file) {
   struct stat info{};
-  // Who asks for what does not settle hashes it.
-  if (!awaitSettled(file, info)) return;
+  if (fstat(file.get(), &info) != 0) return;
+  // What is not remembered is hashed by who asks for it.
+  if (info.st_size <= kQuicklyHashed ? !isSettled(info) : !awaitSettled(file, info)) return;
   const MutexLock lock(mutex_);
   whole_.insert_or_assign(sha256, identityOf(info));
 }
