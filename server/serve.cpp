@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -35,6 +36,7 @@ namespace {
 constexpr absl::Duration kCloseGrace = absl::Seconds(5);
 constexpr timespec kPoll = {0, 100'000'000};
 constexpr int kInterrupted = 130;
+constexpr char kLocalWorker[] = "local";  // the private coordinator's, and the key of its device
 
 std::string userName() {
   const passwd *entry = getpwuid(getuid());
@@ -86,6 +88,8 @@ class Coordinator {
   absl::Status startServices();
   absl::Status startAdmin();
   absl::Status startTracker();
+  /// Of the private coordinator: whoever asks for its worker before that has attached waits for it.
+  absl::Status announceWorker();
   absl::Status startWorker();
   absl::Status tell();
   /// A signal that has come, or 0. Waits a moment for one.
@@ -153,6 +157,22 @@ absl::Status Coordinator::openData() {
   if (!blobs.ok()) return blobs.status();
   blobs_ = *std::move(blobs);
   return absl::OkStatus();
+}
+
+absl::Status Coordinator::announceWorker() {
+  if (!settings_.isPrivate) return absl::OkStatus();
+  const auto known = store_->workers();
+  if (!known.ok()) return known.status();
+  const auto before =
+      std::find_if(known->begin(), known->end(), [](const WorkerRow &worker) { return worker.name == kLocalWorker; });
+  WorkerRow worker = before != known->end() ? *before : WorkerRow();
+  worker.name = worker.key = kLocalWorker;
+  worker.version = HONE_VERSION;
+  worker.roles = {v1::ROLE_BUILDER, v1::ROLE_DEVICE};
+  worker.seenMicros = clock_.wallMicros();
+  absl::Status status = store_->begin();
+  if (status.ok()) status = store_->putWorker(worker);
+  return status.ok() ? store_->commit() : status;
 }
 
 absl::Status Coordinator::startServices() {
@@ -235,8 +255,8 @@ absl::Status Coordinator::startWorker() {
   if (!program.ok()) return program.status();
   worker_ = std::make_unique<LocalWorker>(
       std::vector<std::string>{
-          program->string(), "--server", settings_.listen[0], "--name", "local", "--roles", "builder,device", "--key",
-          "local", "--data", absl::StrCat(settings_.data, "/worker"), "--log-format", settings_.logFormat,
+          program->string(), "--server", settings_.listen[0], "--name", kLocalWorker, "--roles", "builder,device",
+          "--key", kLocalWorker, "--data", absl::StrCat(settings_.data, "/worker"), "--log-format", settings_.logFormat,
           // All work is this user's, as are the files that it could reach; and one large model
           // may have all of the machine.
           "--allow-weak-sandbox", "--child-memory", absl::StrCat(memory), "--child-disk", absl::StrCat(kLongestFile)},
@@ -270,8 +290,8 @@ absl::Status Coordinator::start() {
   const char *failpoint = getenv("HONE_FAILPOINT");
   failpoints_ = std::make_unique<Failpoints>(failpoint != nullptr ? failpoint : "");
   for (absl::Status (Coordinator::*step)() :
-       {&Coordinator::openData, &Coordinator::startServices, &Coordinator::startAdmin, &Coordinator::startTracker,
-        &Coordinator::startWorker, &Coordinator::tell})
+       {&Coordinator::openData, &Coordinator::announceWorker, &Coordinator::startServices, &Coordinator::startAdmin,
+        &Coordinator::startTracker, &Coordinator::startWorker, &Coordinator::tell})
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
   return absl::OkStatus();
 }

@@ -41,6 +41,14 @@ class Private(CliTest):
         self.compile(output="c.tar")
         self.assertEqual(self.read("a.tar"), self.read("c.tar"))
 
+    def test_its_device_is_there_for_the_first_command(self):
+        # Its worker attaches after it has begun to serve: who comes before waits.
+        self.compile(output="first.tar")
+        for number in range(3):
+            place = {"XDG_DATA_HOME": self.path(f"fresh-{number}")}
+            self.hone("run", "--server", "private", "--rpc-key", "local", "first.tar", "-o", "first.npz", environment=place)
+            self.hone("server", "stop", environment=place)
+
     def test_five_at_once_share_one(self):
         started = [self.start("compile", "classifier.onnx", "-o", f"at-once-{number}.tar") for number in range(5)]
         for process in started:
