@@ -249,7 +249,12 @@ absl::StatusOr<v1::Digest> Blobs::store(OutputFile output, const Errand &errand)
   const std::string id = absl::StrCat("w-", absl::Hex(random()), absl::Hex(random()));
   const int64_t chunk =
       server->max_chunk_bytes() > 0 ? std::clamp(server->max_chunk_bytes(), kSmallestChunk, kChunkBytes) : kChunkBytes;
-  const absl::Status status = persist(errand, [&] { return upload(output, *digest, id, chunk, errand); });
+  // Under a new name nothing has arrived: only who goes on asks.
+  bool isBroken = false;
+  const absl::Status status = persist(errand, [&] {
+    return std::exchange(isBroken, true) ? upload(output, *digest, id, chunk, errand)
+                                         : send(output, *digest, id, 0, chunk, errand);
+  });
   if (!status.ok()) return status;
   return digest;
 }

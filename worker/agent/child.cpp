@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -261,10 +263,11 @@ ChildEnd Child::finish() {
 void Child::wait(bool isPatient) {
   socket_.reset();
   const auto deadline = Clock::now() + kPatience;
+  // The end of the log comes a little before that of the process, and nothing else would be waited for in between.
+  const Descriptor process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   while (isPatient && isAlive() && Clock::now() < deadline) {
-    // The end of the log is the end of the process.
-    pollfd log = {log_.get(), POLLIN, 0};
-    poll(&log, 1, 10);
+    pollfd waiting[] = {{process.get(), POLLIN, 0}, {log_.get(), POLLIN, 0}};
+    poll(waiting, 2, 10);
     readLog();
   }
   if (isAlive()) kill(pid_, SIGKILL);
