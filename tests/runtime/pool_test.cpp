@@ -9,6 +9,7 @@
 #include "runtime/cpu.h"
 #include "runtime/thread_pool.h"
 #include "tests/runtime/sample_artifact.h"
+#include "tests/support/patience.h"
 
 namespace hone::runtime {
 namespace {
@@ -29,12 +30,14 @@ void count(void *argument, int64_t begin, int64_t end, int thread) {
 }
 
 TEST(Pool, ComputesEveryPieceOnce) {
+  test::TimeLimit limit;
   for (const int threads : {1, 2, 3, 5, 8}) {
     ThreadPool pool(threads, false, std::chrono::microseconds(20));
     for (const int64_t extent : {0, 1, 2, 3, 4, 7, 8, 31, 32, 33, 1000}) {
       Counts counts(static_cast<size_t>(extent));
       for (int run = 1; run <= 30; ++run) {
         ASSERT_TRUE(pool.tryRun(extent, count, &counts));
+        limit.renew();
         for (const int pieces : counts.pieces) ASSERT_EQ(pieces, run) << threads << " threads, extent " << extent;
       }
       EXPECT_LT(counts.highestThread.load(), threads);
@@ -43,23 +46,33 @@ TEST(Pool, ComputesEveryPieceOnce) {
 }
 
 TEST(Pool, WakesWorkersThatSleep) {
+  test::TimeLimit limit;
   ThreadPool pool(3, false, std::chrono::microseconds(0));
-  std::atomic<int> inside{0};
+  struct Meeting {
+    std::atomic<int> inside{0};
+    std::atomic<bool> isMissed{false};
+  };
   // Each piece waits until another thread has one too: only workers that wake can end this.
   const auto meet = [](void *argument, int64_t, int64_t, int) {
-    auto &inside = *static_cast<std::atomic<int> *>(argument);
-    ++inside;
-    while (inside.load() % 2 != 0) std::this_thread::yield();
+    Meeting &meeting = *static_cast<Meeting *>(argument);
+    const auto end = test::Clock::now() + test::patience() / 2;
+    ++meeting.inside;
+    while (meeting.inside.load() < 2 && !meeting.isMissed.load()) {
+      if (test::Clock::now() > end) meeting.isMissed = true;
+      std::this_thread::yield();
+    }
   };
   for (int run = 0; run < 50; ++run) {
     if (run % 10 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    inside = 0;
-    ASSERT_TRUE(pool.tryRun(2, meet, &inside));
-    ASSERT_EQ(inside.load(), 2);
+    Meeting meeting;
+    ASSERT_TRUE(pool.tryRun(2, meet, &meeting));
+    ASSERT_FALSE(meeting.isMissed.load()) << "no other thread came";
+    limit.renew();
   }
 }
 
 TEST(Pool, SaysThatItIsBusy) {
+  const test::TimeLimit limit;
   ThreadPool pool(2, false, std::chrono::microseconds(20));
   struct State {
     ThreadPool &pool;
@@ -75,6 +88,7 @@ TEST(Pool, SaysThatItIsBusy) {
 }
 
 TEST(Pool, IsUsedByManyCallersInTurn) {
+  test::TimeLimit limit;
   ThreadPool pool(3, false, std::chrono::microseconds(5));
   std::atomic<int64_t> pieces{0}, busy{0};
   std::vector<std::thread> callers;
@@ -82,6 +96,7 @@ TEST(Pool, IsUsedByManyCallersInTurn) {
     callers.emplace_back([&] {
       for (int run = 0; run < 500; ++run) {
         Counts counts(64);
+        limit.renew();
         if (pool.tryRun(64, count, &counts)) {
           for (const int times : counts.pieces) pieces += times;
         } else {
@@ -95,7 +110,11 @@ TEST(Pool, IsUsedByManyCallersInTurn) {
 }
 
 TEST(Pool, EndsWhileItsWorkersSpinOrSleep) {
-  for (int run = 0; run < 50; ++run) ThreadPool(4, run % 2 == 0, std::chrono::microseconds(run % 3 * 100));
+  test::TimeLimit limit;
+  for (int run = 0; run < 50; ++run) {
+    ThreadPool(4, run % 2 == 0, std::chrono::microseconds(run % 3 * 100));
+    limit.renew();
+  }
 }
 
 /// A made-up /proc and /sys.

@@ -27,8 +27,10 @@ class AgentTest : public testing::Test {
     coordinator_ = std::make_unique<FakeCoordinator>(folder_, std::move(settings));
   }
   void startWorker(std::vector<std::string> more = {"--roles", "device", "--key", "test"}, bool isLight = true) {
+    const size_t hellos = coordinator_->hellos();
     worker_ = std::make_unique<WorkerProgram>(folder_, coordinator_->address(), std::move(more), isLight);
-    coordinator_->hello(coordinator_->hellos() + 1);
+    coordinator_->follow(worker_.get());
+    coordinator_->hello(hellos + 1);
   }
   void startBoth(FakeCoordinator::Settings settings = {}) {
     startCoordinator(std::move(settings));

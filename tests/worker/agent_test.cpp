@@ -144,7 +144,7 @@ TEST_F(AgentTest, GoesOnWithItsWorkWhileTheConnectionIsBroken) {
   coordinator_->cut();
   const v1::Hello hello = coordinator_->hello(2);
   ASSERT_EQ(hello.held_size(), 1);
-  const auto result = coordinator_->result(1);
+  const auto result = coordinator_->result(1, 3);
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->result().outcome(), v1::Result::WORK_FAILED);
   EXPECT_NE(result->result().sentence().find("deadline of 3 seconds"), std::string::npos);
@@ -208,7 +208,7 @@ TEST_F(AgentTest, GoesOnWhenTheCoordinatorIsAwayForLongerThanTheLease) {
   std::this_thread::sleep_for(std::chrono::seconds(2));
   coordinator_->start();
   EXPECT_EQ(coordinator_->hello(2).held_size(), 1);
-  EXPECT_TRUE(coordinator_->result(1).has_value()) << "it is offered: the coordinator decides";
+  EXPECT_TRUE(coordinator_->result(1, 6).has_value()) << "it is offered: the coordinator decides";
   expectCleanEnd();
 }
 
@@ -229,7 +229,7 @@ TEST_F(AgentTest, GivesWorkBackWhoseResultCannotBeBroughtInTime) {
   startBoth();
   coordinator_->setDiskFull(1000, 0.5);
   coordinator_->grant(1, 1, runOf(sampleTar()), 60, 3);
-  const auto result = coordinator_->result(1);
+  const auto result = coordinator_->result(1, 3);
   ASSERT_TRUE(result.has_value());
   EXPECT_TRUE(result->is_workers_fault()) << "the job is not to fail by it: " << result->result().sentence();
   // What will not pass is the work's end.
@@ -255,6 +255,7 @@ TEST_F(AgentTest, WaitsForACoordinatorThatIsNotThereYet) {
   coordinator_->stop();
   worker_ = std::make_unique<WorkerProgram>(folder_, coordinator_->address(),
                                             std::vector<std::string>{"--roles", "device", "--key", "k"});
+  coordinator_->follow(worker_.get());
   EXPECT_TRUE(eventually([&] { return worker_->log().find("not attached") != std::string::npos; }));
   coordinator_->start();
   EXPECT_NO_THROW(coordinator_->hello(1));
@@ -280,7 +281,7 @@ TEST_F(AgentTest, DrainsOnTheFirstSignal) {
   worker_->signal(SIGTERM);
   EXPECT_TRUE(coordinator_->await([](const auto &one) { return one.has_goodbye(); }).has_value());
   // What it holds is finished, and its result brought home, also over a break.
-  EXPECT_TRUE(coordinator_->result(1).has_value());
+  EXPECT_TRUE(coordinator_->result(1, 2).has_value());
   coordinator_->cut();
   EXPECT_EQ(coordinator_->hello(2).held_size(), 1);
   EXPECT_TRUE(coordinator_->await([](const auto &one) { return one.has_goodbye(); }).has_value());

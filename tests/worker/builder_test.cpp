@@ -99,7 +99,7 @@ TEST_F(BuilderTest, ALeaseGivesTheBytesOfALocalCompile) {
     const OnceResult local = once(HONE_TEST_WORKER, work, model);
     ASSERT_EQ(local.result.outcome(), v1::Result::DONE) << local.result.sentence();
     coordinator_->grant(++task, 1, compileOf(model, target));
-    const auto leased = coordinator_->result(task, 300);
+    const auto leased = coordinator_->result(task);
     ASSERT_TRUE(leased.has_value());
     ASSERT_EQ(leased->result().outcome(), v1::Result::DONE) << leased->result().sentence();
     EXPECT_EQ(coordinator_->blob(leased->artifact()), local.output);
@@ -121,7 +121,7 @@ TEST_F(BuilderTest, MeasurementsWithoutAPauseDoNotFailACompilation) {
     }
   });
   coordinator_->grant(1, 1, compileOf(sampleModel(), "llvm"), 60, 60);
-  const auto result = coordinator_->result(1, 300);
+  const auto result = coordinator_->result(1);
   isEnding = true;
   measuring.join();
   ASSERT_TRUE(result.has_value());
@@ -138,7 +138,7 @@ TEST_F(BuilderTest, AnArtifactThatIsTooLongIsAFailureOfTheWork) {
   startCoordinator();
   startWorker({"--roles", "builder", "--slots", "1", "--child-disk", "4MiB"}, false);
   coordinator_->grant(1, 1, compileOf(sampleModel(), "llvm"));
-  const auto result = coordinator_->result(1, 120);
+  const auto result = coordinator_->result(1);
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->result().outcome(), v1::Result::WORK_FAILED) << result->result().sentence();
   EXPECT_FALSE(result->is_workers_fault());
@@ -194,14 +194,14 @@ TEST_F(BuilderTest, ADataFileThatIsCutShortMeanwhileEndsInASentence) {
   coordinator_->grant(1, 1, spec);
   awaitBusy(1);
   ASSERT_EQ(truncate((folder_ + "/data/blobs/" + file.digest().sha256()).c_str(), 1000), 0);
-  const auto result = coordinator_->result(1, 300);
+  const auto result = coordinator_->result(1);
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->result().outcome(), v1::Result::WORK_FAILED);
   EXPECT_NE(result->result().sentence().find("a data file of the model became shorter"), std::string::npos)
       << result->result().sentence();
   // What was cut is noticed and fetched again.
   coordinator_->grant(2, 1, spec);
-  const auto again = coordinator_->result(2, 300);
+  const auto again = coordinator_->result(2);
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(again->result().outcome(), v1::Result::DONE) << again->result().sentence();
   expectCleanEnd();

@@ -11,6 +11,7 @@
 
 #include "common/sha256.h"
 #include "tests/runtime/sample_artifact.h"
+#include "tests/support/patience.h"
 
 namespace hone::test {
 
@@ -257,9 +258,30 @@ v1::UploadHeader FakeCoordinator::lastUpload() const {
   return lastUpload_;
 }
 
+void FakeCoordinator::follow(const WorkerProgram *worker) {
+  const std::scoped_lock lock(mutex_);
+  worker_ = worker;
+}
+
+bool FakeCoordinator::waitUntil(std::unique_lock<std::mutex> &lock, double seconds,
+                                const std::function<bool()> &holds) {
+  constexpr auto kLook = std::chrono::milliseconds(20);
+  constexpr auto kLastWords = std::chrono::seconds(1);
+  const auto work = std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  IdleTime idle([&] { return worker_ != nullptr && worker_->isBusy(seconds == 0); });
+  std::optional<Clock::time_point> end;
+  while (!holds()) {
+    if (idle.isUp(work) || (end && Clock::now() > *end)) return false;
+    // What it had sent by its end may still be on its way.
+    if (!end && worker_ != nullptr && !worker_->isRunning()) end = Clock::now() + kLastWords;
+    changed_.wait_for(lock, kLook);
+  }
+  return true;
+}
+
 v1::Hello FakeCoordinator::hello(size_t number) {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait_for(lock, std::chrono::seconds(60), [&] { return hellos_.size() >= number && stream_; }))
+  if (!waitUntil(lock, 0, [&] { return hellos_.size() >= number && stream_; }))
     throw std::runtime_error("the worker did not attach");
   return hellos_[number - 1];
 }
@@ -311,7 +333,7 @@ std::optional<v1::WorkerMessage> FakeCoordinator::await(const std::function<bool
                                                         double seconds) {
   std::unique_lock lock(mutex_);
   auto found = messages_.end();
-  const bool isThere = changed_.wait_for(lock, std::chrono::duration<double>(seconds), [&] {
+  const bool isThere = waitUntil(lock, seconds, [&] {
     found = std::find_if(messages_.begin(), messages_.end(), fits);
     return found != messages_.end();
   });

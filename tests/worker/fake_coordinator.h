@@ -16,6 +16,7 @@
 #include "hone/v1/blobs.grpc.pb.h"
 #include "hone/v1/fleet.grpc.pb.h"
 #include "hone/v1/server.grpc.pb.h"
+#include "tests/worker/worker_program.h"
 
 namespace hone::test {
 
@@ -47,6 +48,8 @@ class FakeCoordinator {
   /// The header of the last upload.
   v1::UploadHeader lastUpload() const;
 
+  /// Who is waited for; it lives as long as anybody waits.
+  void follow(const WorkerProgram *worker);
   /// The n-th Hello, from 1; waits for it.
   v1::Hello hello(size_t number);
   size_t hellos() const;
@@ -60,10 +63,12 @@ class FakeCoordinator {
   void stop();
   void start();
 
-  /// Waits until a message fits; one is used up once. Fails the test after a generous time.
+  /// Waits until a message fits; one is used up once. None when the worker has ended, or has nothing to do and does not
+  /// send it. \p seconds: the work ends by this deadline, and whether it is busy until then says nothing.
   std::optional<v1::WorkerMessage> await(const std::function<bool(const v1::WorkerMessage &)> &fits,
-                                         double seconds = 60);
-  std::optional<v1::LeaseResult> result(int64_t task, double seconds = 60);
+                                         double seconds = 0);
+  /// Fails the test where there is none.
+  std::optional<v1::LeaseResult> result(int64_t task, double seconds = 0);
   bool hasResult(int64_t task) const;
 
   v1::Digest putBlob(const std::string &bytes);
@@ -78,6 +83,8 @@ class FakeCoordinator {
   friend class BlobsService;
 
   using Stream = grpc::ServerReaderWriter<v1::CoordinatorMessage, v1::WorkerMessage>;
+  /// False: it did not come to hold in time, or the worker ended without it.
+  bool waitUntil(std::unique_lock<std::mutex> &lock, double seconds, const std::function<bool()> &holds);
   void attached(grpc::ServerContext *context, Stream *stream);
   void took(const v1::WorkerMessage &message);
 
@@ -85,6 +92,7 @@ class FakeCoordinator {
   Settings settings_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  const WorkerProgram *worker_ = nullptr;
   std::vector<v1::Hello> hellos_;
   std::vector<v1::WorkerMessage> messages_;
   std::vector<v1::HeldLease> dropped_;

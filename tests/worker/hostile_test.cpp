@@ -19,9 +19,10 @@ namespace {
 
 class HostileTest : public AgentTest {
  protected:
-  v1::LeaseResult resultOf(int64_t task, const v1::TaskSpec &spec, double deadline = 120) {
-    coordinator_->grant(task, 1, spec, 60, deadline);
-    auto result = coordinator_->result(task, 150);
+  /// What is to end by \p deadline, or at once.
+  v1::LeaseResult resultOf(int64_t task, const v1::TaskSpec &spec, std::optional<double> deadline = {}) {
+    coordinator_->grant(task, 1, spec, 60, deadline.value_or(120));
+    auto result = coordinator_->result(task, deadline.value_or(0));
     EXPECT_FALSE(!result.has_value() || result->is_workers_fault());
     return result.value_or(v1::LeaseResult());
   }

@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -32,6 +34,20 @@ pid_t spawn(std::vector<std::string> words, const std::string &log) {
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw std::runtime_error("cannot start " + words[0]);
   return pid;
+}
+
+// Running, runnable, or waiting for a disk.
+bool isAnyThreadBusy(pid_t pid) {
+  std::error_code error;
+  for (const auto &thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
+    std::ifstream file(thread.path() / "stat");
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    // Behind the name, which may hold anything.
+    const size_t end = text.rfind(')');
+    if (end != std::string::npos && end + 2 < text.size() && (text[end + 2] == 'R' || text[end + 2] == 'D'))
+      return true;
+  }
+  return false;
 }
 
 int codeOf(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status); }
@@ -61,10 +77,17 @@ WorkerProgram::~WorkerProgram() {
 
 void WorkerProgram::signal(int number) const { kill(pid_, number); }
 
+bool WorkerProgram::isRunning() const {
+  siginfo_t info{};
+  return pid_ > 0 && waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == 0;
+}
+
 std::optional<int> WorkerProgram::wait(double seconds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  IdleTime idle([this] { return isBusy(true); });
+  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   int status = 0;
-  while (std::chrono::steady_clock::now() < end) {
+  while (seconds > 0 ? Clock::now() < end : !idle.isUp()) {
     if (waitpid(pid_, &status, WNOHANG) == pid_) {
       pid_ = -1;
       return codeOf(status);
@@ -93,6 +116,12 @@ std::vector<pid_t> WorkerProgram::children() const {
     for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
   }
   return pids;
+}
+
+bool WorkerProgram::isBusy(bool withChildren) const {
+  if (isAnyThreadBusy(pid_)) return true;
+  const std::vector<pid_t> pids = withChildren ? children() : std::vector<pid_t>();
+  return std::any_of(pids.begin(), pids.end(), isAnyThreadBusy);
 }
 
 std::pair<int, std::string> runProgram(const std::vector<std::string> &arguments) {

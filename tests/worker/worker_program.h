@@ -16,20 +16,23 @@ class WorkerProgram {
   ~WorkerProgram();
   pid_t pid() const { return pid_; }
   void signal(int number) const;
-  /// The exit code, or 1000 + the signal; none when it goes on for too long.
-  std::optional<int> wait(double seconds = 60);
+  bool isRunning() const;
+  /// The exit code, or 1000 + the signal; none when it goes on for \p seconds, or with nothing to do.
+  std::optional<int> wait(double seconds = 0);
   std::string log() const;
   /// Names in the place for work in progress.
   std::vector<std::string> litter() const;
   /// Processes that it has started and that live.
   std::vector<pid_t> children() const;
+  /// Whether a thread of it, or of its children, runs or would run if a processor were free.
+  bool isBusy(bool withChildren) const;
 
  private:
   std::string folder_;
   pid_t pid_ = -1;
 };
 
-/// Waits until \p holds, generously; false when it never did.
+/// Waits until \p holds; false when it did not in time.
 template <typename Condition>
 bool eventually(const Condition &holds);
 
@@ -41,11 +44,15 @@ std::pair<int, std::string> runProgram(const std::vector<std::string> &arguments
 #include <chrono>
 #include <thread>
 
+#include "tests/support/patience.h"
+
 template <typename Condition>
 bool hone::test::eventually(const Condition &holds) {
-  for (int i = 0; i < 6000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  constexpr auto kPause = std::chrono::milliseconds(10);
+  // In turns, each of which takes longer where there is much else to do.
+  for (auto turns = patience() / kPause; !holds(); --turns) {
+    if (turns == 0) return false;
+    std::this_thread::sleep_for(kPause);
   }
-  return false;
+  return true;
 }
