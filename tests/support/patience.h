@@ -8,14 +8,19 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -24,7 +29,20 @@ namespace hone::test {
 using Clock = std::chrono::steady_clock;
 
 inline Clock::duration patience() {
-  return ::testing::Test::HasFailure() ? std::chrono::milliseconds(500) : std::chrono::seconds(8);
+  return ::testing::Test::HasFailure() ? std::chrono::milliseconds(500) : std::chrono::seconds(6);
+}
+
+/// Whether a thread of the process runs, would run if a processor were free, or waits for a disk.
+inline bool isBusy(pid_t pid) {
+  std::error_code error;
+  for (const auto &thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
+    std::ifstream file(thread.path() / "stat");
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    // Behind the name, which may hold anything.
+    const size_t state = text.rfind(')') + 2;
+    if (state < text.size() && (text[state] == 'R' || text[state] == 'D')) return true;
+  }
+  return false;
 }
 
 /// The time in which whoever is waited for has nothing to do. To be asked every few milliseconds; one thread.

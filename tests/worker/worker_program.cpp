@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -34,20 +33,6 @@ pid_t spawn(std::vector<std::string> words, const std::string &log) {
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) throw std::runtime_error("cannot start " + words[0]);
   return pid;
-}
-
-// Running, runnable, or waiting for a disk.
-bool isAnyThreadBusy(pid_t pid) {
-  std::error_code error;
-  for (const auto &thread : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
-    std::ifstream file(thread.path() / "stat");
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    // Behind the name, which may hold anything.
-    const size_t end = text.rfind(')');
-    if (end != std::string::npos && end + 2 < text.size() && (text[end + 2] == 'R' || text[end + 2] == 'D'))
-      return true;
-  }
-  return false;
 }
 
 int codeOf(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status); }
@@ -119,9 +104,9 @@ std::vector<pid_t> WorkerProgram::children() const {
 }
 
 bool WorkerProgram::isBusy(bool withChildren) const {
-  if (isAnyThreadBusy(pid_)) return true;
+  if (test::isBusy(pid_)) return true;
   const std::vector<pid_t> pids = withChildren ? children() : std::vector<pid_t>();
-  return std::any_of(pids.begin(), pids.end(), isAnyThreadBusy);
+  return std::any_of(pids.begin(), pids.end(), [](pid_t pid) { return test::isBusy(pid); });
 }
 
 std::pair<int, std::string> runProgram(const std::vector<std::string> &arguments) {

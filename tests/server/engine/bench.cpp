@@ -9,7 +9,7 @@
 namespace hone::server::testing {
 namespace {
 
-constexpr auto kMost = std::chrono::seconds(60);
+constexpr auto kMost = std::chrono::seconds(10);
 
 /// Calls \p ask with a callback and waits for what it is called with.
 template <typename T>

@@ -15,11 +15,14 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tests/support/patience.h"
+
 namespace hone::server::testing {
 
 namespace {
 
-constexpr std::chrono::seconds kPatience(60);
+// While it closes, a coordinator gives the calls under way so long.
+constexpr std::chrono::seconds kGrace(5);
 
 }  // namespace
 
@@ -63,9 +66,8 @@ bool Program::isRunning() {
 }
 
 std::optional<int> Program::wait() {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (isRunning() && std::chrono::steady_clock::now() < end)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  test::IdleTime idle([this] { return test::isBusy(pid_); });
+  while (isRunning() && !idle.isUp(kGrace)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   return end_;
 }
 

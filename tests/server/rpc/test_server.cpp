@@ -15,6 +15,7 @@
 #include "google/protobuf/stubs/logging.h"
 #include "proto/api_version.h"
 #include "server/store/sqlite_store.h"
+#include "tests/support/patience.h"
 
 namespace hone::server::testing {
 
@@ -183,10 +184,11 @@ grpc::Status sendBytes(const std::shared_ptr<grpc::Channel> &channel, const std:
 }
 
 bool eventually(const std::function<bool()> &condition) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  constexpr auto kPause = std::chrono::milliseconds(5);
+  // In turns, each of which takes longer where there is much else to do.
+  for (auto turns = test::patience() / kPause; !condition(); --turns) {
+    if (turns == 0) return false;
+    std::this_thread::sleep_for(kPause);
   }
   return true;
 }
