@@ -165,7 +165,8 @@ TEST(Run, InputsAreTakenAsTheyWereGivenLast) {
     return way == 's' ? set : way == 'a' ? inPlace : copied;
   };
   // Every way after every other one, and after itself; at the end twice between two runs.
-  for (const std::string ways : {"s", "s", "a", "a", "s", "u", "u", "a", "u", "s", "as", "us", "sa", "su", "au", "ua"}) {
+  for (const std::string ways :
+       {"s", "s", "a", "a", "s", "u", "u", "a", "u", "s", "as", "us", "sa", "su", "au", "ua"}) {
     std::vector<float> last;
     for (const char way : ways) last = give(way);
     for (int run = 0; run < 2; ++run) {
