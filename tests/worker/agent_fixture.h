@@ -26,9 +26,10 @@ class AgentTest : public testing::Test {
   void startCoordinator(FakeCoordinator::Settings settings = {}) {
     coordinator_ = std::make_unique<FakeCoordinator>(folder_, std::move(settings));
   }
-  void startWorker(std::vector<std::string> more = {"--roles", "device", "--key", "test"}, bool isLight = true) {
+  void startWorker(std::vector<std::string> more = {"--roles", "device", "--key", "test"},
+                    const std::string &program = HONE_TEST_LIGHT_WORKER) {
     const size_t hellos = coordinator_->hellos();
-    worker_ = std::make_unique<WorkerProgram>(folder_, coordinator_->address(), std::move(more), isLight);
+    worker_ = std::make_unique<WorkerProgram>(folder_, coordinator_->address(), std::move(more), program);
     coordinator_->follow(worker_.get());
     coordinator_->hello(hellos + 1);
   }
@@ -49,6 +50,10 @@ class AgentTest : public testing::Test {
                       return one.has_progress() && one.progress().task() == task;
                     })
                     .has_value());
+  }
+  void startProber(std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"--roles", "builder", "--slots", "1"});
+    startWorker(std::move(more), HONE_TEST_PROBE_WORKER);
   }
   /// Ends the worker as systemd does, and looks whether it leaves anything.
   void expectCleanEnd() {

@@ -75,7 +75,7 @@ class BuilderTest : public AgentTest {
  protected:
   void startBuilder() {
     startCoordinator();
-    startWorker({"--roles", "builder", "--slots", "2"}, false);
+    startWorker({"--roles", "builder", "--slots", "2"}, HONE_TEST_WORKER);
   }
   v1::TaskSpec compileOf(const std::string &model, const std::string &target) {
     v1::TaskSpec spec;
@@ -136,7 +136,7 @@ TEST_F(BuilderTest, MeasurementsWithoutAPauseDoNotFailACompilation) {
 // It would be too long everywhere: nobody else is to try.
 TEST_F(BuilderTest, AnArtifactThatIsTooLongIsAFailureOfTheWork) {
   startCoordinator();
-  startWorker({"--roles", "builder", "--slots", "1", "--child-disk", "4MiB"}, false);
+  startWorker({"--roles", "builder", "--slots", "1", "--child-disk", "4MiB"}, HONE_TEST_WORKER);
   coordinator_->grant(1, 1, compileOf(sampleModel(), "llvm"));
   const auto result = coordinator_->result(1);
   ASSERT_TRUE(result.has_value());

@@ -17,6 +17,16 @@ namespace hone::test {
 
 namespace {
 
+v1::CoordinatorMessage ackOf(const v1::LeaseItems &items, bool isAccepted) {
+  v1::CoordinatorMessage message;
+  v1::Ack &ack = *message.mutable_ack();
+  ack.set_task(items.task());
+  ack.set_epoch(items.epoch());
+  ack.set_accepted(isAccepted);
+  for (const v1::ItemResult &item : items.items()) ack.add_items(item.item());
+  return message;
+}
+
 constexpr size_t kChunk = 64 << 10;
 
 std::string sha256(const std::string &bytes) { return sha256Hex(bytes); }
@@ -217,6 +227,7 @@ void FakeCoordinator::took(const v1::WorkerMessage &message) {
     reply.mutable_ack()->set_accepted(true);
     stream_->Write(reply);
   }
+  if (message.has_items() && settings_.acknowledgesItems && stream_) stream_->Write(ackOf(message.items(), true));
   messages_.push_back(message);
   changed_.notify_all();
 }
@@ -224,6 +235,10 @@ void FakeCoordinator::took(const v1::WorkerMessage &message) {
 void FakeCoordinator::setAcknowledges(bool value) {
   const std::scoped_lock lock(mutex_);
   settings_.acknowledges = value;
+}
+void FakeCoordinator::setAcknowledgesItems(bool value) {
+  const std::scoped_lock lock(mutex_);
+  settings_.acknowledgesItems = value;
 }
 void FakeCoordinator::setAnswersHeartbeats(bool value) {
   const std::scoped_lock lock(mutex_);
@@ -296,7 +311,8 @@ void FakeCoordinator::send(const v1::CoordinatorMessage &message) {
   if (stream_) stream_->Write(message);
 }
 
-void FakeCoordinator::grant(int64_t task, int64_t epoch, const v1::TaskSpec &spec, double duration, double deadline) {
+void FakeCoordinator::grant(int64_t task, int64_t epoch, const v1::TaskSpec &spec, double duration, double deadline,
+                            const std::vector<int32_t> &endedItems) {
   v1::CoordinatorMessage message;
   message.mutable_lease()->set_task(task);
   message.mutable_lease()->set_epoch(epoch);
@@ -304,6 +320,7 @@ void FakeCoordinator::grant(int64_t task, int64_t epoch, const v1::TaskSpec &spe
   message.mutable_lease()->set_deadline_seconds(deadline);
   message.mutable_lease()->set_job("j-test");
   *message.mutable_lease()->mutable_spec() = spec;
+  message.mutable_lease()->mutable_ended_items()->Add(endedItems.begin(), endedItems.end());
   send(message);
 }
 
@@ -314,6 +331,8 @@ void FakeCoordinator::acknowledge(int64_t task, int64_t epoch, bool isAccepted) 
   message.mutable_ack()->set_accepted(isAccepted);
   send(message);
 }
+
+void FakeCoordinator::acknowledge(const v1::LeaseItems &items, bool isAccepted) { send(ackOf(items, isAccepted)); }
 
 void FakeCoordinator::revoke(int64_t task, int64_t epoch) {
   v1::CoordinatorMessage message;
@@ -354,6 +373,15 @@ bool FakeCoordinator::hasResult(int64_t task) const {
   const std::scoped_lock lock(mutex_);
   return std::any_of(messages_.begin(), messages_.end(),
                      [task](const auto &one) { return one.has_result() && one.result().task() == task; });
+}
+
+std::vector<v1::LeaseItems> FakeCoordinator::items(int64_t task, int64_t epoch) const {
+  const std::scoped_lock lock(mutex_);
+  std::vector<v1::LeaseItems> groups;
+  for (const v1::WorkerMessage &message : messages_)
+    if (message.has_items() && message.items().task() == task && message.items().epoch() == epoch)
+      groups.push_back(message.items());
+  return groups;
 }
 
 v1::Digest FakeCoordinator::putBlob(const std::string &bytes) {

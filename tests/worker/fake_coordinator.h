@@ -26,6 +26,7 @@ class FakeCoordinator {
     double heartbeatSeconds = 0.1;
     double silenceSeconds = 30;
     bool acknowledges = true;  ///< results at once
+    bool acknowledgesItems = true;
     bool answersHeartbeats = true;
     bool answersGoodbyes = true;
     std::string privateFolder = {};  ///< not empty: private, with blobs and staging there
@@ -36,6 +37,7 @@ class FakeCoordinator {
   std::string address() const { return "unix:" + socket_; }
 
   void setAcknowledges(bool value);
+  void setAcknowledgesItems(bool value);
   void setAnswersHeartbeats(bool value);
   /// To be said in the next Welcome.
   void setDropped(std::vector<v1::HeldLease> dropped);
@@ -54,8 +56,10 @@ class FakeCoordinator {
   v1::Hello hello(size_t number);
   size_t hellos() const;
   void send(const v1::CoordinatorMessage &message);
-  void grant(int64_t task, int64_t epoch, const v1::TaskSpec &spec, double duration = 60, double deadline = 120);
+  void grant(int64_t task, int64_t epoch, const v1::TaskSpec &spec, double duration = 60, double deadline = 120,
+             const std::vector<int32_t> &endedItems = {});
   void acknowledge(int64_t task, int64_t epoch, bool isAccepted = true);
+  void acknowledge(const v1::LeaseItems &items, bool isAccepted = true);
   void revoke(int64_t task, int64_t epoch);
   /// Breaks the stream.
   void cut();
@@ -70,6 +74,8 @@ class FakeCoordinator {
   /// Fails the test where there is none.
   std::optional<v1::LeaseResult> result(int64_t task, double seconds = 0);
   bool hasResult(int64_t task) const;
+  /// All that came for the lease until now.
+  std::vector<v1::LeaseItems> items(int64_t task, int64_t epoch = 1) const;
 
   v1::Digest putBlob(const std::string &bytes);
   std::string blob(const v1::Digest &digest) const;

@@ -43,5 +43,93 @@ TEST(LeaseBook, NobodyWantsTheResultOfADroppedLease) {
   EXPECT_TRUE(book.held().empty());
 }
 
+v1::ItemResult item(int32_t number) {
+  v1::ItemResult item;
+  item.set_item(number);
+  return item;
+}
+
+std::vector<int32_t> take(LeaseBook &book, LeaseId lease) {
+  std::vector<int32_t> numbers;
+  const auto group = book.takeItems(lease);
+  if (!group.has_value()) return numbers;
+  EXPECT_EQ(group->task(), lease.task);
+  EXPECT_EQ(group->epoch(), lease.epoch);
+  for (const v1::ItemResult &one : group->items()) numbers.push_back(one.item());
+  return numbers;
+}
+
+v1::Ack ackOf(LeaseId lease, const std::vector<int32_t> &items) {
+  v1::Ack ack;
+  ack.set_task(lease.task);
+  ack.set_epoch(lease.epoch);
+  ack.mutable_items()->Add(items.begin(), items.end());
+  return ack;
+}
+
+using Items = std::vector<int32_t>;
+
+TEST(LeaseBook, OneGroupOfItemsIsOnItsWayAtATime) {
+  LeaseBook book;
+  const LeaseId lease = {1, 1};
+  EXPECT_FALSE(book.add(lease, item(0))) << "it has no such lease";
+  book.grant(lease, at(20), at(0));
+  EXPECT_EQ(take(book, lease), Items());
+  EXPECT_TRUE(book.add(lease, item(0)));
+  EXPECT_EQ(take(book, lease), Items({0}));
+  book.add(lease, item(1));
+  book.add(lease, item(2));
+  EXPECT_EQ(take(book, lease), Items());
+  book.forgetItems(ackOf({1, 2}, {0}));  // of another lease
+  EXPECT_EQ(take(book, lease), Items());
+  book.forgetItems(ackOf(lease, {0}));
+  EXPECT_EQ(take(book, lease), Items({1, 2}));
+  // Once the result is there, nothing waits.
+  book.add(lease, item(3));
+  EXPECT_EQ(take(book, lease), Items());
+  book.finish(lease, {});
+  EXPECT_EQ(take(book, lease), Items({3}));
+  EXPECT_EQ(take(book, lease), Items());
+}
+
+TEST(LeaseBook, ItemsWithoutAnAckAreOfferedAgainInOrder) {
+  LeaseBook book;
+  const LeaseId lease = {1, 1};
+  book.grant(lease, at(20), at(0));
+  for (const int32_t number : {0, 1, 2}) book.add(lease, item(number));
+  EXPECT_EQ(take(book, lease), Items({0, 1, 2}));
+  book.forgetItems(ackOf(lease, {1}));
+  book.add(lease, item(3));
+  book.unsendItems();
+  EXPECT_EQ(take(book, lease), Items({0, 2, 3}));
+  book.forgetItems(ackOf(lease, {0, 2, 3}));
+  book.unsendItems();
+  EXPECT_EQ(take(book, lease), Items());
+  // They go with the lease.
+  book.add(lease, item(4));
+  EXPECT_TRUE(book.forget(lease));
+  book.grant(lease, at(20), at(0));
+  EXPECT_EQ(take(book, lease), Items());
+}
+
+TEST(LeaseBook, AGroupOfItemsFitsInAMessage) {
+  constexpr int32_t kMany = 100;
+  LeaseBook book;
+  const LeaseId lease = {1, 1};
+  book.grant(lease, at(20), at(0));
+  for (int32_t number = 0; number < kMany; ++number) {
+    v1::ItemResult large = item(number);
+    large.set_probe_error(std::string(200 << 10, 'x'));
+    book.add(lease, large);
+  }
+  book.finish(lease, {});
+  int32_t next = 0;
+  while (const auto group = book.takeItems(lease)) {
+    EXPECT_LT(group->ByteSizeLong(), size_t{2} << 20);
+    for (const v1::ItemResult &one : group->items()) EXPECT_EQ(one.item(), next++);
+  }
+  EXPECT_EQ(next, kMany);
+}
+
 }  // namespace
 }  // namespace hone::worker

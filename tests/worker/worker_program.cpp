@@ -39,17 +39,12 @@ int codeOf(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 +
 
 }  // namespace
 
-WorkerProgram::WorkerProgram(std::string folder, const std::string &server, std::vector<std::string> more, bool isLight)
+WorkerProgram::WorkerProgram(std::string folder, const std::string &server, std::vector<std::string> more,
+                             const std::string &program)
     : folder_(std::move(folder)) {
-  std::vector<std::string> words = {isLight ? HONE_TEST_LIGHT_WORKER : HONE_TEST_WORKER,
-                                    "--server",
-                                    server,
-                                    "--name",
-                                    "tested",
-                                    "--data",
-                                    folder_ + "/data",
-                                    "--quiet-lock",
-                                    folder_ + "/quiet.lock"};
+  std::vector<std::string> words = {program,           "--server",     server,
+                                    "--name",          "tested",       "--data",
+                                    folder_ + "/data", "--quiet-lock", folder_ + "/quiet.lock"};
   words.insert(words.end(), more.begin(), more.end());
   pid_ = spawn(std::move(words), folder_ + "/log");
 }

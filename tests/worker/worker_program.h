@@ -11,8 +11,9 @@ namespace hone::test {
 
 class WorkerProgram {
  public:
-  /// \p folder: for its data and its log. \p isLight: the program without the compiler.
-  WorkerProgram(std::string folder, const std::string &server, std::vector<std::string> more = {}, bool isLight = true);
+  /// \p folder: for its data and its log. The default is the program without the compiler.
+  WorkerProgram(std::string folder, const std::string &server, std::vector<std::string> more = {},
+                const std::string &program = HONE_TEST_LIGHT_WORKER);
   ~WorkerProgram();
   pid_t pid() const { return pid_; }
   void signal(int number) const;

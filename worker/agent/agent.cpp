@@ -158,9 +158,7 @@ void Agent::received(const v1::CoordinatorMessage &message) {
       granted(message.lease());
       break;
     case v1::CoordinatorMessage::kAck:
-      if (!message.ack().accepted())
-        parts_.log->warn("a result came too late", {{"task", absl::StrCat(message.ack().task())}});
-      leases_.forget(idOf(message.ack()));
+      acknowledged(message.ack());
       break;
     case v1::CoordinatorMessage::kRevoke:
       drop(idOf(message.revoke()), "revoked");
@@ -194,6 +192,8 @@ void Agent::welcomed(const v1::Welcome &welcome) {
   nextBeat_ = parts_.now() + heartbeat_;
   parts_.blobs->forgetCapabilities();
   for (const v1::HeldLease &lease : welcome.dropped()) drop(idOf(lease), "no longer ours");
+  leases_.unsendItems();
+  for (const LeaseId id : leases_.ids()) sendItems(id);
   for (v1::LeaseResult &result : leases_.results()) {
     v1::WorkerMessage message;
     *message.mutable_result() = std::move(result);
@@ -247,7 +247,7 @@ void Agent::granted(const v1::Lease &lease) {
   const LeaseId id = idOf(lease);
   for (const LeaseId &older : leases_.supersededBy(id)) drop(older, "granted anew");
   if (!leases_.grant(id, absl::Seconds(lease.duration_seconds()), parts_.now())) return;
-  const WorkKind *kind = kindOf(lease.spec());
+  const WorkKind *kind = kindOf(parts_.kinds, lease.spec());
   if (kind == nullptr) return refuse(lease, "this hone-worker does not know that kind of work");
   if (!hasRole(kind->role))
     return refuse(lease, absl::StrCat("this worker is no ", kind->role == v1::ROLE_BUILDER ? "builder" : "device"));
@@ -274,7 +274,7 @@ void Agent::refuse(const v1::Lease &lease, const std::string &sentence) {
 void Agent::startWaiting() {
   if (isClosing_ || exit_.has_value()) return;
   for (auto next = waiting_.begin(); next != waiting_.end();) {
-    const bool isBuilder = kindOf(next->lease.spec())->role == v1::ROLE_BUILDER;
+    const bool isBuilder = kindOf(parts_.kinds, next->lease.spec())->role == v1::ROLE_BUILDER;
     const auto busy = std::count_if(running_.begin(), running_.end(),
                                     [&](const auto &entry) { return entry.second.isBuilder == isBuilder; });
     if (busy >= (isBuilder ? hello_.builder_slots() : 1)) {
@@ -296,18 +296,53 @@ void Agent::start(Waiting waiting, bool isBuilder) {
   running.isBuilder = isBuilder;
   running.cancellation = std::make_shared<Cancellation>();
   running.thread = std::thread([this, id, waiting = std::move(waiting), cancellation = running.cancellation] {
-    const auto progress = [this, id](const v1::Progress &now) {
-      v1::WorkerMessage message;
-      message.mutable_progress()->set_task(id.task);
-      message.mutable_progress()->set_epoch(id.epoch);
-      *message.mutable_progress()->mutable_progress() = now;
-      post([this, message = std::move(message)] {
-        if (isWelcome_) send(message);
-      });
-    };
-    auto result = parts_.runner->run(waiting.lease, waiting.deadline, *cancellation, progress);
+    auto result = parts_.runner->run(waiting.lease, waiting.deadline, *cancellation, listenerOf(id));
     post([this, id, result = std::move(result)]() mutable { finished(id, std::move(result)); });
   });
+}
+
+// What the lease's thread tells goes to run()'s.
+LeaseRunner::Listener Agent::listenerOf(LeaseId id) {
+  LeaseRunner::Listener listener;
+  listener.progress = [this, id](const v1::Progress &now) {
+    v1::WorkerMessage message;
+    message.mutable_progress()->set_task(id.task);
+    message.mutable_progress()->set_epoch(id.epoch);
+    *message.mutable_progress()->mutable_progress() = now;
+    post([this, message = std::move(message)] {
+      if (isWelcome_) send(message);
+    });
+  };
+  listener.itemEnded = [this, id](v1::ItemResult item) {
+    post([this, id, item = std::move(item)]() mutable { itemEnded(id, std::move(item)); });
+  };
+  return listener;
+}
+
+void Agent::itemEnded(LeaseId id, v1::ItemResult item) {
+  if (leases_.add(id, std::move(item))) sendItems(id);
+}
+
+void Agent::sendItems(LeaseId id) {
+  while (isWelcome_) {
+    std::optional<v1::LeaseItems> group = leases_.takeItems(id);
+    if (!group.has_value()) return;
+    v1::WorkerMessage message;
+    *message.mutable_items() = *std::move(group);
+    send(std::move(message));
+  }
+}
+
+void Agent::acknowledged(const v1::Ack &ack) {
+  if (ack.items().empty()) {
+    if (!ack.accepted()) parts_.log->warn("a result came too late", {{"task", absl::StrCat(ack.task())}});
+    leases_.forget(idOf(ack));
+  } else if (!ack.accepted()) {
+    drop(idOf(ack), "its items came too late");
+  } else {
+    leases_.forgetItems(ack);
+    sendItems(idOf(ack));
+  }
 }
 
 void Agent::finished(LeaseId id, std::optional<v1::LeaseResult> result) {
@@ -320,6 +355,7 @@ void Agent::finished(LeaseId id, std::optional<v1::LeaseResult> result) {
                                     {"epoch", absl::StrCat(id.epoch)},
                                     {"outcome", v1::Result::Outcome_Name(result->result().outcome())},
                                     {"sentence", result->result().sentence()}});
+    sendItems(id);
     v1::WorkerMessage message;
     *message.mutable_result() = *std::move(result);
     if (isWelcome_) send(std::move(message));

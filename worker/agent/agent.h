@@ -26,6 +26,7 @@ namespace hone::worker {
 class Agent {
  public:
   struct Parts {
+    WorkKinds kinds;
     std::shared_ptr<grpc::Channel> channel;
     Blobs *blobs;
     ChildPool *children;
@@ -74,6 +75,10 @@ class Agent {
   void granted(const v1::Lease &lease);
   void startWaiting();
   void start(Waiting waiting, bool isBuilder);
+  LeaseRunner::Listener listenerOf(LeaseId id);
+  void itemEnded(LeaseId id, v1::ItemResult item);
+  void sendItems(LeaseId id);
+  void acknowledged(const v1::Ack &ack);
   void finished(LeaseId id, std::optional<v1::LeaseResult> result);
   void drop(LeaseId id, const char *why);
   void refuse(const v1::Lease &lease, const std::string &sentence);

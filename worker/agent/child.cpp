@@ -32,7 +32,6 @@ namespace {
 constexpr int kSocket = 3;
 // A result holds text that a person asked for; more is a child gone mad.
 constexpr uint32_t kLongestReport = 64u << 20;
-constexpr size_t kLogBytes = 64 << 10;
 constexpr auto kProgressInterval = std::chrono::milliseconds(100);
 constexpr auto kPatience = std::chrono::seconds(5);
 constexpr auto kLongPause = std::chrono::seconds(1);
@@ -56,11 +55,10 @@ std::vector<std::string> environmentOf(const std::string &folder) {
 
 absl::StatusOr<pid_t> start(const ChildProgram &program, const std::string &folder, int socket, int log,
                             bool isTalkative) {
-  SpawnSettings settings{
-      .command = {program.path, "--once", "--fd", std::to_string(kSocket), "--scratch", folder, "--receive-files"},
-      .descriptors = {{log, STDOUT_FILENO}, {log, STDERR_FILENO}, {socket, kSocket}},
-      .environment = environmentOf(folder),
-      .folder = folder};
+  SpawnSettings settings{.command = {program.path, "--serve", "--fd", std::to_string(kSocket), "--scratch", folder},
+                         .descriptors = {{log, STDOUT_FILENO}, {log, STDERR_FILENO}, {socket, kSocket}},
+                         .environment = environmentOf(folder),
+                         .folder = folder};
   if (isTalkative) settings.command.emplace_back("--talkative");
   if (program.isStrict) settings.command.emplace_back("--strict");
   if (program.memoryBytes > 0)
@@ -93,6 +91,11 @@ bool sendFiles(int socket, std::span<const int> files, bool isMore) {
 
 }  // namespace
 
+void appendToLog(std::string &log, std::string_view more) {
+  log.append(more);
+  if (log.size() > kLogBytes) log.erase(0, log.size() - kLogBytes);
+}
+
 void removeFolder(const std::string &path) {
   std::error_code error;
   fs::remove_all(path, error);
@@ -106,6 +109,21 @@ void removeFolder(const std::string &path) {
   }
   fs::remove_all(path, error);
 }
+
+namespace {
+
+// Of a child that lives: it may put a link where a folder was, at any moment. Removing follows none; giving rights
+// back, as removeFolder() does, would. What cannot be removed so goes with the child.
+void emptyFolder(const std::string &path) {
+  std::error_code error;
+  std::vector<fs::path> left;
+  for (auto entry = fs::directory_iterator(path, error); !error && entry != fs::directory_iterator();
+       entry.increment(error))
+    left.push_back(entry->path());
+  for (const fs::path &entry : left) fs::remove_all(entry, error);
+}
+
+}  // namespace
 
 class Child::Reader {
  public:
@@ -150,47 +168,65 @@ bool Child::isAlive() const {
   return waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
 }
 
-void Child::begin(const v1::Work &work, const std::vector<int> &files) {
+void Child::begin(const v1::Work &work, const std::vector<int> &files, bool isLast) {
   const std::span<const int> all(files);
   for (size_t sent = 0, next = 0;; sent = next) {
     next = std::min(sent + kFilesAtOnce, all.size());
     if (!sendFiles(socket_.get(), all.subspan(sent, next - sent), next < all.size())) return;
     if (next == all.size()) break;
   }
-  proto::writeFrame(socket_.get(), work).IgnoreError();
+  ask(work, isLast);
 }
 
-void Child::converse(Deadline deadline, const Cancellation &cancellation,
-                     const std::function<void(const v1::Progress &)> &progress,
-                     const std::function<Deadline::duration()> &lost) {
+void Child::next(const v1::Work &work, bool isLast) {
+  emptyFolder(folder_);
+  isFirst_ = false;
+  begun_.reset();
+  ask(work, isLast);
+}
+
+void Child::ask(const v1::Work &work, bool isLast) {
+  proto::writeFrame(socket_.get(), work).IgnoreError();
+  // So it ends by itself as soon as it has answered.
+  if (isLast) shutdown(socket_.get(), SHUT_WR);
+}
+
+void Child::converse(const Terms &terms) {
   Deadline::duration told{};
   for (;;) {
-    const Deadline::duration lostNow = lost();
-    if (lostNow - told >= kLongPause) {
+    const Deadline::duration lost = terms.lost();
+    if (lost - told >= kLongPause) {
       v1::Progress waits;
       waits.set_phase("waits for a measurement");
-      progress(waits);
-      told = lostNow;
+      terms.progress(waits);
+      told = lost;
     }
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline + lostNow - Clock::now()).count();
-    if (left <= 0) {
-      end_.reason = ChildEnd::Reason::Deadline;
-      return;
-    }
-    if (isFolderFull()) {
-      end_.reason = ChildEnd::Reason::Disk;
-      return;
-    }
+    Deadline deadline = terms.deadline;
+    if (begun_.has_value() && terms.most < deadline - *begun_) deadline = *begun_ + terms.most;
+    deadline += lost;
+    if (isOver(terms, deadline)) return;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
     constexpr int64_t kLongest = std::chrono::milliseconds(kLookInterval).count();
-    pollfd waiting[] = {{socket_.get(), POLLIN, 0}, {cancellation.descriptor(), POLLIN, 0}, {log_.get(), POLLIN, 0}};
-    poll(waiting, 3, static_cast<int>(std::min<int64_t>(left, kLongest)));
-    if (cancellation.isCancelled()) {
-      end_.reason = ChildEnd::Reason::Cancelled;
-      return;
-    }
+    pollfd waiting[] = {
+        {socket_.get(), POLLIN, 0}, {terms.cancellation.descriptor(), POLLIN, 0}, {log_.get(), POLLIN, 0}};
+    poll(waiting, 3, static_cast<int>(std::clamp<int64_t>(left, 0, kLongest)));
+    if (terms.cancellation.isCancelled()) continue;
     if (waiting[2].revents != 0) readLog();
-    if (waiting[0].revents != 0 && takeReports(progress)) return;
+    if (waiting[0].revents != 0 && takeReports(terms)) return;
   }
+}
+
+// True when nothing more is waited for, whatever the child says.
+bool Child::isOver(const Terms &terms, Deadline deadline) {
+  if (terms.cancellation.isCancelled())
+    end_.reason = ChildEnd::Reason::Cancelled;
+  else if (Clock::now() >= deadline)
+    end_.reason = ChildEnd::Reason::Deadline;
+  else if (isFolderFull())
+    end_.reason = ChildEnd::Reason::Disk;
+  else
+    return false;
+  return true;
 }
 
 // Looks now and then: what a child writes between two looks is little, beside what a machine has.
@@ -212,30 +248,42 @@ bool Child::isFolderFull() {
 }
 
 // True when the conversation is over.
-bool Child::takeReports(const std::function<void(const v1::Progress &)> &progress) {
+bool Child::takeReports(const Terms &terms) {
   auto more = reader_->frames.fill();
   if (!more.ok()) return true;
   for (;;) {
     auto frame = reader_->frames.next();
     if (!frame.ok()) break;
-    if (!frame->has_value()) return !*more;
+    if (!frame->has_value()) return !*more || end_.result.has_value();
     v1::Report report;
-    if (!report.ParseFromString(**frame)) break;
-    end_.hasBegun = true;
-    if (report.has_result()) {
-      end_.result = std::move(*report.mutable_result());
-      return true;
-    }
-    if (!report.has_progress()) break;
-    if (report.progress().ByteSizeLong() == 0) continue;
-    tame(*report.mutable_progress());
-    end_.phase = report.progress().phase();
-    const auto now = Clock::now();
-    if (now - lastProgress_ < kProgressInterval) continue;
-    lastProgress_ = now;
-    progress(report.progress());
+    // Nothing follows a result until it is asked for more.
+    if (end_.result.has_value() || !report.ParseFromString(**frame) || !takeReport(std::move(report), terms)) break;
   }
   end_.reason = ChildEnd::Reason::Nonsense;
+  return true;
+}
+
+// False for what cannot be meant.
+bool Child::takeReport(v1::Report report, const Terms &terms) {
+  const bool isBegin = report.has_progress() && report.progress().ByteSizeLong() == 0;
+  if (!begun_.has_value()) {
+    // The first may be a refusal, which says that it is not confined.
+    if (!isFirst_ && !isBegin) return false;
+    begun_ = Clock::now();
+    end_.hasBegun = true;
+  }
+  if (report.has_result()) {
+    end_.result = std::move(*report.mutable_result());
+    return true;
+  }
+  if (isBegin) return true;
+  if (!report.has_progress()) return false;
+  tame(*report.mutable_progress());
+  end_.phase = report.progress().phase();
+  const auto now = Clock::now();
+  if (now - lastProgress_ < kProgressInterval) return true;
+  lastProgress_ = now;
+  terms.progress(report.progress());
   return true;
 }
 
@@ -248,9 +296,17 @@ void Child::readLog() {
     if (count < 0 && errno == EINTR) continue;
     if (count == 0) log_.reset();
     if (count <= 0) break;
-    end_.log.append(buffer, static_cast<size_t>(count));
-    if (end_.log.size() > kLogBytes) end_.log.erase(0, end_.log.size() - kLogBytes);
+    appendToLog(end_.log, {buffer, static_cast<size_t>(count)});
   }
+}
+
+ChildEnd Child::pause() {
+  readLog();
+  ChildEnd next;
+  next.memoryBytes = end_.memoryBytes;
+  next.diskBytes = end_.diskBytes;
+  next.log = std::exchange(end_.log, {});
+  return std::exchange(end_, std::move(next));
 }
 
 ChildEnd Child::finish() {

@@ -63,10 +63,10 @@ v1::Result resultOf(ChildEnd &end, const v1::Work &work, const char *code, doubl
                                                  WEXITSTATUS(end.waitStatus), ")"));
 }
 
-std::string logOf(const ChildEnd &end) {
-  std::string log = text::asUtf8(end.log);
+std::string logOf(const std::string &written) {
+  std::string log = text::asUtf8(written);
   // Bytes that are no UTF-8 are shown as four each. Cut between two characters.
-  size_t begin = log.size() - std::min(log.size(), end.log.size());
+  size_t begin = log.size() - std::min(log.size(), written.size());
   while (begin < log.size() && (static_cast<unsigned char>(log[begin]) & 0xC0) == 0x80) ++begin;
   return log.substr(begin);
 }

@@ -12,7 +12,7 @@ namespace hone::worker {
 /// WORK_FAILED for what ran out, DEFECT for a crash.
 v1::Result resultOf(ChildEnd &end, const v1::Work &work, const char *code, double deadlineSeconds);
 
-/// The end of what the child wrote, as UTF-8 and no longer than it was.
-std::string logOf(const ChildEnd &end);
+/// What a child wrote, as UTF-8: its end, no longer than it was.
+std::string logOf(const std::string &written);
 
 }  // namespace hone::worker

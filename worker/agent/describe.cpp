@@ -60,7 +60,7 @@ absl::StatusOr<v1::TargetDescription> describeTarget(ChildPool &children, const 
   v1::Work work;
   work.mutable_describe_target()->set_target("llvm");
   (*child)->begin(work, {});
-  (*child)->converse(std::chrono::steady_clock::now() + kLongest, cancellation, [](const v1::Progress &) {});
+  (*child)->converse({.deadline = std::chrono::steady_clock::now() + kLongest, .cancellation = cancellation});
   ChildEnd end = (*child)->finish();
   if (!end.log.empty())
     log.info("children are", {{"state", std::string(absl::StripAsciiWhitespace(text::asUtf8(end.log)))}});

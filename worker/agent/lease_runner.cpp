@@ -3,7 +3,10 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -12,7 +15,6 @@
 #include "text/printable.h"
 #include "worker/agent/channel.h"
 #include "worker/agent/child_end.h"
-#include "worker/kinds/kinds.h"
 
 namespace hone::worker {
 
@@ -23,6 +25,7 @@ constexpr uint64_t kReservedBytes = uint64_t{8} << 30;
 constexpr uint64_t kSpareCpuSeconds = 60;
 // What still travels in one message besides the log.
 constexpr size_t kLongestResult = 3 << 20;
+constexpr size_t kLongestItem = 256 << 10;
 
 /// Whether blobs could not travel for a reason that will pass: the work is to be done again, not to be failed.
 bool isNotTheWorks(const absl::Status &status) {
@@ -53,6 +56,18 @@ void setFailure(const absl::Status &status, v1::LeaseResult &lease) {
   }
 }
 
+v1::ItemResult itemResult(const WorkKind &kind, int32_t item, const v1::Result &result) {
+  v1::ItemResult end = kind.itemResult(result);
+  if (const size_t bytes = end.ByteSizeLong(); bytes > kLongestItem) {
+    v1::Result failure;
+    failure.set_outcome(v1::Result::WORK_FAILED);
+    failure.set_sentence(absl::StrCat("the result has ", bytes, " bytes, and that of an item at most ", kLongestItem));
+    end = kind.itemResult(failure);
+  }
+  end.set_item(item);
+  return end;
+}
+
 }  // namespace
 
 /// Inputs as the coordinator's blobs, and the file that becomes one.
@@ -64,8 +79,21 @@ struct LeaseRunner::Files {
   std::vector<int> descriptors() const {
     std::vector<int> numbers;
     for (const Descriptor &file : inputs) numbers.push_back(file.get());
-    numbers.insert(numbers.begin() + 1, output.descriptor());
+    numbers.insert(numbers.begin() + (numbers.empty() ? 0 : 1), output.descriptor());
     return numbers;
+  }
+};
+
+/// What is asked of children for a lease.
+struct LeaseRunner::Order {
+  const v1::Lease &lease;
+  const WorkKind &kind;
+  uint64_t fileBytes = 0;
+  int cores = 0;  ///< number of the descriptor of the cores' lock; 0: not timed
+
+  int32_t items() const { return kind.items == nullptr ? 0 : kind.items(lease.spec()); }
+  double itemSeconds() const {
+    return kind.itemSeconds == nullptr ? lease.deadline_seconds() : kind.itemSeconds(lease.spec());
   }
 };
 
@@ -79,11 +107,11 @@ uint64_t LeaseRunner::bytesOf(const Files &files) {
 }
 
 std::optional<v1::LeaseResult> LeaseRunner::run(const v1::Lease &lease, Deadline deadline, Cancellation &cancellation,
-                                                const std::function<void(const v1::Progress &)> &progress) const {
+                                                const Listener &listener) const {
   v1::LeaseResult result;
   result.set_task(lease.task());
   result.set_epoch(lease.epoch());
-  const absl::Status status = work(lease, {cancellation, deadline, lease.task(), lease.epoch()}, progress, result);
+  const absl::Status status = work(lease, {cancellation, deadline, lease.task(), lease.epoch()}, listener, result);
   if (cancellation.isCancelled()) return std::nullopt;
   if (!status.ok()) setFailure(status, result);
   if (const size_t bytes = result.result().ByteSizeLong(); bytes > kLongestResult) {
@@ -109,25 +137,16 @@ absl::StatusOr<LeaseRunner::Files> LeaseRunner::openFiles(const std::vector<v1::
   return Files{std::move(files), *std::move(output)};
 }
 
-absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand,
-                               const std::function<void(const v1::Progress &)> &progress,
+absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand, const Listener &listener,
                                v1::LeaseResult &result) const {
   const v1::TaskSpec &spec = lease.spec();
-  const WorkKind &kind = *kindOf(spec);
+  const WorkKind &kind = *kindOf(parts_.kinds, spec);
   auto files = openFiles(kind.inputs(spec), errand);
   if (!files.ok()) {
     result.set_is_workers_fault(isNotTheWorks(files.status()));
     return files.status();
   }
-  v1::Work work = kind.work(spec);
-  v1::Limits &limits = *work.mutable_limits();
-  // What is its alone is bounded from its start; this adds files that are mapped, twice at most, and what is reserved.
-  limits.set_address_space_bytes(parts_.childMemoryBytes + kReservedBytes + 2 * bytesOf(*files));
-  limits.set_file_bytes(parts_.childDiskBytes);
-  // The clock on the wall decides; this is for a child that escapes it.
-  const double cpus = std::max(1u, std::thread::hardware_concurrency());
-  limits.set_cpu_seconds(static_cast<uint64_t>(std::ceil(lease.deadline_seconds() * cpus)) + kSpareCpuSeconds);
-  if (absl::Status status = converse(lease, work, *files, errand, progress, result); !status.ok()) return status;
+  if (absl::Status status = converse(lease, *files, errand, listener, result); !status.ok()) return status;
   if (result.result().outcome() != v1::Result::DONE) {
     // What the child could not write is our disk's fault, not the work's.
     if (result.result().outcome() == v1::Result::UNAVAILABLE && isDiskFull()) result.set_is_workers_fault(true);
@@ -143,13 +162,12 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand,
   return absl::OkStatus();
 }
 
-absl::Status LeaseRunner::converse(const v1::Lease &lease, v1::Work &work, const Files &files, Errand &errand,
-                                   const std::function<void(const v1::Progress &)> &progress,
+absl::Status LeaseRunner::converse(const v1::Lease &lease, const Files &files, Errand &errand, const Listener &listener,
                                    v1::LeaseResult &result) const {
+  Order order{.lease = lease, .kind = *kindOf(parts_.kinds, lease.spec()), .fileBytes = bytesOf(files)};
   QuietLock::Quiet quiet;
   std::vector<int> descriptors = files.descriptors();
-  const WorkKind &kind = *kindOf(lease.spec());
-  if (kind.isTimed != nullptr && kind.isTimed(lease.spec())) {
+  if (order.kind.isTimed != nullptr && order.kind.isTimed(lease.spec())) {
     const auto asked = Deadline::clock::now();
     auto held = parts_.quiet->measure(errand.cancellation);
     if (!held.ok()) return held.status();
@@ -158,26 +176,69 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, v1::Work &work, const
     errand.deadline += Deadline::clock::now() - asked;
   }
   if (quiet.has_value()) {
-    kind.giveCores(kFirstInput + static_cast<int>(descriptors.size()), work);
+    order.cores = kFirstInput + static_cast<int>(descriptors.size());
     descriptors.push_back(quiet->descriptor());
   }
-  ChildEnd end;
-  // One that was killed while it waited in reserve has touched nothing: another one takes its place, once.
-  for (int attempt = 0; attempt < 2 && end.reason == ChildEnd::Reason::Ended && !end.hasBegun; ++attempt) {
-    auto child = parts_.children->take();
-    if (!child.ok()) return absl::InternalError(child.status().message());
-    {
-      std::optional<QuietLock::Builder> builder;
-      if (kind.role == v1::ROLE_BUILDER) builder.emplace(*parts_.quiet, (*child)->pid());
-      (*child)->begin(work, descriptors);
-      const auto lost = [&builder] { return builder.has_value() ? builder->lost() : Deadline::duration(); };
-      (*child)->converse(errand.deadline, errand.cancellation, progress, lost);
-      errand.deadline += lost();
+  ServingChild::Terms terms{.cancellation = errand.cancellation,
+                            .progress = listener.progress,
+                            .isBuilder = order.kind.role == v1::ROLE_BUILDER,
+                            .files = std::move(descriptors)};
+  if (order.items() > 0 && order.kind.itemSeconds != nullptr)
+    terms.most = std::chrono::duration_cast<Deadline::duration>(std::chrono::duration<double>(order.itemSeconds()));
+  ServingChild child(*parts_.children, *parts_.quiet, std::move(terms));
+  const absl::Status status =
+      order.items() > 0 ? doItems(order, child, errand, listener, result) : doWhole(order, child, errand, result);
+  result.set_log(logOf(child.log()));
+  return status;
+}
+
+v1::Limits LeaseRunner::limits(double seconds, uint64_t fileBytes) const {
+  v1::Limits limits;
+  // What is its alone is bounded from its start; this adds files that are mapped, twice at most, and what is reserved.
+  limits.set_address_space_bytes(parts_.childMemoryBytes + kReservedBytes + 2 * fileBytes);
+  limits.set_file_bytes(parts_.childDiskBytes);
+  // The clock on the wall decides; this is for a child that escapes it.
+  const double cpus = std::max(1u, std::thread::hardware_concurrency());
+  limits.set_cpu_seconds(static_cast<uint64_t>(std::ceil(seconds * cpus)) + kSpareCpuSeconds);
+  return limits;
+}
+
+absl::Status LeaseRunner::doWhole(const Order &order, ServingChild &child, Errand &errand,
+                                  v1::LeaseResult &result) const {
+  v1::Work work = order.kind.work(order.lease.spec());
+  *work.mutable_limits() = limits(order.lease.deadline_seconds(), order.fileBytes);
+  if (order.cores > 0) order.kind.giveCores(order.cores, work);
+  auto end = child.work(work, true, errand.deadline);
+  if (!end.ok()) return end.status();
+  *result.mutable_result() = resultOf(*end, work, order.kind.code, order.lease.deadline_seconds());
+  if (order.kind.answer != nullptr) order.kind.answer(result.result(), result);
+  return absl::OkStatus();
+}
+
+absl::Status LeaseRunner::doItems(const Order &order, ServingChild &child, Errand &errand, const Listener &listener,
+                                  v1::LeaseResult &result) const {
+  const std::set<int32_t> ended(order.lease.ended_items().begin(), order.lease.ended_items().end());
+  std::vector<int32_t> left;
+  for (int32_t item = 0; item < order.items(); ++item)
+    if (!ended.contains(item)) left.push_back(item);
+  for (const int32_t item : left) {
+    v1::Work work = order.kind.itemWork(order.lease.spec(), item);
+    *work.mutable_limits() = limits(order.itemSeconds(), order.fileBytes);
+    *work.mutable_process_limits() = limits(order.lease.deadline_seconds(), order.fileBytes);
+    if (order.cores > 0) order.kind.giveCores(order.cores, work);
+    auto end = child.work(work, item == left.back(), errand.deadline);
+    if (!end.ok()) return end.status();
+    if (end->reason == ChildEnd::Reason::Cancelled) return absl::CancelledError("nobody wants the rest");
+    const bool isAllOver = end->reason == ChildEnd::Reason::Deadline && Deadline::clock::now() >= errand.deadline;
+    v1::Result one =
+        resultOf(*end, work, order.kind.code, isAllOver ? order.lease.deadline_seconds() : order.itemSeconds());
+    if (isAllOver || (one.outcome() == v1::Result::UNAVAILABLE && isDiskFull())) {
+      *result.mutable_result() = std::move(one);
+      return absl::OkStatus();
     }
-    end = (*child)->finish();
+    listener.itemEnded(itemResult(order.kind, item, one));
   }
-  result.set_log(logOf(end));
-  *result.mutable_result() = resultOf(end, work, kind.code, lease.deadline_seconds());
+  result.mutable_result()->set_outcome(v1::Result::DONE);
   return absl::OkStatus();
 }
 

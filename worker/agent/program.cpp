@@ -53,7 +53,7 @@ bool isBuilder(const AgentOptions &options) {
   return std::find(options.roles.begin(), options.roles.end(), v1::ROLE_BUILDER) != options.roles.end();
 }
 
-v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target, uint64_t instance) {
+v1::Hello makeHello(const AgentOptions &options, WorkKinds kinds, v1::TargetDescription target, uint64_t instance) {
   v1::Hello hello;
   hello.set_name(options.name);
   hello.set_key(options.key);
@@ -64,7 +64,7 @@ v1::Hello makeHello(const AgentOptions &options, v1::TargetDescription target, u
   hello.set_api_version(proto::kApiVersion);
   hello.set_oldest_api_version(proto::kOldestApiVersion);
   hello.set_instance(absl::StrCat(absl::Hex(instance, absl::kZeroPad16)));
-  for (const WorkKind *kind : kinds()) {
+  for (const WorkKind *kind : kinds) {
     if (std::find(options.roles.begin(), options.roles.end(), kind->role) == options.roles.end()) continue;
     v1::KindVersion &known = *hello.add_kinds();
     known.set_kind(kind->name);
@@ -85,7 +85,8 @@ uint64_t shareOfDisk(const std::string &folder, int32_t pieces) {
 }
 
 /// \p channel is the caller's, so that it outlives all that uses it.
-int serve(const AgentOptions &options, const DataFolder &data, int signals, std::shared_ptr<grpc::Channel> &channel) {
+int serve(const AgentOptions &options, WorkKinds kinds, const DataFolder &data, int signals,
+          std::shared_ptr<grpc::Channel> &channel) {
   const Log log(options.logFormat);
   std::random_device entropy;
   const auto seed = [&entropy] { return (uint64_t{entropy()} << 32) | entropy(); };
@@ -108,8 +109,8 @@ int serve(const AgentOptions &options, const DataFolder &data, int signals, std:
   channel = makeChannel(options.server);
   BlobCache cache(data.blobs(), static_cast<int64_t>(options.cacheBytes));
   Blobs blobs(channel, cache, {options.name, data.work(), seed()});
-  const LeaseRunner runner({&blobs, &children, &quiet, &log, options.childMemoryBytes, disk});
-  const v1::Hello hello = makeHello(options, *std::move(target), seed());
+  const LeaseRunner runner({kinds, &blobs, &children, &quiet, &log, options.childMemoryBytes, disk});
+  const v1::Hello hello = makeHello(options, kinds, *std::move(target), seed());
   log.info("starting", {{"name", hello.name()},
                         {"key", hello.key()},
                         {"server", options.server},
@@ -117,7 +118,7 @@ int serve(const AgentOptions &options, const DataFolder &data, int signals, std:
                         {"build", hello.build_id()},
                         {"slots", absl::StrCat(hello.builder_slots())},
                         {"target", absl::StrCat(hello.target().triple(), " ", hello.target().cpu())}});
-  Agent agent({channel, &blobs, &children, &runner, &log, monotonicNow, seed(), signals}, hello);
+  Agent agent({kinds, channel, &blobs, &children, &runner, &log, monotonicNow, seed(), signals}, hello);
   const int code = agent.run();
   log.info("ending", {{"code", absl::StrCat(code)}});
   return code;
@@ -133,8 +134,8 @@ void allowOpenFiles() {
 
 }  // namespace
 
-int runAgent(int argc, char **argv, bool hasCompiler) {
-  const auto options = readOptions(argc, argv, hasCompiler);
+int runAgent(int argc, char **argv, WorkKinds kinds, bool hasBuilder) {
+  const auto options = readOptions(argc, argv, hasBuilder);
   if (!options.ok()) return fail(kWrongUsage, options.status());
   if (!options->help.empty()) {
     fputs(options->help.c_str(), stdout);
@@ -147,7 +148,7 @@ int runAgent(int argc, char **argv, bool hasCompiler) {
     const Descriptor signals = watchSignals();
     const auto data = DataFolder::open(options->data);
     if (!data.ok()) return fail(kUnavailable, data.status());
-    code = serve(*options, *data, signals.get(), channel);
+    code = serve(*options, kinds, *data, signals.get(), channel);
   }
   if (channel == nullptr) return code;
   // Nothing of ours is left to end. gRPC 1.51 now and then aborts while it takes down the last channel of a process

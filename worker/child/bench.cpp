@@ -55,7 +55,7 @@ Words wordsOf(const v1::Bench &request, const runtime::RaceOptions &options) {
 
 }  // namespace
 
-absl::Status bench(const v1::Work &work, const ReportProgress &progress, v1::Result &result) {
+absl::Status bench(const v1::Work &work, const ReportProgress &progress, Kept &, v1::Result &result) {
   const v1::Bench &request = work.bench();
   auto options = optionsOf(request);
   if (!options.ok()) return options.status();

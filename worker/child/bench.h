@@ -5,6 +5,6 @@
 
 namespace hone::worker {
 
-absl::Status bench(const v1::Work &work, const ReportProgress &progress, v1::Result &result);
+absl::Status bench(const v1::Work &work, const ReportProgress &progress, Kept &, v1::Result &result);
 
 }  // namespace hone::worker

@@ -143,7 +143,7 @@ absl::StatusOr<driver::CompileOptions> optionsOf(const v1::Compile &request) {
   return options;
 }
 
-absl::Status compile(const v1::Work &work, const ReportProgress &progress, v1::Result &result) {
+absl::Status compile(const v1::Work &work, const ReportProgress &progress, Kept &, v1::Result &result) {
   const v1::Compile &request = work.compile();
   HONE_ASSIGN_OR_RETURN(driver::CompileOptions options, optionsOf(request));
   options.progress = [&progress](const driver::Progress &now) {
@@ -175,7 +175,7 @@ absl::Status compile(const v1::Work &work, const ReportProgress &progress, v1::R
   return absl::OkStatus();
 }
 
-absl::Status sample(const v1::Work &work, const ReportProgress &, v1::Result &result) {
+absl::Status sample(const v1::Work &work, const ReportProgress &, Kept &, v1::Result &result) {
   const v1::Sample &request = work.sample();
   const std::vector<std::string> names = samples::sampleNames();
   if (request.name().empty()) {
@@ -188,7 +188,7 @@ absl::Status sample(const v1::Work &work, const ReportProgress &, v1::Result &re
   return writeAll(request.model_descriptor(), *model);
 }
 
-absl::Status inspect(const v1::Work &work, const ReportProgress &, v1::Result &result) {
+absl::Status inspect(const v1::Work &work, const ReportProgress &, Kept &, v1::Result &result) {
   const v1::Inspect &request = work.inspect();
   HONE_ASSIGN_OR_RETURN(const std::string bytes, readAll(request.artifact_descriptor(), kArtifactBytes));
   HONE_ASSIGN_OR_RETURN(const artifact::Artifact artifact, artifact::readArtifact(bytes));
@@ -209,7 +209,7 @@ absl::Status inspect(const v1::Work &work, const ReportProgress &, v1::Result &r
   return absl::OkStatus();
 }
 
-absl::Status describeTarget(const v1::Work &work, const ReportProgress &, v1::Result &result) {
+absl::Status describeTarget(const v1::Work &work, const ReportProgress &, Kept &, v1::Result &result) {
   HONE_ASSIGN_OR_RETURN(const TargetDescription target, resolveTarget(work.describe_target().target()));
   *result.mutable_target_description() = messageOf(target);
   return absl::OkStatus();

@@ -61,7 +61,7 @@ Words wordsOf(const runtime::RunOptions &options) {
   return words;
 }
 
-absl::Status run(const v1::Work &work, const ReportProgress &progress, v1::Result &result) {
+absl::Status run(const v1::Work &work, const ReportProgress &progress, Kept &, v1::Result &result) {
   const v1::Run &request = work.run();
   auto options = optionsOf(request);
   if (!options.ok()) return options.status();
@@ -116,7 +116,7 @@ int64_t cores() {
 }
 
 // The machine as far as it can be told without LLVM: the CPU stays nameless, its features do not.
-absl::Status describeHost(const v1::Work &work, const ReportProgress &, v1::Result &result) {
+absl::Status describeHost(const v1::Work &work, const ReportProgress &, Kept &, v1::Result &result) {
   const std::string &text = work.describe_target().target();
   if (!text.empty() && text != "llvm")
     return absl::FailedPreconditionError(

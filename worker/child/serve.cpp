@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -109,46 +111,67 @@ int fail(const absl::Status &status) {
   return kNobodyListens;
 }
 
-}  // namespace
-
-int serveOnce(const ChildOptions &options, const std::vector<Kind> &kinds) {
-  const Scratch scratch(options.scratch);
+// Puts up all walls. The result that says which one is missing, if that matters.
+absl::StatusOr<std::optional<v1::Result>> confine(const ChildOptions &options, Scope scope) {
   std::vector<Wall> walls = confineProcess();
   walls.push_back(confineMemory(options.memoryBytes));
-  auto files = options.receivesFiles ? receiveFiles(options.socket) : inheritedFiles();
-  if (!files.ok()) return fail(files.status());
-  Scope scope = scratch.scope();
-  scope.descriptors = *files;
+  auto files = options.isServing ? receiveFiles(options.socket) : inheritedFiles();
+  if (!files.ok()) return files.status();
+  scope.descriptors = *std::move(files);
   walls.push_back(confineFiles(scope));
   if (options.isTalkative) fprintf(stderr, "%s\n", describeWalls(walls).c_str());
-  if (absl::Status status = checkWalls(walls); options.isStrict && !status.ok()) {
-    v1::Report refusal;
-    refusal.mutable_result()->set_outcome(v1::Result::UNAVAILABLE);
-    refusal.mutable_result()->set_sentence(std::string(status.message()));
-    return proto::writeFrame(options.socket, refusal).ok() ? 0 : kNobodyListens;
-  }
-  proto::FrameReader reader(options.socket);
-  v1::Work work;
-  if (absl::Status status = reader.read(work); !status.ok()) return fail(status);
-  // Who waited in reserve says that it has its work: one that dies before that has touched nothing.
-  if (options.receivesFiles) {
-    v1::Report begun;
-    begun.mutable_progress();
-    if (!proto::writeFrame(options.socket, begun).ok()) return kNobodyListens;
-  }
+  const absl::Status status = checkWalls(walls);
+  if (!options.isStrict || status.ok()) return std::nullopt;
+  v1::Result refusal;
+  refusal.set_outcome(v1::Result::UNAVAILABLE);
+  refusal.set_sentence(std::string(status.message()));
+  return refusal;
+}
+
+bool answer(int socket, v1::Result result) {
   v1::Report end;
-  if (absl::Status status = applyLimits(work.limits()); !status.ok()) {
-    end.mutable_result()->set_outcome(v1::Result::DEFECT);
-    end.mutable_result()->set_sentence(std::string(status.message()));
-  } else {
-    // Who is gone is noticed when the result is sent.
-    *end.mutable_result() = doWork(work, kinds, [&options](const v1::Progress &progress) {
-      v1::Report report;
-      *report.mutable_progress() = progress;
-      proto::writeFrame(options.socket, report).IgnoreError();
-    });
+  *end.mutable_result() = std::move(result);
+  return proto::writeFrame(socket, end).ok();
+}
+
+v1::Result limitAndDo(const v1::Work &work, bool isFirst, int socket, const std::vector<Kind> &kinds, Kept &kept) {
+  if (absl::Status status = applyLimits(work, isFirst); !status.ok()) {
+    v1::Result result;
+    result.set_outcome(v1::Result::DEFECT);
+    result.set_sentence(std::string(status.message()));
+    return result;
   }
-  return proto::writeFrame(options.socket, end).ok() ? 0 : kNobodyListens;
+  // Who is gone is noticed when the result is sent.
+  const auto progress = [socket](const v1::Progress &now) {
+    v1::Report report;
+    *report.mutable_progress() = now;
+    proto::writeFrame(socket, report).IgnoreError();
+  };
+  return doWork(work, kinds, progress, kept);
+}
+
+}  // namespace
+
+int serve(const ChildOptions &options, const std::vector<Kind> &kinds) {
+  const Scratch scratch(options.scratch);
+  auto refusal = confine(options, scratch.scope());
+  if (!refusal.ok()) return fail(refusal.status());
+  if (refusal->has_value()) return answer(options.socket, **std::move(refusal)) ? 0 : kNobodyListens;
+  proto::FrameReader reader(options.socket);
+  Kept kept;
+  for (bool isFirst = true;; isFirst = false) {
+    v1::Work work;
+    if (absl::Status status = reader.read(work); !status.ok())
+      return !isFirst && absl::IsUnavailable(status) ? 0 : fail(status);
+    // Who serves says that it has its work: one that dies before that has not touched it.
+    if (options.isServing) {
+      v1::Report begun;
+      begun.mutable_progress();
+      if (!proto::writeFrame(options.socket, begun).ok()) return kNobodyListens;
+    }
+    if (!answer(options.socket, limitAndDo(work, isFirst, options.socket, kinds, kept))) return kNobodyListens;
+    if (!options.isServing) return 0;
+  }
 }
 
 }  // namespace hone::worker

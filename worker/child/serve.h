@@ -1,4 +1,5 @@
-// The child's life: confine itself, take one Work from a socket, answer with Reports, end. One thread.
+// The child's life: confine itself, take a Work from a socket, answer with Reports, and so on until the socket ends, or
+// end after one. One thread.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +12,11 @@ namespace hone::worker {
 
 struct ChildOptions {
   int socket = -1;
-  /// The files of the work arrive over the socket, before the Work: messages of one byte (1: another follows; 0: the
-  /// last) with at most kFilesAtOnce descriptors each, which get the numbers from kFirstFile on, in order. Else they
-  /// were inherited.
-  bool receivesFiles = false;
+  /// Works are done until the socket ends, all of one lease: what runs here may be its user's own code. Their files
+  /// arrive over the socket, before the first Work: messages of one byte (1: another follows; 0: the last) with at most
+  /// kFilesAtOnce descriptors each, which get the numbers from kFirstFile on, in order. Else one Work is done, and its
+  /// files were inherited.
+  bool isServing = false;
   std::string scratch;       ///< folder where it may write; empty: it makes one
   bool isTalkative = false;  ///< says on standard error what confines it
   bool isStrict = false;     ///< does no work when a wall is missing
@@ -25,7 +27,7 @@ inline constexpr int kFirstFile = 4;
 inline constexpr int kFilesAtOnce = 250;  // the kernel takes 253
 inline constexpr int kMostInherited = 4;
 
-/// Returns the exit code: 0 once a Result was sent, 5 when nobody is there to take it.
-int serveOnce(const ChildOptions &options, const std::vector<Kind> &kinds);
+/// Returns the exit code: 0 once a Result was sent to each Work, 5 when nobody is there to take it.
+int serve(const ChildOptions &options, const std::vector<Kind> &kinds);
 
 }  // namespace hone::worker

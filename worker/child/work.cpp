@@ -35,21 +35,21 @@ v1::Result::Outcome outcomeOf(absl::StatusCode code) {
   }
 }
 
-absl::Status dispatch(const v1::Work &work, const std::vector<Kind> &kinds, const ReportProgress &progress,
+absl::Status dispatch(const v1::Work &work, const std::vector<Kind> &kinds, const ReportProgress &progress, Kept &kept,
                       v1::Result &result) {
   const auto found =
       std::find_if(kinds.begin(), kinds.end(), [&](const Kind &kind) { return kind.kind == work.kind_case(); });
-  if (found != kinds.end()) return found->run(work, progress, result);
+  if (found != kinds.end()) return found->run(work, progress, kept, result);
   return absl::UnimplementedError("this hone-worker does not know that kind of work; install the one of your hone");
 }
 
 }  // namespace
 
-v1::Result doWork(const v1::Work &work, const std::vector<Kind> &kinds, const ReportProgress &progress) {
+v1::Result doWork(const v1::Work &work, const std::vector<Kind> &kinds, const ReportProgress &progress, Kept &kept) {
   v1::Result result;
   absl::Status status;
   try {
-    status = dispatch(work, kinds, progress, result);
+    status = dispatch(work, kinds, progress, kept, result);
   } catch (const std::bad_alloc &) {
     status = absl::ResourceExhaustedError("out of memory");
   } catch (const std::exception &error) {

@@ -40,6 +40,11 @@ const WorkKind kBench = {.which = v1::TaskSpec::kBench,
                          .isTimed = isTimed,
                          .giveCores = giveCores,
                          .makesFile = makesFile,
-                         .take = nullptr};
+                         .take = nullptr,
+                         .answer = nullptr,
+                         .items = nullptr,
+                         .itemWork = nullptr,
+                         .itemSeconds = nullptr,
+                         .itemResult = nullptr};
 
 }  // namespace hone::worker

@@ -41,6 +41,11 @@ const WorkKind kCompile = {.which = v1::TaskSpec::kCompile,
                            .isTimed = nullptr,
                            .giveCores = nullptr,
                            .makesFile = makesFile,
-                           .take = take};
+                           .take = take,
+                           .answer = nullptr,
+                           .items = nullptr,
+                           .itemWork = nullptr,
+                           .itemSeconds = nullptr,
+                           .itemResult = nullptr};
 
 }  // namespace hone::worker

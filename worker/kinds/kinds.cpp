@@ -9,12 +9,11 @@ constexpr const WorkKind *kKinds[] = {&kCompile, &kRun, &kBench};
 
 }  // namespace
 
-std::span<const WorkKind *const> kinds() { return kKinds; }
+WorkKinds allKinds() { return kKinds; }
 
-const WorkKind *kindOf(const v1::TaskSpec &spec) {
-  const auto found =
-      std::ranges::find_if(kKinds, [&](const WorkKind *kind) { return kind->which == spec.kind_case(); });
-  return found == std::end(kKinds) ? nullptr : *found;
+const WorkKind *kindOf(WorkKinds kinds, const v1::TaskSpec &spec) {
+  const auto found = std::ranges::find_if(kinds, [&](const WorkKind *kind) { return kind->which == spec.kind_case(); });
+  return found == kinds.end() ? nullptr : *found;
 }
 
 }  // namespace hone::worker

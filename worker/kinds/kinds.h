@@ -26,9 +26,9 @@ struct WorkKind {
   v1::Role role;
   const char *code;  ///< what runs in the child, for a sentence about its crash: "the compiler"
 
-  /// The blobs that its child reads, in the order of their numbers; at least one.
+  /// The blobs that its child reads, in the order of their numbers; at least one if it makes a file.
   std::vector<v1::Digest> (*inputs)(const v1::TaskSpec &);
-  /// What the child is asked.
+  /// What the child is asked if there are no items; null: there always are some.
   v1::Work (*work)(const v1::TaskSpec &);
   /// Whether nobody may build meanwhile; null: never.
   bool (*isTimed)(const v1::TaskSpec &);
@@ -38,11 +38,26 @@ struct WorkKind {
   bool (*makesFile)(const v1::TaskSpec &);
   /// The new file has become this blob; null where none is wanted.
   void (*take)(const v1::Digest &, v1::LeaseResult &);
+  /// What else of the child's result is the task's; null: nothing.
+  void (*answer)(const v1::Result &, v1::LeaseResult &);
+
+  /// How many items it has. Null, or 0: it is done as one; what follows is for items only.
+  int32_t (*items)(const v1::TaskSpec &);
+  /// What the child is asked for one of them. All are done one after the other, in one child while that is well.
+  v1::Work (*itemWork)(const v1::TaskSpec &, int32_t item);
+  /// Seconds that each may take; null: as many as are left for all of them.
+  double (*itemSeconds)(const v1::TaskSpec &);
+  /// What the child's result gives for an item. Where the item was not done, its sentence says why.
+  v1::ItemResult (*itemResult)(const v1::Result &);
 };
 
-std::span<const WorkKind *const> kinds();
-/// Null: a kind that this worker does not know.
-const WorkKind *kindOf(const v1::TaskSpec &spec);
+/// Those that a worker knows.
+using WorkKinds = std::span<const WorkKind *const>;
+/// Null: a kind that is not among them.
+const WorkKind *kindOf(WorkKinds kinds, const v1::TaskSpec &spec);
+
+/// All that hone-worker knows.
+WorkKinds allKinds();
 
 extern const WorkKind kCompile;
 extern const WorkKind kRun;

@@ -41,6 +41,11 @@ const WorkKind kRun = {.which = v1::TaskSpec::kRun,
                        .isTimed = isTimed,
                        .giveCores = giveCores,
                        .makesFile = nullptr,
-                       .take = take};
+                       .take = take,
+                       .answer = nullptr,
+                       .items = nullptr,
+                       .itemWork = nullptr,
+                       .itemSeconds = nullptr,
+                       .itemResult = nullptr};
 
 }  // namespace hone::worker

@@ -11,8 +11,6 @@
 namespace hone::server::testing {
 namespace {
 
-constexpr int64_t kPrime = 1'000'000'007;
-
 /// The seed of one task: of its round, which begins with the sum of the rounds before.
 uint64_t seedOf(const v1::ProbeJob &job, int32_t round, int64_t sum, int32_t task) {
   return (job.seed() * 31 + static_cast<uint64_t>(round)) * 31 + static_cast<uint64_t>(sum) * 17 +
@@ -61,7 +59,7 @@ Step advance(const v1::JobSpec &spec, const std::string &memo, const EndedTask &
   Fold fold = Fold::read(memo);
   int64_t number = ended.spec.probe().items() == 0 ? ended.result.probe_number() : 0;
   for (const v1::ItemResult &item : ended.items) number += item.probe_number();
-  fold.sum = (fold.sum + number) % kPrime;
+  fold.sum = (fold.sum + number) % test::kProbePrime;
   if (--fold.left == 0) {
     ++fold.round;
     if (fold.round < spec.probe().rounds()) return fanOut(spec.probe(), fold);
@@ -110,13 +108,6 @@ const Kinds &kindsWithProbe() {
   return kinds;
 }
 
-int64_t probeNumber(uint64_t seed, int32_t item) {
-  uint64_t value = seed + 0x9E3779B97F4A7C15u * (static_cast<uint64_t>(item) + 1);
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9u;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBu;
-  return static_cast<int64_t>(value % kPrime);
-}
-
 int64_t probeSum(const v1::ProbeJob &job) {
   int64_t sum = 0;
   for (int32_t round = 0; round < job.rounds(); ++round) {
@@ -125,7 +116,7 @@ int64_t probeSum(const v1::ProbeJob &job) {
       const uint64_t seed = seedOf(job, round, before, task);
       int64_t number = 0;
       for (int32_t item = 0; item < std::max(1, job.items()); ++item) number += probeNumber(seed, item);
-      sum = (sum + number) % kPrime;
+      sum = (sum + number) % test::kProbePrime;
     }
   }
   return sum;

@@ -3,17 +3,15 @@
 // rounds, but not on who did what when. Pure functions.
 #pragma once
 
-#include <cstdint>
-
 #include "server/kinds/kinds.h"
+#include "tests/server/probe/number.h"
 
 namespace hone::server::testing {
 
 /// The kinds of the service, and probe.
 const Kinds &kindsWithProbe();
 
-/// What a probe task gives: without items the number of its seed, with items one for each.
-int64_t probeNumber(uint64_t seed, int32_t item);
+using test::probeNumber;
 
 /// What a probe job ends with, computed without a service.
 int64_t probeSum(const v1::ProbeJob &job);
