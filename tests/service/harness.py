@@ -277,8 +277,8 @@ class Service:
     def address(self):
         return f"127.0.0.1:{self.port}"
 
-    def start_worker(self, name, roles="device", key="", server="", slots=1, environment=None, more=()):
-        arguments = [WORKER, "--server", server or self.address, "--name", name, "--roles", roles,
+    def start_worker(self, name, roles="device", key="", server="", slots=1, environment=None, more=(), program=WORKER):
+        arguments = [program, "--server", server or self.address, "--name", name, "--roles", roles,
                      "--data", os.path.join(self.folder, "data-" + name), "--quiet-lock",
                      os.path.join(self.folder, "quiet.lock")]
         if key:

@@ -26,14 +26,15 @@ def probe_number(seed, item):
     return value % PRIME
 
 
-def probe_sum(seed, tasks=TASKS, rounds=ROUNDS, items=ITEMS):
-    """The fold of a job, computed without a service."""
+def probe_sum(seed, tasks=TASKS, rounds=ROUNDS, items=ITEMS, blamed=None):
+    """The fold of a job, computed without a service. The item that is blamed gives nothing."""
     total = 0
     for number in range(rounds):
         before = total
         for task in range(tasks):
             task_seed = ((seed * 31 + number) * 31 + before * 17 + task) & MASK
-            total = (total + sum(probe_number(task_seed, item) for item in range(max(1, items)))) % PRIME
+            numbers = (probe_number(task_seed, item) for item in range(max(1, items)) if item != blamed)
+            total = (total + sum(numbers)) % PRIME
     return total
 
 

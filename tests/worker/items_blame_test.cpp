@@ -97,6 +97,16 @@ TEST_F(BlameTest, AFullFolder) {
   expectCleanEnd();
 }
 
+TEST_F(BlameTest, WhatAnItemForgetsIsNotTheNextOnes) {
+  startBoth({}, {"--child-disk", "64MiB"});
+  const uint64_t seed = faultySeed(ProbeFault::Forget, kEveryItem);
+  coordinator_->grant(1, 1, probeOf(seed, 3));
+  result_ = resultOf(1);
+  expectItems(1, seed, range(0, 3));
+  EXPECT_EQ(shares(), (std::vector<int>{3}));
+  expectCleanEnd();
+}
+
 TEST_F(BlameTest, ARefusedItemCostsNoProcess) {
   startBoth();
   EXPECT_EQ(blame(1, ProbeFault::Refuse, 5), "this item is refused");

@@ -23,7 +23,7 @@ class ServingChild {
     /// What each may take from its begin on, apart from the deadline.
     Deadline::duration most = Deadline::duration::max();
     bool isBuilder = false;
-    std::vector<int> files;  ///< for each child, in the order of their numbers
+    std::vector<int> files{};  ///< for each child, in the order of their numbers
   };
   ServingChild(ChildPool &children, QuietLock &quiet, Terms terms)
       : children_(children), quiet_(quiet), terms_(std::move(terms)) {}

@@ -16,15 +16,21 @@ enum class ProbeFault : uint8_t {
   Litter,    ///< the folder is filled
   Refuse,    ///< the item is refused
   Leave,     ///< all is well, but the process ends before it takes the next work
+  Forget,    ///< all is well, but a file of kForgottenBytes is left in the folder, and it takes kForgetSeconds
 };
 
-/// The top byte is the fault, the next two are the item which it is about.
+inline constexpr int64_t kForgottenBytes = 40 << 20;
+inline constexpr double kForgetSeconds = 0.7;
+inline constexpr int32_t kEveryItem = 0xFFFF;
+
+/// The top byte is the fault, the next two are the item which it is about, or kEveryItem.
 constexpr uint64_t faultySeed(ProbeFault fault, int32_t item, uint64_t seed = 1) {
   return static_cast<uint64_t>(fault) << 56 | static_cast<uint64_t>(item) << 40 | seed;
 }
 
 constexpr ProbeFault faultOf(uint64_t seed, int32_t item) {
-  return (seed >> 40 & 0xFFFF) == static_cast<uint64_t>(item) ? static_cast<ProbeFault>(seed >> 56) : ProbeFault::None;
+  const auto about = static_cast<int32_t>(seed >> 40 & 0xFFFF);
+  return about == item || about == kEveryItem ? static_cast<ProbeFault>(seed >> 56) : ProbeFault::None;
 }
 
 }  // namespace hone::test

@@ -44,14 +44,18 @@ v1::ItemResult itemResult(const v1::Result &result) {
   return item;
 }
 
+bool litter(int number, size_t bytes) {
+  const std::string path = std::string(getenv("TMPDIR")) + "/litter-" + std::to_string(number);
+  const std::string content(bytes, 'x');
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const bool isWritten = file >= 0 && write(file, content.data(), bytes) == static_cast<ssize_t>(bytes);
+  close(file);
+  return isWritten;
+}
+
 void fillFolder() {
-  const std::string block(1 << 20, 'x');
-  for (int number = 0;; ++number) {
-    const std::string path = std::string(getenv("TMPDIR")) + "/litter-" + std::to_string(number);
-    const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || write(file, block.data(), block.size()) < 0) usleep(10'000);
-    close(file);
-  }
+  for (int number = 0;; ++number)
+    if (!litter(number, 1 << 20)) usleep(10'000);
 }
 
 void allocate() {
@@ -89,6 +93,10 @@ absl::Status goWrong(ProbeFault fault, const worker::ReportProgress &progress) {
       return absl::InvalidArgumentError("this item is refused");
     case ProbeFault::Leave:
       shutdown(kSocket, SHUT_RD);
+      break;
+    case ProbeFault::Forget:
+      if (!litter(0, kForgottenBytes)) return absl::InternalError("another item's file is there");
+      usleep(static_cast<useconds_t>(kForgetSeconds * 1e6));
       break;
   }
   return absl::OkStatus();

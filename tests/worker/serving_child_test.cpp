@@ -1,0 +1,53 @@
+// A lease's child that never comes to work: the worker's fault, said with a reason.
+#include "worker/agent/serving_child.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tests/runtime/sample_artifact.h"
+
+namespace hone::worker {
+namespace {
+
+absl::Status workWith(const std::string &program) {
+  const std::string folder = test::temporaryFolder();
+  QuietLock quiet(folder + "/quiet.lock");
+  const Log log(Log::Format::Text);
+  ChildPool children({.path = program, .folders = folder}, quiet, log);
+  Cancellation never;
+  ServingChild child(children, quiet, {.cancellation = never, .progress = [](const v1::Progress &) {}});
+  v1::Work work;
+  work.mutable_describe_target();
+  Deadline deadline = Deadline::clock::now() + std::chrono::minutes(1);
+  const absl::Status status = child.work(work, true, deadline).status();
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1) << "only the lock is left";
+  return status;
+}
+
+TEST(ServingChild, OneThatEndsAtOnceIsTheWorkersFault) {
+  const absl::Status status = workWith("/bin/false");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(status.message(),
+            "two processes in a row were gone before they had begun their work: the work's process ended without a "
+            "result (status 1)");
+}
+
+TEST(ServingChild, OneThatSpeaksAnotherLanguageIsTheWorkersFault) {
+  const std::string program = test::temporaryFolder() + "/parrot";
+  test::writeFile(program, "#!/bin/sh\nhead -c 1 <&3 >/dev/null\nprintf 'parrot parrot' >&3\nsleep 60\n");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  const absl::Status status = workWith(program);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_NE(status.message().find("sent what is no report"), std::string::npos) << status.message();
+}
+
+TEST(ServingChild, OneThatCannotBeStartedIsTheWorkersFault) {
+  const absl::Status status = workWith("/nowhere/hone-worker");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_NE(status.message().find("/nowhere/hone-worker"), std::string::npos) << status.message();
+}
+
+}  // namespace
+}  // namespace hone::worker
