@@ -10,10 +10,11 @@ from harness import FULL, SEED, ServiceTest, children, wait_until
 from test_many_tasks import MASK, probe_sum
 
 KILLS = 200 if FULL else 20
-TASKS, ROUNDS, ITEMS = 20, 3, 200
+TASKS, ROUNDS, ITEMS = 20, 3, 100
 WORKERS = ("prober-1", "prober-2", "prober-3")
 # As in tests/worker/probe/fault.h.
-CRASH, QUIT, REFUSE, LEAVE = 1, 2, 8, 9
+CRASH, QUIT, REFUSE, LEAVE, DAWDLE = 1, 2, 8, 9, 11
+EVERY_ITEM = 0xFFFF
 
 
 def job_seed(number, fault=0, item=0):
@@ -47,7 +48,8 @@ class Items(ServiceTest):
         return job
 
     def submit_any(self):
-        self.submit(self.random.choice((0, 0, CRASH, QUIT, REFUSE, LEAVE)), self.random.randrange(ITEMS))
+        fault = self.random.choice((0, CRASH, QUIT, REFUSE, LEAVE, DAWDLE))
+        self.submit(fault, EVERY_ITEM if fault == DAWDLE else self.random.randrange(ITEMS))
 
     def leased(self):
         try:
@@ -75,7 +77,7 @@ class Items(ServiceTest):
     def stop(self):
         for name in WORKERS:
             self.assertEqual(self.one.end(self.one.workers[name]), 0, name)
-            self.assertEqual(os.listdir(os.path.join(self.one.folder, "data-" + name, "work")), [], "litter")
+            self.assertFalse(os.path.exists(os.path.join(self.one.folder, "data-" + name, "work")), "what was in work is left")
         self.one.stop_coordinator()
         code, output = self.one.fsck()
         self.assertEqual(code, 0, output)
@@ -99,21 +101,24 @@ class Items(ServiceTest):
                 self.one.kill(self.one.workers[who], signal.SIGKILL)
                 self.start_worker(who)
         self.finish()
+        lost = self.one.query("SELECT count(*) FROM attempt WHERE outcome <> 'done'")[0][0]
+        self.assertGreater(lost, 0, "no kill met a lease")
         items = len(self.jobs) * TASKS * ROUNDS * ITEMS
-        print(f"seed {SEED}: {dict(kills)}, {in_flight} of them with leases in flight; {len(self.jobs)} jobs, {items} items",
+        print(f"seed {SEED}: {dict(kills)}, {in_flight} of them with leases in flight, {lost} leases were lost; {len(self.jobs)} "
+              f"jobs, {items} items",
               flush=True)
         self.assertGreaterEqual(in_flight, 0.8 * KILLS)
 
     def test_a_killed_child_costs_one_item(self):
         """Children of all workers are killed, at work or in reserve: each kill is the blame of one item at most."""
-        job = self.submit()
+        job = self.submit(DAWDLE, EVERY_ITEM)
         wait_until(self.leased, "a lease")
         kills = 0
         while kills < KILLS and self.leased():
             for child in children(self.one.workers[self.random.choice(WORKERS)].pid)[:1]:
                 os.kill(child, signal.SIGKILL)
                 kills += 1
-            time.sleep(self.random.random() * 0.05)
+            time.sleep(self.random.random() * 0.2)
         listed = self.listed()[job]
         self.assertEqual(listed["state"], "JOB_SUCCEEDED", listed)
         self.assertGreater(kills, 0)
@@ -121,5 +126,6 @@ class Items(ServiceTest):
         blamed = self.one.query("SELECT count(*) FROM item WHERE instr(result, CAST('was killed' AS BLOB)) > 0")[0][0]
         self.assertEqual(rows, [(TASKS * ROUNDS * ITEMS, TASKS * ROUNDS)])
         self.assertLessEqual(blamed, kills)
+        self.assertGreater(blamed, 0)
         print(f"seed {SEED}: {kills} children killed, {blamed} of {rows[0][0]} items blamed", flush=True)
         self.stop()

@@ -17,8 +17,10 @@ enum class ProbeFault : uint8_t {
   Refuse,    ///< the item is refused
   Leave,     ///< all is well, but the process ends before it takes the next work
   Forget,    ///< all is well, but a file of kForgottenBytes is left in the folder, and it takes kForgetSeconds
+  Dawdle,    ///< all is well, but it takes kDawdleSeconds
 };
 
+inline constexpr double kDawdleSeconds = 0.005;
 inline constexpr int64_t kForgottenBytes = 40 << 20;
 inline constexpr double kForgetSeconds = 0.7;
 inline constexpr int32_t kEveryItem = 0xFFFF;

@@ -94,6 +94,9 @@ absl::Status goWrong(ProbeFault fault, const worker::ReportProgress &progress) {
     case ProbeFault::Leave:
       shutdown(kSocket, SHUT_RD);
       break;
+    case ProbeFault::Dawdle:
+      usleep(static_cast<useconds_t>(kDawdleSeconds * 1e6));
+      break;
     case ProbeFault::Forget:
       if (!litter(0, kForgottenBytes)) return absl::InternalError("another item's file is there");
       usleep(static_cast<useconds_t>(kForgetSeconds * 1e6));
