@@ -127,19 +127,22 @@ TEST_F(BlameTest, AProcessThatIsGoneBeforeAnItemBeginsBlamesNobody) {
 
 TEST_F(BlameTest, TheWorkerIfNoProcessCanBeStarted) {
   startBoth();
-  const uint64_t seed = faultySeed(ProbeFault::Hang, 3);
+  const uint64_t seed = faultySeed(ProbeFault::Hang, kEveryItem);
   coordinator_->grant(1, 1, probeOf(seed, kItems));
   awaitBusy(1);
   std::filesystem::remove_all(folder_ + "/data/work");
   result_ = resultOf(1);
   EXPECT_TRUE(result_.is_workers_fault());
   EXPECT_NE(result_.result().sentence().find("cannot make a folder"), std::string::npos) << result_.result().sentence();
-  // What was done stays done.
-  expectItems(1, seed, range(0, 4), 3);
+  // What was done stays done: the first item, and another one if there was a process in reserve.
+  const auto count = static_cast<int32_t>(items(1).size());
+  EXPECT_GE(count, 1);
+  EXPECT_LE(count, 2);
+  for (const v1::ItemResult &item : items(1)) EXPECT_NE(item.probe_error(), "");
   std::filesystem::create_directories(folder_ + "/data/work");
-  coordinator_->grant(1, 2, probeOf(3, kItems), 60, 120, range(0, 4));
+  coordinator_->grant(1, 2, probeOf(3, kItems), 60, 120, range(0, count));
   EXPECT_EQ(resultOf(1).result().outcome(), v1::Result::DONE);
-  expectItems(1, 3, range(4, kItems), -1, 2);
+  expectItems(1, 3, range(count, kItems), -1, 2);
   expectCleanEnd();
 }
 
