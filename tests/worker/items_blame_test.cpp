@@ -52,7 +52,7 @@ TEST_F(BlameTest, AnEndWithoutAWord) {
 
 TEST_F(BlameTest, AHang) {
   startBoth();
-  EXPECT_EQ(blame(1, ProbeFault::Hang, 5), "the work took longer than its deadline of 2 seconds in phase probe");
+  EXPECT_EQ(blame(1, ProbeFault::Hang, 5), "the work took longer than its deadline of 4 seconds in phase probe");
   EXPECT_EQ(shares(), (std::vector<int>{6, 6}));
   expectCleanEnd();
 }

@@ -22,7 +22,10 @@ constexpr int kSocket = 3;
 std::vector<v1::Digest> inputs(const v1::TaskSpec &) { return {}; }
 bool makesFile(const v1::TaskSpec &) { return false; }
 int32_t items(const v1::TaskSpec &spec) { return spec.probe().items(); }
-double itemSeconds(const v1::TaskSpec &) { return kProbeItemSeconds; }
+double itemSeconds(const v1::TaskSpec &spec) {
+  const bool isHanging = static_cast<ProbeFault>(spec.probe().seed() >> 56) == ProbeFault::Hang;
+  return isHanging ? kHangingItemSeconds : kProbeItemSeconds;
+}
 
 v1::Work itemWork(const v1::TaskSpec &spec, int32_t item) {
   v1::Work work;

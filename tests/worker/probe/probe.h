@@ -6,8 +6,9 @@
 
 namespace hone::test {
 
-/// What each item may take.
-inline constexpr double kProbeItemSeconds = 2;
+/// What each item may take; less where one of them hangs, which is waited for.
+inline constexpr double kProbeItemSeconds = 60;
+inline constexpr double kHangingItemSeconds = 4;
 
 extern const worker::WorkKind kProbe;
 
