@@ -223,6 +223,7 @@ class EngineThread final : public Engine {
   size_t crowd_ = 0;          // commands of the last group
   absl::Duration lastCommit_ = -absl::InfiniteDuration();
   absl::Duration pausedUntil_ = -absl::InfiniteDuration();
+  bool isPaused_ = false;  // in this group
   std::deque<Command> repeated_;  // of groups that were undone
   std::atomic<SessionId> lastSession_{0};
 
@@ -257,9 +258,9 @@ std::deque<Command> EngineThread::take() {
   std::deque<Command> taken;
   const MutexLock lock(mutex_);
   const absl::Duration now = state_.parts.clock->monotonic();
-  const bool isPaused = now < pausedUntil_;
-  if (!hasMore_ || isPaused) {
-    const absl::Duration due = isPaused ? pausedUntil_ : timekeeper_.next();
+  isPaused_ = now < pausedUntil_;
+  if (!hasMore_ || isPaused_) {
+    const absl::Duration due = isPaused_ ? pausedUntil_ : timekeeper_.next();
     await(1, std::clamp(due - now, absl::Milliseconds(1), kLongestWait));
   }
   const absl::Duration sinceCommit = state_.parts.clock->monotonic() - lastCommit_;
@@ -267,7 +268,9 @@ std::deque<Command> EngineThread::take() {
   if (isCrowded && !hasMore_ && !commands_.empty() && sinceCommit >= absl::ZeroDuration() && sinceCommit < kWindow) {
     await(kCommandsPerGroup, kWindow - sinceCommit);
   }
-  if (!isPaused && !isStopping_) taken.swap(repeated_);
+  // What the pause held up goes before what has become due in it: a result that came in time counts.
+  isPaused_ = state_.parts.clock->monotonic() < pausedUntil_;
+  if (!isPaused_ && !isStopping_) taken.swap(repeated_);
   while (!commands_.empty() && taken.size() < kCommandsPerGroup) {
     taken.push_back(std::move(commands_.front()));
     commands_.pop_front();
@@ -312,7 +315,7 @@ absl::Status EngineThread::decide(std::deque<Command> &commands, size_t &applied
     if (absl::Status status = command.apply(); !status.ok()) return status;
   }
   hasMore_ = false;
-  if (state_.now < pausedUntil_) return absl::OkStatus();
+  if (isPaused_) return absl::OkStatus();
   const absl::StatusOr<bool> moreDue = timekeeper_.pass();
   if (!moreDue.ok()) return moreDue.status();
   const absl::StatusOr<bool> moreToGrant = scheduler_.schedule(kLeasesPerGroup);
@@ -323,6 +326,7 @@ absl::Status EngineThread::decide(std::deque<Command> &commands, size_t &applied
 
 void EngineThread::finishGroup(absl::Duration began) {
   Group group = std::move(*state_.group);
+  state_.fleet.keepSetbacks();
   if (group.changes() > 0) {
     lastCommit_ = state_.parts.clock->monotonic();
     state_.parts.observer->committed(lastCommit_ - began, group.changes());
@@ -345,6 +349,7 @@ void EngineThread::undo(const absl::Status &status, std::deque<Command> &applied
   state_.parts.observer->commitFailed();
   state_.readClocks();
   pausedUntil_ = state_.now + kPause;
+  isPaused_ = true;
   hasMore_ = false;
   isMirrorTrue_ = transitions_.rebuild().ok();  // else with the next group
   publish(status);

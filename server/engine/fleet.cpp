@@ -1,6 +1,7 @@
 #include "server/engine/fleet.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "proto/api_version.h"
@@ -249,7 +250,25 @@ bool Fleet::isServed(const std::string &key) const { return key.empty() ? !build
 
 // ----------------------------------------------------------------------------------------------------------- setbacks
 
+void Fleet::rememberSetbacks(const std::string &worker) {
+  const Setbacks *now = setbacksOf(worker);
+  setbacksBefore_.try_emplace(worker, now == nullptr ? std::nullopt : std::optional(*now));
+}
+
+void Fleet::undoSetbacks() {
+  for (auto &[worker, before] : std::exchange(setbacksBefore_, {})) {
+    setbacks_.erase(worker);
+    if (before) setbacks_[worker] = *std::move(before);
+  }
+}
+
+void Fleet::completed(const std::string &worker) {
+  rememberSetbacks(worker);
+  setbacks_.erase(worker);
+}
+
 void Fleet::gaveBack(const std::string &worker, const std::string &reason, absl::Duration now) {
+  rememberSetbacks(worker);
   Setbacks &setbacks = setbacks_[worker];
   setbacks.reason = reason;
   const absl::Duration pause = heldBackAfter(++setbacks.inARow);

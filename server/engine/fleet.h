@@ -90,7 +90,10 @@ class Fleet {
   /// It gave work back; after several in a row it gets none for a while. \p reason: of the last time.
   void gaveBack(const std::string &worker, const std::string &reason, absl::Duration now);
   /// It is well: it has completed work, or a person says so.
-  void completed(const std::string &worker) { setbacks_.erase(worker); }
+  void completed(const std::string &worker);
+  /// The group in which they happened is durable; was undone, and most of it comes again.
+  void keepSetbacks() { setbacksBefore_.clear(); }
+  void undoSetbacks();
   void endHoldings(absl::Duration now);
   std::optional<absl::Duration> nextHoldingEnd() const;
   struct Setbacks {
@@ -119,6 +122,7 @@ class Fleet {
   };
 
   bool mayWork(const Session &session) const;
+  void rememberSetbacks(const std::string &worker);
   void list(Attached &attached, const std::string &key, bool wanted);
   void relist(Attached &attached);
 
@@ -130,6 +134,7 @@ class Fleet {
   std::map<std::pair<std::string, std::string>, Free> free_;                 ///< by key and kind
   std::map<std::pair<std::string, std::string>, std::set<SessionId>> able_;  ///< attached, free or not
   std::map<std::string, Setbacks> setbacks_;                                 ///< by worker
+  std::map<std::string, std::optional<Setbacks>> setbacksBefore_;            ///< those that this group has changed
   std::map<std::string, int> builds_;                                        ///< attached builders of each
   std::map<std::string, int> devices_;                                       ///< attached devices of each key
   int64_t buildsGeneration_ = 0;

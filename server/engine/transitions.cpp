@@ -99,14 +99,16 @@ absl::Status Transitions::rebuild() {
   state_.deadlines = Deadlines();
   state_.pauses = Deadlines();
   state_.lastGrantSequence = unfinished->lastGrantSequence;
+  state_.fleet.undoSetbacks();
+  state_.fleet.endHoldings(state_.now);
   state_.fleet.load(*workers);
   state_.fleet.releaseAll(state_.now);
   for (const Unfinished::LastGrant &grant : unfinished->lastGrants) {
     state_.queue.setLastGrant(grant.user, grant.key, grant.grantSequence);
   }
   for (const JobRow &row : unfinished->jobs) adopt(row);
-  for (const Task &task : unfinished->tasks) adopt(task, before, !wasBuilt_);
-  wasBuilt_ = true;
+  if (!lastInheritedGrant_) lastInheritedGrant_ = unfinished->lastGrantSequence;
+  for (const Task &task : unfinished->tasks) adopt(task, before);
   return absl::OkStatus();
 }
 
@@ -122,7 +124,7 @@ LiveTask &Transitions::add(LiveJob &job, const Task &task, absl::Duration ready)
   return state_.tasks.add({.task = task, .job = &job, .ready = ready});
 }
 
-void Transitions::adopt(const Task &task, const LeaseTable &before, bool isStart) {
+void Transitions::adopt(const Task &task, const LeaseTable &before) {
   const absl::Duration waited = absl::Microseconds(std::max<int64_t>(0, state_.nowMicros - task.createdMicros));
   LiveTask &live = add(*state_.jobs.find(task.job), task, state_.now - waited);
   if (!task.isLeased) {
@@ -138,7 +140,8 @@ void Transitions::adopt(const Task &task, const LeaseTable &before, bool isStart
               .grantedMicros = state_.nowMicros,
               .silentUntil = state_.now + state_.policy.lease,
               .workUntil = state_.now + state_.policy.maxWork + state_.policy.lease,
-              .isInherited = isStart};
+              .isInherited = task.grantSequence <= *lastInheritedGrant_};
+  // Otherwise it had ended in the group that was undone, or the task was granted again there.
   if (known != nullptr && known->epoch == task.epoch) lease = *known;
   state_.leases.add(lease);
   state_.fleet.occupy(lease.worker, lease.key);

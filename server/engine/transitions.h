@@ -6,6 +6,7 @@
 // reads the mirror again. What is said to workers, watchers and observers is said after the commit.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,7 @@ class Transitions {
 
  private:
   void adopt(const JobRow &row);
-  void adopt(const Task &task, const LeaseTable &before, bool isStart);
+  void adopt(const Task &task, const LeaseTable &before);
   LiveTask &add(LiveJob &job, const Task &task, absl::Duration ready);
   void move(LiveTask &live, LiveTask::Place place);
   void leave(LiveTask &live);
@@ -71,7 +72,7 @@ class Transitions {
 
   State &state_;
   Standing standing_;
-  bool wasBuilt_ = false;
+  std::optional<int64_t> lastInheritedGrant_;  ///< up to here an earlier coordinator's; none: nothing was read yet
 };
 
 }  // namespace hone::server

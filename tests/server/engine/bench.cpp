@@ -267,7 +267,7 @@ void TestWorker::attach() {
 void TestWorker::detach() { bench_.engine().detach(session_); }
 
 void TestWorker::listen() {
-  bench_.settle();
+  if (link_ == nullptr) return;
   for (v1::CoordinatorMessage &message : link_->take()) {
     switch (message.kind_case()) {
       case v1::CoordinatorMessage::kLease:
@@ -306,7 +306,13 @@ void TestWorker::listen() {
   }
 }
 
+std::pair<std::vector<v1::Lease>, std::vector<std::string>> TestWorker::take() {
+  listen();
+  return {std::exchange(leases_, {}), std::exchange(heard_, {})};
+}
+
 std::vector<v1::Lease> TestWorker::leases() {
+  bench_.settle();
   listen();
   return std::exchange(leases_, {});
 }
@@ -318,6 +324,7 @@ v1::Lease TestWorker::lease() {
 }
 
 std::vector<std::string> TestWorker::heard() {
+  bench_.settle();
   listen();
   return std::exchange(heard_, {});
 }

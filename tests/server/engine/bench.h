@@ -6,11 +6,13 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -82,6 +84,7 @@ class Bench {
   Engine &engine() { return *engine_; }
   Store &store() { return *store_; }
   BlobFolder &blobs() { return *blobs_; }
+  const std::filesystem::path &folder() const { return scratch_.path(); }
   /// Ends the engine and starts another on the same folder.
   void restart();
   /// Everything said to the engine before has been decided, committed and answered.
@@ -113,7 +116,7 @@ class Bench {
   void open();
   absl::StatusOr<v1::Digest> upload(const std::string &bytes, const v1::Digest &digest, const std::string &user);
 
-  Scratch scratch_;
+  Scratch scratch_ = Scratch::inMemory();
   Policy policy_;
   const Kinds *kinds_;
   std::function<std::unique_ptr<Store>(Store *)> wrap_;
@@ -145,6 +148,8 @@ class TestWorker {
   void giveUp(const v1::Lease &lease);
   void hold(const v1::Lease &lease);  ///< in the next hello
 
+  /// As leases() and heard(), of what has come by now: for who has settled the bench.
+  std::pair<std::vector<v1::Lease>, std::vector<std::string>> take();
   /// Everything that has come, but for leases, in order and as short texts: "welcome", "ack 1.2 yes", "revoke 1.2"…
   std::vector<std::string> heard();
   bool isClosed() const { return link_->isClosed(); }
@@ -153,7 +158,7 @@ class TestWorker {
   v1::Hello hello;
 
  private:
-  void listen();
+  void listen();  ///< to what has come
 
   Bench &bench_;
   std::shared_ptr<TestLink> link_;
