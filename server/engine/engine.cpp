@@ -28,9 +28,6 @@ constexpr size_t kCommandsPerGroup = 512;
 /// So many wait, and who asks for more is told to come back: what workers say is always taken.
 constexpr size_t kMostCommands = 20'000;
 constexpr int kLeasesPerGroup = 256;
-/// Where several come at once, a group that follows another waits this long for more to join it: commits get fewer,
-/// answers hardly later. One alone, whose next step comes when it has its answer, waits for nobody.
-constexpr absl::Duration kWindow = absl::Milliseconds(2);
 constexpr absl::Duration kLongestWait = absl::Seconds(1);
 /// After a failed commit nothing is tried for this long that nobody asked for.
 constexpr absl::Duration kPause = absl::Milliseconds(500);
@@ -264,9 +261,10 @@ std::deque<Command> EngineThread::take() {
     await(1, std::clamp(due - now, absl::Milliseconds(1), kLongestWait));
   }
   const absl::Duration sinceCommit = state_.parts.clock->monotonic() - lastCommit_;
+  const absl::Duration window = state_.policy.joinWindow;
   const bool isCrowded = crowd_ > 1 || commands_.size() > 1;
-  if (isCrowded && !hasMore_ && !commands_.empty() && sinceCommit >= absl::ZeroDuration() && sinceCommit < kWindow) {
-    await(kCommandsPerGroup, kWindow - sinceCommit);
+  if (isCrowded && !hasMore_ && !commands_.empty() && sinceCommit >= absl::ZeroDuration() && sinceCommit < window) {
+    await(kCommandsPerGroup, window - sinceCommit);
   }
   // What the pause held up goes before what has become due in it: a result that came in time counts.
   isPaused_ = state_.parts.clock->monotonic() < pausedUntil_;

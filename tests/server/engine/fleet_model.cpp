@@ -75,22 +75,6 @@ bool Model::mayBeUndone() const {
   });
 }
 
-bool Model::isDueWithin(int64_t millis) const {
-  const int64_t until = now + millis;
-  const auto isDue = [&](const Task &task) {
-    return (task.place == Place::Leased && std::min(task.lease.silentUntil, task.lease.workUntil) <= until) ||
-           (task.place == Place::Paused && task.pausedUntil <= until) || (task.avoidUntil >= now && task.avoidUntil <= until);
-  };
-  return (isPaused() && pausedUntil <= until) || std::ranges::any_of(jobs, [&](const auto &entry) {
-           return !entry.second.isOver() &&
-                  (entry.second.deadline <= until || std::ranges::any_of(entry.second.tasks, isDue));
-         }) || std::ranges::any_of(workers, [&](const auto &entry) {
-           const Worker &worker = entry.second;
-           return (worker.heldUntil && *worker.heldUntil <= until) ||
-                  (worker.isAttached && until - worker.heard >= rules.silence);
-         });
-}
-
 int Model::runningOf(const std::string &user) const {
   int running = 0;
   for (const auto &[id, job] : jobs) {

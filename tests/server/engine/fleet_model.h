@@ -27,7 +27,7 @@ struct Rules {
   int64_t maxJob = 24 * 3600 * kSecond;
   int64_t keepJobs = 30 * 24 * 3600 * kSecond;
   int maxAttempts = 3;
-  int strikesToQuarantine = 3;
+  int strikesToQuarantine = 2;
 };
 
 /// A lease by its name, task and epoch.
@@ -140,8 +140,6 @@ class Model {
   int64_t position(const Job &job) const;  ///< how many queued tasks are older than its first queued one
   int64_t queued() const;
   bool isPaused() const { return now < pausedUntil; }
-  /// Whether anything happens by itself within so long.
-  bool isDueWithin(int64_t millis) const;
   /// No look at a kept result may begin in the next group: what comes of it would come after that was undone.
   bool mayBeUndone() const;
 

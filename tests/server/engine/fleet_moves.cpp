@@ -39,6 +39,66 @@ const std::vector<std::string> &Moves::names() {
   return names;
 }
 
+std::vector<std::string> Moves::before(const std::string &name) {
+  using Names = std::vector<std::string>;
+  const Names leased{"submit new"}, parked{"submit new", "submit equal to leased"}, gone{"submit new", "detach holding"};
+  const Names fault{"submit new", "given back", "pause ends"}, many{"submit many"};
+  const Names ended{"submit new", "done"};
+  // One worker alone, and it gives back.
+  const Names alone{"submit new", "detach idle", "detach idle", "given back", "pause ends"};
+  Names last = fault, heldBack = alone, quarantined{"detach idle"};
+  last.insert(last.end(), {"given back", "pause ends"});
+  heldBack.emplace_back("given back");
+  for (int strike = 0; strike < 2; ++strike) {
+    quarantined.insert(quarantined.end(), fault.begin(), fault.end());
+    quarantined.emplace_back("done after other's fault");
+  }
+  static const std::map<std::string, Names> recipes{
+      {"submit equal to waiting", {"submit new", "submit new", "submit new", "submit new"}},
+      {"submit kept", ended}, {"submit again", ended}, {"cancel ended", ended}, {"retention", ended},
+      {"cancel queued", {"submit new", "submit new", "submit new", "submit new"}},
+      {"cancel paused", {"submit new", "given back"}}, {"pause ends", {"submit new", "given back"}},
+      {"cancel parked", parked}, {"cancel leased with parked", parked}, {"done with parked", parked},
+      {"failed with parked", parked}, {"given back with parked", parked}, {"undone cancel with parked", parked},
+      {"cancel begun", many}, {"done of many", many}, {"failed of many", many}, {"given back of many", many},
+      {"items", many}, {"undone items", many},
+      {"attach idle", {"detach idle"}}, {"attach holding", gone}, {"attach without lease", gone},
+      {"undone attach holding", gone}, {"undone attach without lease", gone}, {"lease of gone worker", gone},
+      {"undone lease of gone worker", gone},
+      {"attach with stale lease", {"submit new", "given back", "detach idle", "detach idle"}},
+      {"heartbeat stale", ended}, {"progress stale", ended}, {"result stale", ended}, {"items stale", ended},
+      {"done after own fault", alone}, {"done after other's fault", fault}, {"given back last", last},
+      {"undrain", {"drain"}}, {"undrain held back", heldBack}, {"holding ends", heldBack},
+      {"undone undrain held back", heldBack}, {"undrain quarantined", quarantined},
+      {"deadline of leased", {"submit with deadline"}},
+      {"deadline of leased with parked", {"submit with deadline", "submit equal to leased"}},
+      {"deadline of waiting", {"submit new", "submit new", "submit new", "submit with deadline"}}};
+  const auto found = recipes.find(name);
+  return found == recipes.end() ? leased : found->second;
+}
+
+Events Moves::tidy(const Model &model) const {
+  Events events;
+  const auto add = [&](Kind kind, const std::string &worker, const std::string &job) {
+    Event event{.kind = kind};
+    event.worker = worker;
+    event.job = job;
+    events.push_back(event);
+  };
+  if (model.isPaused()) {
+    add(Kind::Advance, "", "");
+    events.back().millis = kSecond;
+  }
+  for (const auto &[id, job] : model.jobs) {
+    if (!job.isOver()) add(Kind::Cancel, "", id);
+  }
+  for (const std::string &name : workers_) {
+    add(Kind::Attach, name, "");
+    add(Kind::Undrain, name, "");
+  }
+  return events;
+}
+
 template <typename T>
 const T *Moves::pick(const std::vector<T> &all) {
   if (all.empty()) return nullptr;

@@ -22,6 +22,10 @@ class Moves {
 
   /// Every name there is.
   static const std::vector<std::string> &names();
+  /// Moves that make \p name possible in a fleet that is tidy, as far as they are possible themselves.
+  static std::vector<std::string> before(const std::string &name);
+  /// No job is left, everybody is there and well.
+  Events tidy(const Model &model) const;
 
  private:
   struct Held {
