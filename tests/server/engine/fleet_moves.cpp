@@ -1,7 +1,9 @@
 #include "tests/server/engine/fleet_moves.h"
 
 #include <algorithm>
+#include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace hone::server::testing::model {
@@ -45,10 +47,11 @@ std::vector<std::string> Moves::before(const std::string &name) {
   const Names fault{"submit new", "given back", "pause ends"}, many{"submit many"};
   const Names ended{"submit new", "done"};
   // One worker alone, and it gives back.
-  const Names alone{"submit new", "detach idle", "detach idle", "given back", "pause ends"};
-  Names last = fault, heldBack = alone, quarantined{"detach idle"};
+  const Names alone{"submit new", "detach idle", "detach idle", "given back", "pause ends", "attach idle", "attach idle"};
+  const Names heldBack{"submit new", "detach idle",  "detach idle", "given back",
+                       "pause ends", "given back",   "attach idle", "attach idle"};
+  Names last = fault, quarantined{"detach idle"};
   last.insert(last.end(), {"given back", "pause ends"});
-  heldBack.emplace_back("given back");
   for (int strike = 0; strike < 2; ++strike) {
     quarantined.insert(quarantined.end(), fault.begin(), fault.end());
     quarantined.emplace_back("done after other's fault");
@@ -75,6 +78,35 @@ std::vector<std::string> Moves::before(const std::string &name) {
       {"deadline of waiting", {"submit new", "submit new", "submit new", "submit with deadline"}}};
   const auto found = recipes.find(name);
   return found == recipes.end() ? leased : found->second;
+}
+
+bool Moves::mayFollow(const std::string &first, const std::string &second) {
+  const auto isOneOf = [](const std::string &name, const std::set<std::string> &names) { return names.contains(name); };
+  const bool isRebuilt = absl::StartsWith(first, "undone") || first == "restart";
+  // Why a task waits is forgotten.
+  if (isRebuilt && (absl::StrContains(second, "parked") || isOneOf(second, {"cancel paused", "pause ends"}))) return false;
+  // Nobody is attached, and held back is nobody.
+  if (first == "restart") {
+    return absl::StartsWith(second, "submit") || absl::StartsWith(second, "cancel") || second == "retention" ||
+           absl::StartsWith(second, "deadline") ||
+           isOneOf(second, {"attach idle", "attach holding", "attach without lease", "attach with stale lease", "drain",
+                            "undrain", "undrain quarantined", "a second", "lease of gone worker", "restart",
+                            "undone submit", "undone cancel", "undone attach holding", "undone attach without lease",
+                            "undone drain", "undone lease of gone worker"});
+  }
+  // Nobody is attached.
+  const bool needsSession =
+      isOneOf(second, {"detach idle", "detach holding", "goodbye idle", "goodbye holding", "attach twice", "heartbeat",
+                       "progress", "items", "silence", "lease silent", "work too long", "without blob",
+                       "undone items", "undone done", "undone given back", "undone lease silent", "cancel paused",
+                       "pause ends"}) ||
+      absl::StartsWith(second, "done") || absl::StartsWith(second, "failed") || absl::StartsWith(second, "given back") ||
+      absl::StartsWith(second, "result") || absl::StrContains(second, "parked") ||
+      (absl::StrContains(second, "stale") && second != "attach with stale lease");
+  if ((first == "silence" || first == "retention") && needsSession) return false;
+  // It was one worker's only.
+  const bool endsHolding = first == "undrain held back";
+  return !(endsHolding && absl::StrContains(second, "held back")) && !(first == second && second == "holding ends");
 }
 
 Events Moves::tidy(const Model &model) const {

@@ -24,6 +24,8 @@ class Moves {
   static const std::vector<std::string> &names();
   /// Moves that make \p name possible in a fleet that is tidy, as far as they are possible themselves.
   static std::vector<std::string> before(const std::string &name);
+  /// Whether \p second can come next after \p first in some fleet of three workers.
+  static bool mayFollow(const std::string &first, const std::string &second);
   /// No job is left, everybody is there and well.
   Events tidy(const Model &model) const;
 

@@ -433,7 +433,11 @@ class Walk {
     std::set<std::pair<std::string, std::string>> left;
     for (const std::string &first : model::Moves::names()) {
       for (const std::string &second : model::Moves::names()) {
-        if (!taken_.contains({first, second})) left.insert({first, second});
+        const bool isTaken = taken_.contains({first, second});
+        if (isTaken) {
+          EXPECT_TRUE(model::Moves::mayFollow(first, second)) << first << " -> " << second;
+        }
+        if (!isTaken && model::Moves::mayFollow(first, second)) left.insert({first, second});
       }
     }
     return left;
@@ -492,21 +496,27 @@ class Walk {
   int64_t steps_ = 0;
 };
 
+/// Each day an eighth of the pairs that exploring does not come to.
 TEST(Walks, takeEveryPairOfMoves) {
-  Walk walk(hone::testing::testSeed());
+  const uint64_t seed = hone::testing::testSeed();
+  const auto parts = static_cast<uint64_t>(hone::testing::effort(8, 1));
+  Walk walk(seed);
   walk.explore(2000);
-  int64_t made = 0, tries = 0;
+  size_t tried = 0, missed = 0, number = 0;
   for (const auto &[first, second] : walk.left()) {
+    if (++number % parts != seed % parts) continue;
     bool isTaken = false;
-    for (int attempt = 0; attempt < 4 && !isTaken && !::testing::Test::HasFailure(); ++attempt, ++tries) {
+    for (int attempt = 0; attempt < 8 && !isTaken && !::testing::Test::HasFailure(); ++attempt) {
       isTaken = walk.take(first, second);
     }
     if (::testing::Test::HasFailure()) return;
-    made += isTaken ? 1 : 0;
+    ++tried;
+    missed += isTaken ? 0 : 1;
+    if (!isTaken) std::cout << "  not met: " << first << ", then " << second << "\n";
   }
-  const auto left = walk.left();
-  std::cout << walk.steps() << " steps; " << made << " made in " << tries << ", " << left.size() << " pairs left\n";
-  for (const auto &[first, second] : left) std::cout << "  " << first << " -> " << second << "\n";
+  std::cout << walk.steps() << " steps; " << walk.left().size() << " pairs left, of " << tried << " that were made up "
+            << missed << " not met\n";
+  EXPECT_LE(missed, tried / 20) << "those need more luck than there is in eight attempts";
 }
 
 TEST(Walks, goOnAsTheModelSays) {
