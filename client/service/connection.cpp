@@ -43,12 +43,20 @@ grpc::ChannelArguments channelArguments() {
   return arguments;
 }
 
+std::string_view failpointInEnvironment() {
+  const char *text = getenv("HONE_FAILPOINT");
+  return text == nullptr ? std::string_view() : text;
+}
+
 }  // namespace
 
 absl::Status interrupted() { return absl::CancelledError("interrupted"); }
 
 Connection::Connection(Endpoint endpoint, Interrupts &interrupts)
-    : endpoint_(std::move(endpoint)), interrupts_(interrupts), random_(std::random_device{}()) {}
+    : endpoint_(std::move(endpoint)),
+      interrupts_(interrupts),
+      failpoints_(failpointInEnvironment()),
+      random_(std::random_device{}()) {}
 
 Connection::~Connection() = default;
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "client/service/endpoint.h"
 #include "client/service/interrupts.h"
+#include "common/failpoint.h"
 #include "hone/v1/server.pb.h"
 
 namespace grpc {
@@ -40,6 +41,8 @@ class Connection {
   const Endpoint &endpoint() const { return endpoint_; }
   const v1::Capabilities &capabilities() const { return capabilities_; }
   Interrupts &interrupts() { return interrupts_; }
+  /// As HONE_FAILPOINT says.
+  Failpoints &failpoints() { return failpoints_; }
 
   /// See stubs.h; most callers want calls.h.
   Stubs &stubs() { return *stubs_; }
@@ -58,6 +61,7 @@ class Connection {
 
   Endpoint endpoint_;
   Interrupts &interrupts_;
+  Failpoints failpoints_;
   std::mt19937_64 random_;  // of pauses and request ids, which decide nothing
   v1::Capabilities capabilities_;
   std::unique_ptr<Stubs> stubs_;

@@ -40,6 +40,7 @@ struct Watch {
 
   void take(v1::WatchResponse &&message) {
     hasHeard = true;
+    connection.failpoints().pass("client.watch.heard");
     if (message.has_progress()) progress.update(message.progress());
     if (message.has_event()) {
       const v1::JobEvent &event = message.event();

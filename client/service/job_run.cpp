@@ -54,10 +54,12 @@ absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags 
   for (bool isSecond = false;; isSecond = true) {
     auto spec = plan.prepare(transfer);
     if (!spec.ok()) return beforeSubmission(spec.status());
+    connection.failpoints().pass("client.upload.done");
     v1::SubmitRequest request = requestFor(*std::move(spec), flags);
     if (absl::Status status = text::checkUtf8(request); !status.ok()) return status;
     PendingRequest pending = PendingRequest::find(request, connection.endpoint());
     auto job = submit(connection, std::move(request), pending);
+    connection.failpoints().pass("client.submit.answered");
     if (!job.ok() && reasonOf(job.status()) == "MISSING_BLOB" && !isSecond) continue;
     if (!job.ok()) return beforeSubmission(job.status());
     if (flags.detach) {

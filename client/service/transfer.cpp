@@ -247,6 +247,7 @@ grpc::Status Transfer::send(grpc::ClientContext &context, int descriptor, const 
     position += count;
     // False: the server has ended the call, and Finish says why; perhaps because somebody else has sent the blob.
     if (!writer->Write(request)) return writer->Finish();
+    connection_.failpoints().pass("client.upload.middle");
     request.clear_header();
     show("upload", position, total);
   } while (position < total);
@@ -255,7 +256,9 @@ grpc::Status Transfer::send(grpc::ClientContext &context, int descriptor, const 
 }
 
 absl::Status Transfer::get(const v1::Digest &digest, OutputFile &output) {
-  return connection_.endpoint().isPrivate() ? copy(digest, output) : download(digest, output);
+  absl::Status got = connection_.endpoint().isPrivate() ? copy(digest, output) : download(digest, output);
+  connection_.failpoints().pass("client.download.done");
+  return got;
 }
 
 absl::Status Transfer::download(const v1::Digest &digest, OutputFile &output) {
@@ -275,6 +278,7 @@ absl::Status Transfer::download(const v1::Digest &digest, OutputFile &output) {
             hash.append(piece.data());
             position += static_cast<int64_t>(piece.data().size());
             written = position > digest.size_bytes() ? damaged(digest) : output.write(piece.data());
+            connection_.failpoints().pass("client.download.middle");
             show("download", position, digest.size_bytes());
           }
           if (!written.ok()) context.TryCancel();

@@ -158,6 +158,7 @@ void Agent::received(const v1::CoordinatorMessage &message) {
       granted(message.lease());
       break;
     case v1::CoordinatorMessage::kAck:
+      parts_.failpoints->pass("worker.ack.received");
       acknowledged(message.ack());
       break;
     case v1::CoordinatorMessage::kRevoke:
@@ -245,6 +246,7 @@ int Agent::freeSlots() const {
 
 void Agent::granted(const v1::Lease &lease) {
   const LeaseId id = idOf(lease);
+  parts_.failpoints->pass("worker.lease.received");
   for (const LeaseId &older : leases_.supersededBy(id)) drop(older, "granted anew");
   if (!leases_.grant(id, absl::Seconds(lease.duration_seconds()), parts_.now())) return;
   const WorkKind *kind = kindOf(parts_.kinds, lease.spec());
@@ -359,6 +361,7 @@ void Agent::finished(LeaseId id, std::optional<v1::LeaseResult> result) {
     v1::WorkerMessage message;
     *message.mutable_result() = *std::move(result);
     if (isWelcome_) send(std::move(message));
+    parts_.failpoints->pass("worker.result.sent");
   }
   startWaiting();
 }

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "absl/time/time.h"
+#include "common/failpoint.h"
 #include "hone/v1/fleet.grpc.pb.h"
 #include "worker/agent/connection.h"
 #include "worker/agent/lease_runner.h"
@@ -35,6 +36,7 @@ class Agent {
     std::function<absl::Duration()> now;  ///< monotonic
     uint64_t seed;                        ///< of the pauses between attempts to attach
     int signals;                          ///< a signalfd of the signals that ask to end
+    Failpoints *failpoints;
   };
   /// \p hello: without held leases.
   Agent(Parts parts, v1::Hello hello);

@@ -296,6 +296,7 @@ absl::Status Blobs::send(const OutputFile &output, const v1::Digest &digest, con
       offset += count;
       // False when the coordinator has ended the call: Finish() says how.
       if (!stream->Write(piece)) break;
+      settings_.failpoints->pass("worker.upload.middle");
       piece.clear_header();
     } while (offset < digest.size_bytes());
     stream->WritesDone();

@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/descriptor.h"
+#include "common/failpoint.h"
 #include "hone/v1/blobs.grpc.pb.h"
 #include "hone/v1/server.grpc.pb.h"
 #include "worker/agent/blob_cache.h"
@@ -54,7 +55,8 @@ class Blobs {
   struct Settings {
     std::string name;    ///< of this worker, as the coordinator sees it
     std::string folder;  ///< for files on their way
-    uint64_t seed = 0;   ///< of pauses and of uploads' names
+    uint64_t seed;       ///< of pauses and of uploads' names
+    Failpoints *failpoints;
   };
   /// \p cache outlives the object.
   Blobs(std::shared_ptr<grpc::Channel> channel, BlobCache &cache, Settings settings);

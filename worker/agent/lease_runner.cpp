@@ -147,6 +147,7 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand, const List
     return files.status();
   }
   if (absl::Status status = converse(lease, *files, errand, listener, result); !status.ok()) return status;
+  parts_.failpoints->pass("worker.child.ended");
   if (result.result().outcome() != v1::Result::DONE) {
     // What the child could not write is our disk's fault, not the work's.
     if (result.result().outcome() == v1::Result::UNAVAILABLE && isDiskFull()) result.set_is_workers_fault(true);
@@ -158,6 +159,7 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand, const List
     result.set_is_workers_fault(isNotTheWorks(digest.status()));
     return digest.status();
   }
+  parts_.failpoints->pass("worker.upload.stored");
   kind.take(*digest, result);
   return absl::OkStatus();
 }
@@ -182,7 +184,8 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const Files &files, E
   ServingChild::Terms terms{.cancellation = errand.cancellation,
                             .progress = listener.progress,
                             .isBuilder = order.kind.role == v1::ROLE_BUILDER,
-                            .files = std::move(descriptors)};
+                            .files = std::move(descriptors),
+                            .failpoints = parts_.failpoints};
   if (order.items() > 0 && order.kind.itemSeconds != nullptr)
     terms.most = std::chrono::duration_cast<Deadline::duration>(std::chrono::duration<double>(order.itemSeconds()));
   ServingChild child(*parts_.children, *parts_.quiet, std::move(terms));

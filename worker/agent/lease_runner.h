@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/failpoint.h"
 #include "hone/v1/fleet.pb.h"
 #include "worker/agent/blobs.h"
 #include "worker/agent/cancellation.h"
@@ -29,6 +30,7 @@ class LeaseRunner {
     const Log *log;
     uint64_t childMemoryBytes;
     uint64_t childDiskBytes;
+    Failpoints *failpoints;
   };
   explicit LeaseRunner(Parts parts) : parts_(parts) {}
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -103,13 +104,15 @@ int serve(const AgentOptions &options, WorkKinds kinds, const DataFolder &data, 
                       .memoryBytes = options.childMemoryBytes,
                       .diskBytes = disk},
                      quiet, log);
+  const char *failpoint = getenv("HONE_FAILPOINT");
+  Failpoints failpoints(failpoint == nullptr ? "" : failpoint);
   Cancellation never;
   auto target = describeTarget(children, log, never);
   if (!target.ok()) return fail(kUnavailable, target.status());
   channel = makeChannel(options.server);
   BlobCache cache(data.blobs(), static_cast<int64_t>(options.cacheBytes));
-  Blobs blobs(channel, cache, {options.name, data.work(), seed()});
-  const LeaseRunner runner({kinds, &blobs, &children, &quiet, &log, options.childMemoryBytes, disk});
+  Blobs blobs(channel, cache, {options.name, data.work(), seed(), &failpoints});
+  const LeaseRunner runner({kinds, &blobs, &children, &quiet, &log, options.childMemoryBytes, disk, &failpoints});
   const v1::Hello hello = makeHello(options, kinds, *std::move(target), seed());
   log.info("starting", {{"name", hello.name()},
                         {"key", hello.key()},
@@ -118,7 +121,7 @@ int serve(const AgentOptions &options, WorkKinds kinds, const DataFolder &data, 
                         {"build", hello.build_id()},
                         {"slots", absl::StrCat(hello.builder_slots())},
                         {"target", absl::StrCat(hello.target().triple(), " ", hello.target().cpu())}});
-  Agent agent({kinds, channel, &blobs, &children, &runner, &log, monotonicNow, seed(), signals}, hello);
+  Agent agent({kinds, channel, &blobs, &children, &runner, &log, monotonicNow, seed(), signals, &failpoints}, hello);
   const int code = agent.run();
   log.info("ending", {{"code", absl::StrCat(code)}});
   return code;

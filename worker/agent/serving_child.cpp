@@ -40,7 +40,9 @@ absl::StatusOr<ChildEnd> ServingChild::attempt(const v1::Work &work, bool isLast
     if (!child.ok()) return absl::InternalError(child.status().message());
     child_ = *std::move(child);
     if (terms_.isBuilder) builder_.emplace(quiet_, child_->pid());
+    terms_.failpoints->pass("worker.child.before");
     child_->begin(work, terms_.files, isLast);
+    terms_.failpoints->pass("worker.child.begun");
   }
   const auto stoodStill = [this] { return builder_.has_value() ? builder_->lost() : Deadline::duration(); };
   const Deadline::duration before = stoodStill();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/failpoint.h"
 #include "worker/agent/child_pool.h"
 #include "worker/agent/quiet_lock.h"
 
@@ -23,7 +24,8 @@ class ServingChild {
     /// What each may take from its begin on, apart from the deadline.
     Deadline::duration most = Deadline::duration::max();
     bool isBuilder = false;
-    std::vector<int> files{};  ///< for each child, in the order of their numbers
+    std::vector<int> files{};          ///< for each child, in the order of their numbers
+    Failpoints *failpoints = nullptr;  ///< outlives the child
   };
   ServingChild(ChildPool &children, QuietLock &quiet, Terms terms)
       : children_(children), quiet_(quiet), terms_(std::move(terms)) {}

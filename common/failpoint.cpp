@@ -1,4 +1,4 @@
-#include "server/base/failpoint.h"
+#include "common/failpoint.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -6,7 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
 
-namespace hone::server {
+namespace hone {
 
 Failpoints::Failpoints(std::string_view text) {
   const size_t colon = text.find(':');
@@ -24,4 +24,4 @@ void Failpoints::visit(std::string_view name) {
   kill(getpid(), SIGKILL);
 }
 
-}  // namespace hone::server
+}  // namespace hone
