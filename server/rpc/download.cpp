@@ -88,7 +88,7 @@ void Download::send() {
   site_.traffic.blobBytesRead(count);
   message_ = encode(response);
   const MutexLock lock(mutex_);
-  rate_.beginWait(site_.clock.monotonic());
+  rate_.beginWait(site_.clock.monotonic(), count);
   StartWrite(&message_);
 }
 

@@ -1,5 +1,6 @@
 #include "server/rpc/upload.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,8 +31,9 @@ Upload *Upload::start(Site &site, grpc::CallbackServerContext *context, grpc::By
 void Upload::readNext(Work work) {
   const MutexLock lock(mutex_);
   if (isFinished_) return;
+  const int64_t left = work.writer ? work.header.digest().size_bytes() - work.writer->written() : INT64_MAX;
   parked_ = std::move(work);
-  rate_.beginWait(site_.clock.monotonic());
+  rate_.beginWait(site_.clock.monotonic(), std::min(left, site_.limits.maxChunkBytes));
   StartRead(&message_);
 }
 

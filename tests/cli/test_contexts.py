@@ -36,6 +36,26 @@ class Contexts(CliTest):
         table = self.hone("context", "list")[0].splitlines()
         self.assertEqual(table[0].split(), ["CURRENT", "NAME", "SERVER", "USER"])
 
+    def test_changes_at_once(self):
+        commands = [subprocess.Popen([HONE, "context", "add", f"lab-{number}", f"host-{number}:1"], env=self.environment(),
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for number in range(8)]
+        path = self.path("config/hone/config.json")
+        while any(command.poll() is None for command in commands):
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    json.load(file)  # never a part of it
+        for command in commands:
+            self.assertEqual((command.returncode, command.stderr.read()), (0, b""))
+            command.stderr.close()
+        self.assertEqual(set(self.contexts()), {"private", *(f"lab-{number}" for number in range(8))})
+        removals = [subprocess.Popen([HONE, "context", "remove", f"lab-{number}"], env=self.environment())
+                    for number in range(0, 8, 2)]
+        additions = [subprocess.Popen([HONE, "context", "add", f"desk-{number}", f"host-{number}:1"],
+                                      env=self.environment()) for number in range(4)]
+        self.assertEqual([command.wait() for command in removals + additions], [0] * 8)
+        self.assertEqual(set(self.contexts()), {"private", *(f"lab-{number}" for number in range(1, 8, 2)),
+                                                *(f"desk-{number}" for number in range(4))})
+
     def test_names_that_are_none(self):
         for name in ("", "a b", "a/b", "private", "-x" * 40, "x" * 65):
             self.refused("context", "add", "--", name, "localhost", code=2)

@@ -24,7 +24,7 @@ def data(content):
 class Uploads(ServiceTest):
     def setUp(self):
         super().setUp()
-        self.one = self.service(max_blob_bytes=MOST, upload_grace=f"{GRACE}s", max_user_bytes=32 << 20)
+        self.one = self.service(max_blob_bytes=MOST, upload_grace=f"{GRACE}s", least_upload_rate="256KiB", max_user_bytes=32 << 20)
         self.one.start_coordinator()
         self.probe = self.one.probe()
         self.random = random.Random(SEED)

@@ -94,16 +94,6 @@ bool Moves::mayFollow(const std::string &first, const std::string &second) {
                             "undone submit", "undone cancel", "undone attach holding", "undone attach without lease",
                             "undone drain", "undone lease of gone worker"});
   }
-  // Nobody is attached.
-  const bool needsSession =
-      isOneOf(second, {"detach idle", "detach holding", "goodbye idle", "goodbye holding", "attach twice", "heartbeat",
-                       "progress", "items", "silence", "lease silent", "work too long", "without blob",
-                       "undone items", "undone done", "undone given back", "undone lease silent", "cancel paused",
-                       "pause ends"}) ||
-      absl::StartsWith(second, "done") || absl::StartsWith(second, "failed") || absl::StartsWith(second, "given back") ||
-      absl::StartsWith(second, "result") || absl::StrContains(second, "parked") ||
-      (absl::StrContains(second, "stale") && second != "attach with stale lease");
-  if ((first == "silence" || first == "retention") && needsSession) return false;
   // It was one worker's only.
   const bool endsHolding = first == "undrain held back";
   return !(endsHolding && absl::StrContains(second, "held back")) && !(first == second && second == "holding ends");

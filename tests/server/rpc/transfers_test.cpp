@@ -70,7 +70,7 @@ TEST(Transfers, AMessageThatComesWhenItsUploadWasFoundTooSlowIsTooLate) {
   std::promise<void> isSlow;
   std::atomic<bool> isTold{false};
   ServerOptions options;
-  options.limits.leastUploadRate = 100000;
+  options.limits.leastUploadRate = 10'000'000;
   options.limits.uploadGrace = absl::Milliseconds(300);
   options.wrapBlobs = [&](BlobFolder *blobs) { return std::make_unique<BlobsWithSlowWriters>(blobs, writers); };
   // Between the judgement and the end: the client's next message is on its way by then.
@@ -101,6 +101,31 @@ TEST(Transfers, AMessageThatComesWhenItsUploadWasFoundTooSlowIsTooLate) {
   EXPECT_EQ(writers->appends.exchange(100), 1);
   // What had arrived before is kept, and the upload may go on at once.
   EXPECT_TRUE(upload(*server.blobs(), digest, content, "slow", 1000).ok());
+}
+
+TEST(Transfers, AMessageThatTakesLongerThanTheGraceIsNoTrickle) {
+  ServerOptions options;
+  options.limits.leastUploadRate = 100'000;
+  options.limits.uploadGrace = absl::Milliseconds(500);
+  const TestServer server(options);
+  const std::string content = contentOf(1 << 20, 1);
+  const v1::Digest digest = digestOf(content);
+  const auto context = newCall();
+  v1::UploadResponse response;
+  const auto stub = server.blobs();
+  const auto writer = stub->Upload(context.get(), &response);
+  v1::UploadRequest request;
+  *request.mutable_header()->mutable_digest() = digest;
+  request.mutable_header()->set_upload_id("slow");
+  ASSERT_TRUE(writer->Write(request));
+  // At the least rate it may take ten seconds.
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  request.clear_header();
+  request.set_data(content);
+  EXPECT_TRUE(writer->Write(request));
+  writer->WritesDone();
+  const grpc::Status status = writer->Finish();
+  EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
 ServerOptions slowDownloads() {
