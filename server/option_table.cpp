@@ -94,7 +94,9 @@ void addQuotas(std::vector<Option> &table, Settings &settings) {
   table.push_back({group, "least-upload-rate",
                    "Bytes per second; an upload that is slower for the grace is cut off and can be resumed",
                    &limits.leastUploadRate, 0, INT64_MAX, bytes});
-  table.push_back({group, "upload-grace", "How long an upload may be slower than that; one message may take as long as it takes at that rate", &limits.uploadGrace, 100});
+  table.push_back({group, "upload-grace",
+                   "How long an upload may be slower than that; one message may take as long as it takes at that rate",
+                   &limits.uploadGrace, 100});
   table.push_back({group, "downloads-per-user", "Downloads of one user at once", &limits.downloadsPerUser, 1, 10000});
   table.push_back({group, "least-download-rate",
                    "Bytes per second; a download that is slower for the grace is cut off and can be resumed",

@@ -220,7 +220,7 @@ class EngineThread final : public Engine {
   size_t crowd_ = 0;          // commands of the last group
   absl::Duration lastCommit_ = -absl::InfiniteDuration();
   absl::Duration pausedUntil_ = -absl::InfiniteDuration();
-  bool isPaused_ = false;  // in this group
+  bool isPaused_ = false;         // in this group
   std::deque<Command> repeated_;  // of groups that were undone
   std::atomic<SessionId> lastSession_{0};
 

@@ -43,7 +43,8 @@ struct Policy {
   absl::Duration blobGrace = absl::Hours(24);
   absl::Duration keepCache = absl::Hours(24 * 30);  ///< since its last use
   absl::Duration keepKeys = absl::Hours(24 * 7);    ///< a key stays known without a worker that has it
-  /// A group that follows another at once waits this long for more to join it: commits get fewer, answers hardly later.
+  /// Where several come at once, a group that follows another waits this long for more to join it: commits get fewer,
+  /// answers hardly later. One alone, whose next step comes when it has its answer, waits for nobody.
   absl::Duration joinWindow = absl::Milliseconds(2);
 };
 

@@ -17,7 +17,9 @@ absl::Status workWith(const std::string &program) {
   const Log log(Log::Format::Text);
   ChildPool children({.path = program, .folders = folder}, quiet, log);
   Cancellation never;
-  ServingChild child(children, quiet, {.cancellation = never, .progress = [](const v1::Progress &) {}});
+  Failpoints none("");
+  ServingChild child(children, quiet,
+                     {.cancellation = never, .progress = [](const v1::Progress &) {}, .failpoints = &none});
   v1::Work work;
   work.mutable_describe_target();
   Deadline deadline = Deadline::clock::now() + std::chrono::minutes(1);

@@ -107,6 +107,65 @@ TEST_F(Commits, areTriedAgainWhenEvenReadingFailed) {
   EXPECT_TRUE(bench.trySubmit(bench.request(spec)).ok());
 }
 
+TEST_F(Commits, thatFailBlameNoWorkerTwice) {
+  worker.attach();
+  bench.submit(bench.compileSpec());
+  const v1::Lease lease = worker.lease();
+  faults.commitsUntilFailure = 0;
+  worker.giveUp(lease);
+  bench.settle();
+  bench.advance(absl::Seconds(1));
+  const v1::Worker listed = bench.worker("w");
+  EXPECT_EQ(listed.state(), v1::WORKER_READY) << listed.reason();
+}
+
+TEST_F(Commits, thatFailMakeNoLeaseOfAnEarlierCoordinatorOurs) {
+  worker.attach();
+  const std::string id = bench.submit(bench.compileSpec()).id();
+  worker.lease();
+  bench.restart();
+  faults.commitsUntilFailure = 0;
+  worker.attach();
+  bench.settle();
+  bench.advance(absl::Seconds(1));
+  EXPECT_EQ(bench.ends(id), (Texts{"w lost", "w "})) << "it may still never have been sent";
+}
+
+TEST_F(Commits, thatFailHoldUpNoResultUntilItsLeaseIsOver) {
+  worker.attach();
+  const std::string id = bench.submit(bench.compileSpec()).id();
+  const v1::Lease lease = worker.lease();
+  v1::LeaseResult result = resultOf(lease);
+  *result.mutable_artifact() = bench.blob("artifact", "");
+  bench.advance(absl::Seconds(14));
+  worker.heartbeat({});
+  bench.advance(absl::Seconds(5));
+  faults.commitsUntilFailure = 0;
+  worker.send(result);
+  bench.settle();
+  bench.advance(absl::Seconds(1));
+  EXPECT_EQ(bench.ends(id), Texts{"w done"}) << "it came in time";
+}
+
+TEST_F(Commits, thatFailWithAnExpiryLeaveTheLeaseThatTheStoreHas) {
+  TestWorker other(bench, "other");
+  worker.attach();
+  const std::string id = bench.submit(bench.compileSpec()).id();
+  const v1::Lease lease = worker.lease();
+  v1::LeaseResult result = resultOf(lease);
+  *result.mutable_artifact() = bench.blob("artifact", "");
+  bench.advance(absl::Seconds(14));
+  worker.heartbeat({});
+  other.attach();
+  bench.settle();
+  faults.commitsUntilFailure = 0;
+  bench.advance(absl::Seconds(6));  // the other one is granted it, with another epoch, and that is undone
+  EXPECT_TRUE(other.leases().empty());
+  worker.send(result);
+  bench.settle();
+  EXPECT_EQ(bench.ends(id), Texts{"w done"});
+}
+
 // --------------------------------------------------------------------------------------------- restarts at every step
 
 /// A small job's life, with a restart of the coordinator before each step whose number is in \p restarts.

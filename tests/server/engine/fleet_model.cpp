@@ -10,9 +10,9 @@ namespace {
 using Kind = Event::Kind;
 using Outcome = Event::Outcome;
 
-constexpr int64_t kPauses[] = {1, 5, 20, 60};                // seconds before the next attempt
-constexpr int64_t kHoldings[] = {0, 5, 20, 60, 300};         // seconds without leases, by how often in a row
-constexpr int64_t kOtherWorkerFor = 10 * kSecond;            // another worker is waited for
+constexpr int64_t kPauses[] = {1, 5, 20, 60};         // seconds before the next attempt
+constexpr int64_t kHoldings[] = {0, 5, 20, 60, 300};  // seconds without leases, by how often in a row
+constexpr int64_t kOtherWorkerFor = 10 * kSecond;     // another worker is waited for
 constexpr int64_t kLook = kSecond / 2, kAfterUndo = kSecond / 2;
 
 template <size_t kSize>
@@ -26,7 +26,8 @@ bool isRepeated(Kind kind) { return kind == Kind::Attach || kind == Kind::Result
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------------------------ questions
+// ------------------------------------------------------------------------------------------------------------
+// questions
 
 std::pair<Job *, Task *> Model::at(Name lease, const std::string &worker) {
   for (auto &[id, job] : jobs) {
@@ -58,9 +59,7 @@ bool Model::mayWork(const Worker &worker) const {
          !worker.heldUntil;
 }
 
-bool Model::hasFreeSlot(const std::string &name) const {
-  return mayWork(workers.at(name)) && heldBy(name).empty();
-}
+bool Model::hasFreeSlot(const std::string &name) const { return mayWork(workers.at(name)) && heldBy(name).empty(); }
 
 bool Model::isFlying(const std::string &work) const {
   return std::any_of(jobs.begin(), jobs.end(), [&](const auto &entry) {
@@ -221,8 +220,8 @@ void Model::attach(const Event &event) {
   for (const Name &lease : heldBy(event.worker)) {
     const auto [job, task] = at(lease, event.worker);
     if (task == nullptr || std::ranges::count(event.leases, lease) > 0) continue;
-    giveBack(*job, *task, task->lease.isInherited ? Way{"lost", false, false, false}
-                                                  : Way{"returned", false, false, false});
+    giveBack(*job, *task,
+             task->lease.isInherited ? Way{"lost", false, false, false} : Way{"returned", false, false, false});
   }
   said[event.worker].push_back(welcome);
 }
@@ -449,8 +448,7 @@ void Model::schedule(const Seen *seen) {
     } else if (seen == nullptr) {
       claim(*job, *task, who.front(), task->epoch + 1);
     } else {
-      const auto given =
-          std::ranges::find_if(left, [&](const auto &each) { return each.first.first == task->id; });
+      const auto given = std::ranges::find_if(left, [&](const auto &each) { return each.first.first == task->id; });
       if (given == left.end() || std::ranges::count(who, given->second) == 0 || given->first.second <= task->epoch) {
         errors.push_back(absl::StrCat("task ", task->id, " of ", job->id, " is next, and was granted to ",
                                       given == left.end() ? "nobody" : given->second, " ",
@@ -476,7 +474,8 @@ void Model::claim(Job &job, Task &task, const std::string &worker, int64_t epoch
   job.attempts.push_back({{task.id, task.epoch}, worker, ""});
 }
 
-// ------------------------------------------------------------------------------------------------------- from the store
+// ------------------------------------------------------------------------------------------------------- from the
+// store
 
 /// Why a pending task waits is known in memory only; whose turn it is follows from the grants that the store knows.
 void Model::rebuild() {
@@ -507,9 +506,8 @@ void Model::undo(const Model &before, const Event &event) {
       const Task *other = undone.find({task.id, task.epoch}, task.lease.worker);
       // Ended in the group that was undone: it gets one fresh duration.
       const bool isInherited = task.lease.isInherited;
-      task.lease = other != nullptr
-                       ? other->lease
-                       : Lease{task.worker, renewed, now + rules.maxWork + rules.lease, isInherited};
+      task.lease =
+          other != nullptr ? other->lease : Lease{task.worker, renewed, now + rules.maxWork + rules.lease, isInherited};
     }
   }
   for (auto &[name, worker] : workers) {

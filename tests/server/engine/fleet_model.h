@@ -63,9 +63,9 @@ enum class JobState { Pending, Running, Succeeded, Failed, Cancelled };
 struct Job {
   int64_t number = 0;
   std::string id, user;
-  std::string work;        ///< equal for equal compilations; empty: a probe job
-  bool isFresh = false;    ///< does not take an equal job's result
-  int items = 0;           ///< of each task
+  std::string work;      ///< equal for equal compilations; empty: a probe job
+  bool isFresh = false;  ///< does not take an equal job's result
+  int items = 0;         ///< of each task
   std::vector<Task> tasks;
   int priority = 0;
   int64_t deadline = 0;
@@ -92,7 +92,19 @@ struct Worker {
 /// What happens to the coordinator. Which fields count depends on the kind.
 struct Event {
   enum class Kind {
-    Submit, Cancel, Attach, Detach, Goodbye, Heartbeat, Progress, Items, Result, Drain, Undrain, Advance, Restart,
+    Submit,
+    Cancel,
+    Attach,
+    Detach,
+    Goodbye,
+    Heartbeat,
+    Progress,
+    Items,
+    Result,
+    Drain,
+    Undrain,
+    Advance,
+    Restart,
   };
   enum class Outcome { Done, Failed, WorkersFault, Lacking };
   Kind kind = Kind::Advance;
@@ -100,12 +112,12 @@ struct Event {
   std::vector<Name> leases = {};  ///< that are named
   Outcome outcome = Outcome::Done;
   std::vector<int> items = {};
-  std::string job = {};      ///< Cancel; Submit of a request that there was
-  Job submitted = {};        ///< Submit of a new one; its id and tasks are filled in by who has seen the answer
-  int64_t millis = 0;        ///< Advance
-  bool isUndone = false;     ///< the commit fails
-  int session = 0;           ///< of the worker then; the model's own
-  bool isAgain = false;      ///< after a group that was undone
+  std::string job = {};   ///< Cancel; Submit of a request that there was
+  Job submitted = {};     ///< Submit of a new one; its id and tasks are filled in by who has seen the answer
+  int64_t millis = 0;     ///< Advance
+  bool isUndone = false;  ///< the commit fails
+  int session = 0;        ///< of the worker then; the model's own
+  bool isAgain = false;   ///< after a group that was undone
 };
 
 class Model {

@@ -60,8 +60,8 @@ class Moves {
   hone::testing::Random random_;
   int works_ = 0;
   const Model *model_ = nullptr;
-  std::vector<Held> held_;                                ///< by workers that are attached
-  std::vector<std::pair<std::string, Name>> stale_;       ///< what they held once
+  std::vector<Held> held_;                           ///< by workers that are attached
+  std::vector<std::pair<std::string, Name>> stale_;  ///< what they held once
   std::map<std::string, Events> moves_;
 };
 

@@ -203,7 +203,8 @@ bool World::act(Event &event) {
     }
     case Kind::Result: {
       const bool isDone = event.outcome == Event::Outcome::Done || event.outcome == Event::Outcome::Lacking;
-      v1::LeaseResult result = server::testing::resultOf(leases.front(), isDone ? v1::Result::DONE : v1::Result::DEFECT);
+      v1::LeaseResult result =
+          server::testing::resultOf(leases.front(), isDone ? v1::Result::DONE : v1::Result::DEFECT);
       result.mutable_result()->set_sentence("a test says so");
       result.set_is_workers_fault(event.outcome == Event::Outcome::WorkersFault);
       if (event.outcome == Event::Outcome::Done) *result.mutable_artifact() = artifact_;
@@ -283,8 +284,8 @@ void World::compareJob(const model::Job &job) {
   EXPECT_EQ(stored.result().from_cache(), job.isFromCache) << job.id;
   Texts expected, ends;
   for (const model::Attempt &attempt : job.attempts) {
-    expected.push_back(absl::StrCat(attempt.lease.first, ".", attempt.lease.second, " ", attempt.worker, " ",
-                                    attempt.end));
+    expected.push_back(
+        absl::StrCat(attempt.lease.first, ".", attempt.lease.second, " ", attempt.worker, " ", attempt.end));
   }
   const auto attempts = bench_.store().attempts(job.id);
   for (const v1::Attempt &attempt : *attempts) {
@@ -339,11 +340,11 @@ void World::compareWorkers() {
     free += model_.mayWork(worker) && model_.heldBy(name).empty() ? 1 : 0;
     if (!worker.isKnown) continue;
     const bool isHeldBack = worker.heldUntil && worker.isAttached && !worker.isQuarantined;
-    const v1::WorkerState state = !worker.isAttached                        ? v1::WORKER_GONE
-                                  : worker.isQuarantined                    ? v1::WORKER_QUARANTINED
-                                  : isHeldBack                              ? v1::WORKER_HELD_BACK
-                                  : worker.isDraining || worker.isLeaving   ? v1::WORKER_DRAINING
-                                                                            : v1::WORKER_READY;
+    const v1::WorkerState state = !worker.isAttached                      ? v1::WORKER_GONE
+                                  : worker.isQuarantined                  ? v1::WORKER_QUARANTINED
+                                  : isHeldBack                            ? v1::WORKER_HELD_BACK
+                                  : worker.isDraining || worker.isLeaving ? v1::WORKER_DRAINING
+                                                                          : v1::WORKER_READY;
     const double left = isHeldBack ? static_cast<double>(*worker.heldUntil - model_.now) / model::kSecond : 0;
     expected.push_back(
         absl::StrCat(name, " ", v1::WorkerState_Name(state), " ", left, " ", model_.heldBy(name).size()));
