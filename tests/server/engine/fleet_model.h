@@ -20,6 +20,7 @@
 namespace hone::server::testing::model {
 
 constexpr int64_t kSecond = 1000;
+constexpr int64_t kUnseen = 1'000'000'000;  ///< number of a job that was not to be
 
 struct Rules {
   int64_t lease = 20 * kSecond, silence = 15 * kSecond;
