@@ -77,9 +77,10 @@ class Walk {
       std::advance(at, random_.between(0, static_cast<int64_t>(options_.size()) - 1));
       const std::string next = at->first;
       if (!this->step(last, next)) return;
-      world_->fsck();
+      if (steps_ % kStepsPerFsck == 0) world_->fsck();
       last = next;
     }
+    world_->fsck();
   }
   std::set<std::pair<std::string, std::string>> left() const {
     std::set<std::pair<std::string, std::string>> left;
@@ -94,7 +95,7 @@ class Walk {
   int64_t steps() const { return steps_; }
 
  private:
-  static constexpr int64_t kStepsPerWorld = 300, kPairsPerWorld = 40;
+  static constexpr int64_t kStepsPerWorld = 300, kPairsPerWorld = 40, kStepsPerFsck = 10;
 
   void begin(std::string &last) {
     if (world_) world_->fsck();
@@ -170,7 +171,7 @@ TEST(Walks, takeEveryPairOfMoves) {
 
 TEST(Walks, goOnAsTheModelSays) {
   const uint64_t seed = hone::testing::testSeed();
-  const int64_t walks = hone::testing::effort(4, 100);
+  const int64_t walks = hone::testing::effort(4, 50);
   for (int64_t i = 0; i < walks && !::testing::Test::HasFailure(); ++i) {
     SCOPED_TRACE(absl::StrCat("seed ", seed, " walk ", i));
     Walk(seed + static_cast<uint64_t>(i)).wander(300);
