@@ -82,7 +82,7 @@ OPERATORS = re.compile(r"(?<![a-z])(conv|conv2d|convolution|depthwise|mat_?mul|g
                        r"average_?pool|batch_?norm\w*|layer_?norm\w*|gelu|sigmoid|lstm|gru|attention)(?![a-z])")
 
 # Locks are those whose discipline the compiler checks: the standard library's and abseil's are not (see the header).
-ANNOTATED = ("client", "common", "server")
+ANNOTATED = ("client", "common", "server", "worker")
 MUTEX = "common/mutex.h"
 BARE_LOCK = re.compile(r"\b(std::(?:\w*_mutex|mutex|lock_guard|unique_lock|scoped_lock|condition_variable\w*)"
                        r"|absl::(?:Mutex\w*|CondVar))\b")

@@ -63,6 +63,9 @@ class Tree(unittest.TestCase):
         os.remove(os.path.join(self.root, "server/rpc/upload.h"))
         self.write("client/service/interrupts.h", "std::condition_variable woken_;\n")
         self.expect(check_layers.check_sources(self.root), "std::condition_variable")
+        os.remove(os.path.join(self.root, "client/service/interrupts.h"))
+        self.write("worker/agent/agent.cpp", "const std::scoped_lock lock(mutex_);\n")
+        self.expect(check_layers.check_sources(self.root), "std::scoped_lock")
 
     def test_paths_out_of_the_tree(self):
         self.write("scripts/go.sh", "cat ../secret/file\n")

@@ -67,7 +67,7 @@ int Agent::run() {
 // ------------------------------------------------------------------------------------------------------ from outside
 
 void Agent::post(Event event) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   events_.push_back(std::move(event));
   eventfd_write(wake_.get(), 1);
 }
@@ -86,7 +86,7 @@ void Agent::wait() {
   eventfd_read(wake_.get(), &count);
   std::deque<Event> events;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     events.swap(events_);
   }
   for (const Event &event : events) event();

@@ -8,7 +8,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
@@ -16,6 +15,7 @@
 
 #include "absl/time/time.h"
 #include "common/failpoint.h"
+#include "common/mutex.h"
 #include "hone/v1/fleet.grpc.pb.h"
 #include "worker/agent/connection.h"
 #include "worker/agent/lease_runner.h"
@@ -93,8 +93,8 @@ class Agent {
   std::mt19937_64 random_;
   Descriptor wake_;
 
-  std::mutex mutex_;
-  std::deque<Event> events_;  ///< from other threads
+  Mutex mutex_;
+  std::deque<Event> events_ ABSL_GUARDED_BY(mutex_);  ///< from other threads
 
   std::shared_ptr<Connection> connection_;
   int64_t generation_ = 0;  ///< of connections: what an older one says no longer counts

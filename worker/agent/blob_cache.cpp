@@ -55,12 +55,12 @@ BlobCache::BlobCache(std::string folder, int64_t limit) : folder_(std::move(fold
 std::string BlobCache::pathOf(const std::string &name) const { return absl::StrCat(folder_, "/", name); }
 
 int64_t BlobCache::bytes() const {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return bytes_;
 }
 
 absl::StatusOr<Descriptor> BlobCache::open(const v1::Digest &digest) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = byName_.find(digest.sha256());
   if (found == byName_.end()) return missing();
   Descriptor file(::open(pathOf(digest.sha256()).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -92,7 +92,7 @@ bool BlobCache::isWhole(Entry &entry, const v1::Digest &digest, int file) const 
 }
 
 absl::StatusOr<Descriptor> BlobCache::adopt(const v1::Digest &digest, const std::string &path) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto old = byName_.find(digest.sha256()); old != byName_.end()) remove(old->second);
   if (rename(path.c_str(), pathOf(digest.sha256()).c_str()) != 0)
     return absl::InternalError(absl::StrCat("cannot keep a blob in '", folder_, "': ", strerror(errno)));
@@ -119,7 +119,7 @@ void BlobCache::shrink() {
 }
 
 void BlobCache::clear() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   while (!entries_.empty()) remove(entries_.begin());
 }
 

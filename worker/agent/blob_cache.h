@@ -8,11 +8,11 @@
 #include <ctime>
 #include <list>
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "common/descriptor.h"
+#include "common/mutex.h"
 #include "hone/v1/blobs.pb.h"
 
 namespace hone::worker {
@@ -43,16 +43,16 @@ class BlobCache {
   using Entries = std::list<Entry>;
 
   std::string pathOf(const std::string &name) const;
-  bool isWhole(Entry &entry, const v1::Digest &digest, int file) const;
-  void remove(Entries::iterator entry);
-  void shrink();
+  bool isWhole(Entry &entry, const v1::Digest &digest, int file) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void remove(Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void shrink() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string folder_;
   const int64_t limit_;
-  mutable std::mutex mutex_;
-  Entries entries_;  ///< the last used first
-  std::map<std::string, Entries::iterator> byName_;
-  int64_t bytes_ = 0;
+  mutable Mutex mutex_;
+  Entries entries_ ABSL_GUARDED_BY(mutex_);  ///< the last used first
+  std::map<std::string, Entries::iterator> byName_ ABSL_GUARDED_BY(mutex_);
+  int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace hone::worker

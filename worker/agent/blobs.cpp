@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr auto kShortCall = std::chrono::seconds(20);
+// How often who waits for another lease's download looks whether its own lease is over.
+constexpr auto kFetchedInterval = std::chrono::milliseconds(20);
 constexpr int kLongestPauseMs = 2000;
 constexpr double kLongestAskedPause = 60;
 constexpr int64_t kChunkBytes = 512 << 10;
@@ -64,7 +66,7 @@ Blobs::Blobs(std::shared_ptr<grpc::Channel> channel, BlobCache &cache, Settings 
       random_(settings_.seed) {}
 
 uint64_t Blobs::random() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return random_();
 }
 
@@ -98,13 +100,13 @@ absl::Status Blobs::persist(const Errand &errand, const Attempt &attempt) {
 }
 
 void Blobs::forgetCapabilities() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   capabilities_.reset();
 }
 
 absl::StatusOr<v1::Capabilities> Blobs::capabilities(const Errand &errand) {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (capabilities_.has_value()) return *capabilities_;
   }
   v1::Capabilities answer;
@@ -114,7 +116,7 @@ absl::StatusOr<v1::Capabilities> Blobs::capabilities(const Errand &errand) {
     });
   });
   if (!status.ok()) return status;
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   capabilities_ = answer;
   return answer;
 }
@@ -123,11 +125,11 @@ absl::StatusOr<Descriptor> Blobs::open(const v1::Digest &digest, const Errand &e
   const auto server = capabilities(errand);
   if (!server.ok()) return server.status();
   if (server->is_private()) return locate(digest, errand);
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
     // Two leases that want the same blob fetch it once.
     if (fetching_.insert(digest.sha256()).second) break;
-    fetched_.wait_for(lock, std::chrono::milliseconds(20));
+    fetched_.waitUntil(mutex_, Clock::now() + kFetchedInterval);
     if (absl::Status end = endOf(errand); !end.ok()) return end;
   }
   lock.unlock();
@@ -135,7 +137,7 @@ absl::StatusOr<Descriptor> Blobs::open(const v1::Digest &digest, const Errand &e
   if (!file.ok()) file = fetch(digest, errand);
   lock.lock();
   fetching_.erase(digest.sha256());
-  fetched_.notify_all();
+  fetched_.notifyAll();
   return file;
 }
 

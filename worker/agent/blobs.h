@@ -8,9 +8,8 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -18,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "common/descriptor.h"
 #include "common/failpoint.h"
+#include "common/mutex.h"
 #include "hone/v1/blobs.grpc.pb.h"
 #include "hone/v1/server.grpc.pb.h"
 #include "worker/agent/blob_cache.h"
@@ -94,13 +94,13 @@ class Blobs {
 
   BlobCache &cache_;
   const Settings settings_;
-  std::unique_ptr<v1::Blobs::Stub> blobs_;
-  std::unique_ptr<v1::Server::Stub> server_;
-  std::mutex mutex_;
-  std::condition_variable fetched_;
-  std::set<std::string> fetching_;
-  std::optional<v1::Capabilities> capabilities_;
-  std::mt19937_64 random_;
+  const std::unique_ptr<v1::Blobs::Stub> blobs_;
+  const std::unique_ptr<v1::Server::Stub> server_;
+  Mutex mutex_;
+  Condition fetched_;
+  std::set<std::string> fetching_ ABSL_GUARDED_BY(mutex_);
+  std::optional<v1::Capabilities> capabilities_ ABSL_GUARDED_BY(mutex_);
+  std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hone::worker

@@ -10,7 +10,7 @@ namespace hone::worker {
 Cancellation::Cancellation() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 void Cancellation::cancel() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isCancelled_.exchange(true)) return;
   eventfd_write(event_.get(), 1);
   for (const auto &[hook, action] : hooks_) action();
@@ -22,15 +22,21 @@ bool Cancellation::waitFor(int milliseconds) const {
   return isCancelled_;
 }
 
-Cancellation::Hook::Hook(Cancellation &cancellation, std::function<void()> action) : cancellation_(cancellation) {
-  const std::scoped_lock lock(cancellation.mutex_);
-  if (cancellation.isCancelled_) action();
-  cancellation.hooks_.emplace(this, std::move(action));
+void Cancellation::add(const Hook *hook, std::function<void()> action) {
+  const MutexLock lock(mutex_);
+  if (isCancelled_) action();
+  hooks_.emplace(hook, std::move(action));
 }
 
-Cancellation::Hook::~Hook() {
-  const std::scoped_lock lock(cancellation_.mutex_);
-  cancellation_.hooks_.erase(this);
+void Cancellation::remove(const Hook *hook) {
+  const MutexLock lock(mutex_);
+  hooks_.erase(hook);
 }
+
+Cancellation::Hook::Hook(Cancellation &cancellation, std::function<void()> action) : cancellation_(cancellation) {
+  cancellation_.add(this, std::move(action));
+}
+
+Cancellation::Hook::~Hook() { cancellation_.remove(this); }
 
 }  // namespace hone::worker

@@ -5,9 +5,9 @@
 #include <atomic>
 #include <functional>
 #include <map>
-#include <mutex>
 
 #include "common/descriptor.h"
+#include "common/mutex.h"
 
 namespace hone::worker {
 
@@ -37,10 +37,13 @@ class Cancellation {
   };
 
  private:
+  void add(const Hook *hook, std::function<void()> action);
+  void remove(const Hook *hook);
+
   std::atomic<bool> isCancelled_{false};
-  Descriptor event_;
-  std::mutex mutex_;
-  std::map<const Hook *, std::function<void()>> hooks_;
+  const Descriptor event_;
+  Mutex mutex_;
+  std::map<const Hook *, std::function<void()>> hooks_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace hone::worker

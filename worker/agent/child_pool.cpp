@@ -5,6 +5,8 @@
 
 namespace hone::worker {
 
+using Clock = std::chrono::steady_clock;
+
 namespace {
 constexpr auto kAfterFailure = std::chrono::seconds(2);
 constexpr auto kQuietInterval = std::chrono::milliseconds(50);
@@ -13,28 +15,30 @@ constexpr auto kQuietInterval = std::chrono::milliseconds(50);
 ChildPool::ChildPool(ChildProgram program, const QuietLock &quiet, const Log &log)
     : program_(std::move(program)), quiet_(quiet), log_(log), thread_([this] { work(); }) {}
 
-ChildPool::~ChildPool() {
+ChildPool::~ChildPool() { stop(); }
+
+void ChildPool::stop() {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     isEnding_ = true;
   }
-  changed_.notify_all();
+  changed_.notifyAll();
   thread_.join();
 }
 
 void ChildPool::keep(int idle) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   target_ = static_cast<size_t>(idle);
-  changed_.notify_all();
+  changed_.notifyAll();
 }
 
 absl::StatusOr<std::unique_ptr<Child>> ChildPool::take() {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     while (!idle_.empty()) {
       std::unique_ptr<Child> child = std::move(idle_.front());
       idle_.pop_front();
-      changed_.notify_all();
+      changed_.notifyAll();
       // One that somebody has killed meanwhile is of no use.
       if (child->isAlive()) return child;
     }
@@ -47,15 +51,15 @@ absl::StatusOr<std::unique_ptr<Child>> ChildPool::takeTalkative() { return order
 absl::StatusOr<std::unique_ptr<Child>> ChildPool::order(bool isTalkative) {
   Order order;
   order.isTalkative = isTalkative;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   orders_.push_back(&order);
-  changed_.notify_all();
-  done_.wait(lock, [&order] { return order.isDone; });
+  changed_.notifyAll();
+  while (!order.isDone) done_.wait(mutex_);
   return std::move(order.child);
 }
 
 void ChildPool::work() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!isEnding_) {
     if (!orders_.empty()) {
       Order &order = *orders_.front();
@@ -65,11 +69,19 @@ void ChildPool::work() {
       lock.lock();
       order.child = std::move(child);
       order.isDone = true;
-      done_.notify_all();
-    } else if (idle_.size() < target_) {
-      refill(lock);
+      done_.notifyAll();
+    } else if (idle_.size() >= target_) {
+      changed_.wait(mutex_);
+    } else if (quiet_.isWanted()) {
+      changed_.waitUntil(mutex_, Clock::now() + kQuietInterval);
     } else {
-      changed_.wait(lock);
+      lock.unlock();
+      auto child = spare();
+      lock.lock();
+      if (child)
+        idle_.push_back(std::move(child));
+      else
+        changed_.waitUntil(mutex_, Clock::now() + kAfterFailure);
     }
   }
   // Who still waits must not wait for ever.
@@ -78,23 +90,16 @@ void ChildPool::work() {
     order->isDone = true;
   }
   orders_.clear();
-  done_.notify_all();
+  done_.notifyAll();
   idle_.clear();
 }
 
-void ChildPool::refill(std::unique_lock<std::mutex> &lock) {
-  if (quiet_.isWanted()) {
-    changed_.wait_for(lock, kQuietInterval);
-    return;
-  }
-  lock.unlock();
+// None, and a line of the log, when it cannot be started.
+std::unique_ptr<Child> ChildPool::spare() const {
   auto child = Child::spawn(program_, false);
-  if (!child.ok()) log_.warn("no child in reserve", {{"reason", std::string(child.status().message())}});
-  lock.lock();
-  if (child.ok())
-    idle_.push_back(*std::move(child));
-  else
-    changed_.wait_for(lock, kAfterFailure);
+  if (child.ok()) return *std::move(child);
+  log_.warn("no child in reserve", {{"reason", std::string(child.status().message())}});
+  return nullptr;
 }
 
 }  // namespace hone::worker

@@ -2,13 +2,12 @@
 // its own spawns them all, because children die with the thread that made them. Thread-safe.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "common/mutex.h"
 #include "worker/agent/child.h"
 #include "worker/agent/log.h"
 #include "worker/agent/quiet_lock.h"
@@ -29,24 +28,25 @@ class ChildPool {
   absl::StatusOr<std::unique_ptr<Child>> takeTalkative();
 
  private:
-  struct Order {
+  struct Order {  // guarded by mutex_ as soon as it is in orders_
     bool isTalkative = false;
     bool isDone = false;
     absl::StatusOr<std::unique_ptr<Child>> child = nullptr;
   };
   absl::StatusOr<std::unique_ptr<Child>> order(bool isTalkative);
   void work();
-  void refill(std::unique_lock<std::mutex> &lock);
+  std::unique_ptr<Child> spare() const;
+  void stop();
 
   const ChildProgram program_;
   const QuietLock &quiet_;
   const Log &log_;
-  std::mutex mutex_;
-  std::condition_variable changed_, done_;
-  std::deque<std::unique_ptr<Child>> idle_;
-  std::deque<Order *> orders_;
-  size_t target_ = 0;
-  bool isEnding_ = false;
+  Mutex mutex_;
+  Condition changed_, done_;
+  std::deque<std::unique_ptr<Child>> idle_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Order *> orders_ ABSL_GUARDED_BY(mutex_);
+  size_t target_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool isEnding_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

@@ -19,14 +19,14 @@ std::shared_ptr<Connection> Connection::dial(v1::Fleet::Stub &stub, const std::s
 }
 
 void Connection::send(v1::WorkerMessage message) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isClosed_ || isClosing_) return;
   queue_.push_back(std::move(message));
   writeNext();
 }
 
 void Connection::close() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isClosed_ || isClosing_) return;
   isClosing_ = true;
   writeNext();
@@ -45,7 +45,7 @@ void Connection::writeNext() {
 }
 
 void Connection::OnWriteDone(bool ok) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   isWriting_ = false;
   queue_.pop_front();
   if (ok && !isClosed_) {
@@ -64,7 +64,7 @@ void Connection::OnReadDone(bool ok) {
     return;
   }
   // The coordinator has ended the stream, or it broke. A write that is on its way ends by itself.
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (isClosed_) return;
   isClosed_ = true;
   RemoveHold();

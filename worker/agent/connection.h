@@ -8,9 +8,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
+#include "common/mutex.h"
 #include "hone/v1/fleet.grpc.pb.h"
 
 namespace hone::worker {
@@ -35,15 +35,17 @@ class Connection final : private grpc::ClientBidiReactor<v1::WorkerMessage, v1::
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnDone(const grpc::Status &status) override;
-  void writeNext();
+  void writeNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Listener listener_;
   grpc::ClientContext context_;
   std::shared_ptr<Connection> self_;  ///< until OnDone
   v1::CoordinatorMessage incoming_;
-  std::mutex mutex_;
-  std::deque<v1::WorkerMessage> queue_;
-  bool isWriting_ = false, isClosing_ = false, isClosed_ = false;
+  Mutex mutex_;
+  std::deque<v1::WorkerMessage> queue_ ABSL_GUARDED_BY(mutex_);
+  bool isWriting_ ABSL_GUARDED_BY(mutex_) = false;
+  bool isClosing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool isClosed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace hone::worker

@@ -27,12 +27,14 @@ QuietLock::QuietLock(const absl::StatusOr<std::filesystem::path> &path, const Co
   watcher_ = std::thread([this] { watch(); });
 }
 
-QuietLock::~QuietLock() {
+QuietLock::~QuietLock() { stop(); }
+
+void QuietLock::stop() {
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     isEnding_ = true;
   }
-  changed_.notify_all();
+  changed_.notifyAll();
   if (watcher_.joinable()) watcher_.join();
 }
 
@@ -50,28 +52,34 @@ absl::StatusOr<QuietLock::Quiet> QuietLock::measure(const Cancellation &cancella
   return Quiet(*std::move(measurement));
 }
 
-QuietLock::Builder::Builder(QuietLock &lock, pid_t child) : lock_(lock), child_(child) {
-  const std::scoped_lock guard(lock.mutex_);
-  lostBefore_ = lock.lost_;
-  const bool isFirst = lock.children_.empty();
-  lock.children_.insert(child);
+QuietLock::Builder::Builder(QuietLock &lock, pid_t child) : lock_(lock), child_(child), lostBefore_(lock.add(child)) {}
+
+QuietLock::Builder::~Builder() { lock_.remove(child_); }
+
+QuietLock::Duration QuietLock::Builder::lost() const { return lock_.lost() - lostBefore_; }
+
+QuietLock::Duration QuietLock::add(pid_t child) {
+  const MutexLock lock(mutex_);
+  const bool isFirst = children_.empty();
+  children_.insert(child);
   // Before it begins: from here on a measurement sees that it is there.
-  if (isFirst && lock.file_.has_value()) lock.occupy();
-  if (lock.taken_ != lock.cores_) lock.place(child);
-  lock.changed_.notify_all();
+  if (isFirst && file_.has_value()) occupy();
+  if (taken_ != cores_) place(child);
+  changed_.notifyAll();
+  return lost_;
 }
 
-QuietLock::Builder::~Builder() {
-  const std::scoped_lock guard(lock_.mutex_);
-  lock_.children_.erase(child_);
+void QuietLock::remove(pid_t child) {
+  const MutexLock lock(mutex_);
+  children_.erase(child);
   // Nobody else would wake it.
-  if (lock_.taken_.none()) kill(child_, SIGCONT);
-  lock_.changed_.notify_all();
+  if (taken_.none()) kill(child, SIGCONT);
+  changed_.notifyAll();
 }
 
-QuietLock::Duration QuietLock::Builder::lost() const {
-  const std::scoped_lock guard(lock_.mutex_);
-  return lock_.lost_ - lostBefore_;
+QuietLock::Duration QuietLock::lost() const {
+  const MutexLock lock(mutex_);
+  return lost_;
 }
 
 void QuietLock::place(pid_t child) const {
@@ -89,18 +97,19 @@ void QuietLock::placeAll() const {
 
 // While there are children, looks whether somebody measures.
 void QuietLock::watch() {
-  std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   auto last = Clock::now();
   while (!isEnding_) {
     if (children_.empty()) {
       forget();
-      changed_.wait(lock, [this] { return isEnding_ || !children_.empty(); });
+      while (!isEnding_ && children_.empty()) changed_.wait(mutex_);
       last = Clock::now();
     }
     const auto now = Clock::now();
     look(now - last);
     last = now;
-    changed_.wait_for(lock, kWatchInterval, [this] { return isEnding_; });
+    const auto end = Clock::now() + kWatchInterval;
+    while (!isEnding_ && changed_.waitUntil(mutex_, end)) continue;
   }
   taken_ = cores_;
   placeAll();

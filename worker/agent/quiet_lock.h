@@ -7,10 +7,8 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <thread>
@@ -18,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/core_lock.h"
+#include "common/mutex.h"
 #include "worker/agent/cancellation.h"
 
 namespace hone::worker {
@@ -60,15 +59,19 @@ class QuietLock {
   };
 
  private:
-  // With mutex_ held, but for watch().
+  /// \p child is a builder from now on. Returns what lost() is then.
+  Duration add(pid_t child);
+  void remove(pid_t child);
+  Duration lost() const;  ///< of all builders, since we began
   void watch();
-  void look(Duration sinceLast);
-  void occupy();
-  void beginTurn();
-  void leave(const CoreSet &measured);
-  void place(pid_t child) const;
-  void placeAll() const;
-  void forget();
+  void stop();
+  void look(Duration sinceLast) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void occupy() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void beginTurn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void leave(const CoreSet &measured) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void place(pid_t child) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void placeAll() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::filesystem::path path_;
   const CoreSet cores_;          ///< that we build on
@@ -76,16 +79,16 @@ class QuietLock {
   const CoreTimes times_;
   absl::Status state_;
   std::optional<CoreLock> file_;  ///< of the builders
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::set<pid_t> children_;
-  CoreSet taken_;           ///< the part of cores_ on which the children are
-  bool isWaiting_ = false;  ///< for a turn
-  Duration stoodStill_{};   ///< since the last turn
-  Duration atAStretch_{};   ///< stands still now for so long
-  std::chrono::steady_clock::time_point turnUntil_{};
-  Duration lost_{};
-  bool isEnding_ = false;
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::set<pid_t> children_ ABSL_GUARDED_BY(mutex_);
+  CoreSet taken_ ABSL_GUARDED_BY(mutex_);           ///< the part of cores_ on which the children are
+  bool isWaiting_ ABSL_GUARDED_BY(mutex_) = false;  ///< for a turn
+  Duration stoodStill_ ABSL_GUARDED_BY(mutex_){};   ///< since the last turn
+  Duration atAStretch_ ABSL_GUARDED_BY(mutex_){};   ///< stands still now for so long
+  std::chrono::steady_clock::time_point turnUntil_ ABSL_GUARDED_BY(mutex_){};
+  Duration lost_ ABSL_GUARDED_BY(mutex_){};
+  bool isEnding_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread watcher_;
 };
 
