@@ -76,6 +76,9 @@ void declareCompileFlags(CommandLine &line, CompileFlags &flags) {
       .showsDefault()
       .between(0, 3);
   line.option("--disabled-pass", flags.disabledPasses, "list of graph passes to leave out");
+  line.option("--disabled-algorithms", flags.disabledAlgorithms,
+              "list of algorithms to leave out: winograd computes convolutions with fewer multiplications and a little "
+              "more rounding");
   line.option("--print-ir-after", flags.printAfter, "list of graph passes after which to print the graph; or all");
   line.option("--stop-after", flags.stopAfter,
               "print what is there after this phase and write nothing: import, graph, plan, schedule, loops, codegen");
@@ -131,6 +134,7 @@ absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags) {
   }
   message.set_opt_level(flags.optLevel);
   for (const std::string &pass : listOf(flags.disabledPasses)) message.add_disabled_passes(pass);
+  for (const std::string &name : listOf(flags.disabledAlgorithms)) message.add_disabled_algorithms(name);
   for (const std::string &pass : listOf(flags.printAfter)) message.add_print_after(pass);
   for (const std::string &form : listOf(flags.dumpCode)) message.add_dumps(form);
   message.set_stop_after(flags.stopAfter);

@@ -26,6 +26,7 @@ struct CompileFlags {
   std::string dumpCode;
   std::string schedules;
   std::string disabledPasses;
+  std::string disabledAlgorithms;
   std::string printAfter;
   std::string stopAfter;
   std::string moduleName = "default";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -60,6 +61,14 @@ absl::Status checkPasses(const std::vector<std::string> &names, bool allowAll) {
   return absl::OkStatus();
 }
 
+absl::Status checkAlgorithms(const std::vector<std::string> &names) {
+  for (const std::string &name : names)
+    if (name != "winograd")
+      return absl::FailedPreconditionError(
+          absl::StrCat("unknown algorithm '", name, "'; winograd is the one that can be left out"));
+  return absl::OkStatus();
+}
+
 // One compilation: what the phases hand on, and the funnel through which each of them goes.
 class Compilation {
  public:
@@ -93,6 +102,7 @@ class Compilation {
   absl::Status import() {
     HONE_RETURN_IF_ERROR(checkPasses(options_.disabledPasses, false));
     HONE_RETURN_IF_ERROR(checkPasses(options_.printAfter, true));
+    HONE_RETURN_IF_ERROR(checkAlgorithms(options_.disabledAlgorithms));
     HONE_ASSIGN_OR_RETURN(given_, parseSchedulesFile(options_.schedules));
     frontend::ImportOptions options;
     options.inputShapes = options_.inputShapes;
@@ -126,7 +136,9 @@ class Compilation {
   }
 
   absl::Status schedule() {
-    HONE_ASSIGN_OR_RETURN(kernels_, scheduleKernels(plan_, options_.target, given_, crew(Phase::Schedule)));
+    const std::set<std::string> disabled(options_.disabledAlgorithms.begin(), options_.disabledAlgorithms.end());
+    HONE_ASSIGN_OR_RETURN(kernels_, scheduleKernels(plan_, options_.target, given_, disabled, crew(Phase::Schedule)));
+    deriveParameters(kernels_, plan_);
     for (const std::string &task : unusedTasks(kernels_, given_))
       result_.notes.push_back(absl::StrCat("no kernel of the model is task ", task, " of the schedules file"));
     if (wants(Dump::Tasks)) result_.dumps[Dump::Tasks] = tasksText();

@@ -48,8 +48,9 @@ struct CompileOptions {
   std::string schedules;      ///< text of a schedules file (docs/schedules.md); empty: all default
   int optLevel = 3;           ///< 0 to 3
   std::vector<std::string> disabledPasses;
-  std::vector<std::string> printAfter;  ///< passes; "all" for every one
-  std::optional<Phase> stopAfter;       ///< then CompileResult::printed holds what is there, and there is no artifact
+  std::vector<std::string> disabledAlgorithms;  ///< that no default schedule has: "winograd"
+  std::vector<std::string> printAfter;          ///< passes; "all" for every one
+  std::optional<Phase> stopAfter;  ///< then CompileResult::printed holds what is there, and there is no artifact
   std::vector<Dump> dumps;
   int threads = 0;  ///< of code generation; 0: one per CPU that this process may use
   std::string moduleName = "default";

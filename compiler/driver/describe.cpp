@@ -62,7 +62,7 @@ class Describer {
     size_t argument = 0;
     for (const tensor::Buffer &buffer : state.packed.buffers) {
       if (buffer.role == tensor::BufferRole::Temporary) continue;
-      HONE_ASSIGN_OR_RETURN(int position, bufferFor(state.planned->arguments.at(argument++), buffer));
+      HONE_ASSIGN_OR_RETURN(int position, bufferFor(state.arguments.at(argument++), buffer));
       call.arguments.push_back(position);
     }
     call.conditions = describeConditions(state.planned->conditions);
@@ -164,7 +164,7 @@ std::vector<codegen::ModuleKernel> moduleTable(const std::vector<KernelState> &k
     codegen::ModuleKernel kernel;
     kernel.name = state.planned->kernel.name;
     kernel.symbol = unitSymbol(static_cast<int>(unit));
-    kernel.bufferCount = static_cast<int>(state.planned->arguments.size());
+    kernel.bufferCount = static_cast<int>(state.arguments.size());
     kernel.sharedScratchBytes = state.loops.sharedScratchBytes;
     for (const loop::Phase &phase : state.loops.phases) kernel.phases.push_back({phase.extent, phase.scratchBytes});
     table.push_back(std::move(kernel));

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "compiler/artifact/digest.h"
 #include "compiler/base/status.h"
+#include "compiler/driver/algorithms.h"
 #include "compiler/driver/parallel.h"
 #include "compiler/loop/lower.h"
 
@@ -57,13 +58,12 @@ absl::StatusOr<std::optional<schedule::Schedule>> givenSchedule(const KernelStat
   return isNamed ? parsed : state.task.fromTask(parsed);
 }
 
-absl::Status scheduleKernel(KernelState &state, const TargetDescription &target, const SchedulesFile &given) {
+absl::Status scheduleKernel(KernelState &state, const TargetDescription &target, const SchedulesFile &given,
+                            const std::string &algorithm) {
   const tensor::Kernel &kernel = state.planned->kernel;
-  HONE_ASSIGN_OR_RETURN(state.task, schedule::Task::of(kernel));
-  state.taskHash = artifact::sha256(state.task.text());
   HONE_ASSIGN_OR_RETURN(std::optional<schedule::Schedule> chosen, givenSchedule(state, given));
   const bool isGiven = chosen.has_value();
-  if (!isGiven) chosen = schedule::defaultSchedule(kernel, target);
+  if (!isGiven) chosen = schedule::defaultSchedule(kernel, target, algorithm);
   state.scheduleText = schedule::print(*chosen);
   // Lowering takes only what went through the text.
   auto parsed = schedule::parse(state.scheduleText);
@@ -72,7 +72,8 @@ absl::Status scheduleKernel(KernelState &state, const TargetDescription &target,
     return isGiven ? legal : asDefect(legal);
   state.schedule = *std::move(parsed);
   state.taskScheduleText = schedule::print(state.task.toTask(state.schedule));
-  state.packed = schedule::applyPacks(kernel, state.schedule);
+  HONE_ASSIGN_OR_RETURN(state.rewrite, tensor::applyAlgorithm(kernel, state.schedule.algorithm));
+  state.packed = schedule::applyPacks(state.rewrite.kernel, state.schedule);
   return absl::OkStatus();
 }
 
@@ -114,13 +115,22 @@ void nameBuffersByRole(plan::Plan &plan) {
 }
 
 absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan, const TargetDescription &target,
-                                                         const SchedulesFile &given, const Crew &crew) {
+                                                         const SchedulesFile &given,
+                                                         const std::set<std::string> &disabledAlgorithms,
+                                                         const Crew &crew) {
   HONE_RETURN_IF_ERROR(checkNames(plan, given));
   std::vector<KernelState> kernels(plan.kernels.size());
   HONE_RETURN_IF_ERROR(forEachKernel(static_cast<int>(kernels.size()), crew, [&](int i) {
     KernelState &state = kernels[static_cast<size_t>(i)];
     state.planned = &plan.kernels[static_cast<size_t>(i)];
-    const absl::Status status = scheduleKernel(state, target, given);
+    HONE_ASSIGN_OR_RETURN(state.task, schedule::Task::of(state.planned->kernel));
+    state.taskHash = artifact::sha256(state.task.text());
+    return absl::OkStatus();
+  }));
+  const std::vector<std::string> algorithms = chooseAlgorithms(plan, target, disabledAlgorithms, crew.threads);
+  HONE_RETURN_IF_ERROR(forEachKernel(static_cast<int>(kernels.size()), crew, [&](int i) {
+    KernelState &state = kernels[static_cast<size_t>(i)];
+    const absl::Status status = scheduleKernel(state, target, given, algorithms[static_cast<size_t>(i)]);
     return status.ok() ? status : withKernelName(status, state.planned->kernel.name);
   }));
   return kernels;
@@ -134,6 +144,66 @@ std::vector<std::string> unusedTasks(const std::vector<KernelState> &kernels, co
     if (!isUsed) unused.push_back(task);
   }
   return unused;
+}
+
+namespace {
+
+// Parameters that algorithms derive from others, each once: layers may share their weights.
+class DerivedParameters {
+ public:
+  explicit DerivedParameters(plan::Plan &plan) : plan_(plan) {}
+
+  /// The plan's buffer of \p derived, from the weights in the plan's buffer \p source, which the kernel sees as \p
+  /// shape.
+  int bufferFor(int source, const tensor::WeightTransform &transform, const std::vector<int64_t> &shape,
+                const tensor::Buffer &derived) {
+    const auto [entry, isNew] = known_.try_emplace({source, transform.tile, transform.y, transform.x, shape},
+                                                   static_cast<int>(plan_.buffers.size()));
+    if (!isNew) return entry->second;
+    const plan::PlanBuffer &weights = plan_.buffers[static_cast<size_t>(source)];
+    std::vector<char> bytes =
+        tensor::transformed(transform, {weights.constant->bytes.data(), weights.constant->bytes.size()}, shape);
+    plan::PlanBuffer added;
+    added.name = absl::StrCat(weights.name, "_winograd_", transform.tile);
+    added.place = plan::Place::Parameter;
+    added.shape = derived.shape;
+    added.layout = tensor::Layout::rowMajor(derived.shape);
+    added.bytes = static_cast<int64_t>(bytes.size());
+    added.constant = std::make_shared<const graph::ConstantData>(
+        graph::ConstantData{{derived.dtype, derived.shape}, std::move(bytes)});
+    plan_.buffers.push_back(std::move(added));
+    return entry->second;
+  }
+
+ private:
+  plan::Plan &plan_;
+  std::map<std::tuple<int, int64_t, size_t, size_t, std::vector<int64_t>>, int> known_;
+};
+
+}  // namespace
+
+void deriveParameters(std::vector<KernelState> &kernels, plan::Plan &plan) {
+  DerivedParameters parameters(plan);
+  for (KernelState &state : kernels) {
+    const tensor::Kernel &before = state.planned->kernel, &after = state.rewrite.kernel;
+    std::vector<int> planned(before.buffers.size(), -1);
+    size_t next = 0;
+    for (size_t b = 0; b < before.buffers.size(); ++b)
+      if (before.buffers[b].role != tensor::BufferRole::Temporary) planned[b] = state.planned->arguments.at(next++);
+    for (size_t b = 0; b < after.buffers.size(); ++b) {
+      if (after.buffers[b].role == tensor::BufferRole::Temporary) continue;
+      if (const int origin = state.rewrite.origins[b]; origin >= 0) {
+        state.arguments.push_back(planned[static_cast<size_t>(origin)]);
+        continue;
+      }
+      for (const tensor::DerivedParameter &derived : state.rewrite.derived) {
+        if (derived.buffer != static_cast<int>(b)) continue;
+        const auto source = static_cast<size_t>(derived.source);
+        state.arguments.push_back(
+            parameters.bufferFor(planned[source], derived.transform, before.buffers[source].shape, after.buffers[b]));
+      }
+    }
+  }
 }
 
 absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "compiler/plan/plan.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/task.h"
+#include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/tensor_op.h"
 
 namespace hone::driver {
@@ -28,7 +30,10 @@ struct KernelState {
   schedule::Schedule schedule;
   std::string scheduleText;      ///< canonical
   std::string taskScheduleText;  ///< the same in the names of the task
-  tensor::Kernel packed;         ///< the kernel with the layouts of the schedule's packs
+  /// What the schedule's algorithm makes of the kernel.
+  tensor::Rewrite rewrite;
+  std::vector<int> arguments;  ///< per buffer of it that is not Temporary, in order: position in Plan::buffers
+  tensor::Kernel packed;       ///< that with the layouts of the schedule's packs
   loop::Kernel loops;
   int unit = 0;  ///< position among the units (see uniteEqual)
 };
@@ -46,10 +51,16 @@ void nameBuffersByRole(plan::Plan &plan);
 /// Schedules from \p given, for a kernel's name before those for its task, else the default ones. All are printed,
 /// parsed and checked. INVALID_ARGUMENT for a given schedule that cannot be used or names no kernel.
 absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan, const TargetDescription &target,
-                                                         const SchedulesFile &given, const Crew &crew);
+                                                         const SchedulesFile &given,
+                                                         const std::set<std::string> &disabledAlgorithms,
+                                                         const Crew &crew);
 
 /// The tasks of \p given that none of \p kernels has.
 std::vector<std::string> unusedTasks(const std::vector<KernelState> &kernels, const SchedulesFile &given);
+
+/// Computes the parameters that algorithms derive from others, and gives them buffers of \p plan. Sets
+/// KernelState::arguments.
+void deriveParameters(std::vector<KernelState> &kernels, plan::Plan &plan);
 
 absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew);
 

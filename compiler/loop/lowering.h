@@ -29,6 +29,9 @@ struct HeldElements {
 };
 using HeldBuffers = std::map<int, HeldElements>;
 
+/// Values that were computed before, of parts of bodies.
+using SharedValues = std::map<const tensor::ScalarNode *, ValuePtr>;
+
 /// One extent per dim of a stage.
 using Region = std::vector<Extent>;
 
@@ -104,7 +107,10 @@ class Lowering {
   IntExpr index(const tensor::Index &index, const Point &point);
   /// \p registers: the register array that holds a buffer's current tile, for buffers that are forwarded.
   ValuePtr value(const tensor::TensorOp &op, const tensor::Scalar &scalar, const Point &point,
-                 const HeldBuffers &registers, const ProvenInside &proven);
+                 const HeldBuffers &registers, const ProvenInside &proven, const SharedValues &shared = {});
+  /// Appends to \p out what computes, once and into registers, the nodes that stand in several places of a tuple's
+  /// body.
+  SharedValues shareValues(const tensor::TensorOp &op, const Point &point, Body &out);
   ValuePtr load(const tensor::TensorOp &op, int read, const Point &point, const ProvenInside &proven);
   StatementPtr store(const tensor::TensorOp &op, const tensor::Access &access, ValuePtr value, const Point &point);
 

@@ -53,16 +53,21 @@ void join(Region &box, const Region &other, const std::vector<int64_t> &shape) {
   }
 }
 
-// The dim of `op` that its first write stores at buffer dim `k`, or -1 if the index is not a plain dim.
+// The dim of the stage that `write` stores at buffer dim `k`, or -1 if the index is not a plain dim.
 int writtenDim(const tensor::Access &write, size_t k) {
   const tensor::Index &index = write.indices[k];
   return index->kind == tensor::IndexKind::Dim ? static_cast<int>(index->value) : -1;
 }
 
+// Whether the places of all writes are plain dims and constants, and a part of the stage is one box of its buffer: the
+// elements of a tuple lie at constants of one buffer.
 bool writesPlainDims(const tensor::TensorOp &op) {
+  const tensor::Access &first = op.writes[0];
   for (const tensor::Access &write : op.writes) {
+    if (write.buffer != first.buffer) return false;
     for (size_t k = 0; k < write.indices.size(); ++k) {
-      if (writtenDim(write, k) < 0) return false;
+      const bool isConstant = write.indices[k]->kind == tensor::IndexKind::Constant;
+      if (writtenDim(write, k) != writtenDim(first, k) || (writtenDim(write, k) < 0 && !isConstant)) return false;
     }
   }
   return true;
@@ -107,11 +112,12 @@ std::vector<Region> requiredRegions(Lowering &lowering, const std::vector<int> &
       };
       ask(lowering.stage(host), region);
       for (size_t j = i + 1; j < producers.size(); ++j) ask(lowering.stage(producers[j]), regions[j]);
-      if (!box || !writesPlainDims(op) || op.writes.size() > 1) box = std::nullopt;
-      if (box) {
-        for (size_t k = 0; k < box->size(); ++k) {
-          regions[i][static_cast<size_t>(writtenDim(write, k))] = (*box)[k];
-        }
+      if (!writesPlainDims(op)) box = std::nullopt;
+      for (size_t k = 0; box && k < box->size(); ++k) {
+        const int dim = writtenDim(write, k);
+        // The elements of a tuple are all computed, whichever of them is asked for.
+        if (dim < 0) (*box)[k] = {0, buffer.shape[k]};
+        if (dim >= 0) regions[i][static_cast<size_t>(dim)] = (*box)[k];
       }
       if (buffer.role == tensor::BufferRole::Temporary) {
         Region whole;

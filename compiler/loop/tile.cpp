@@ -135,8 +135,10 @@ class TileBuilder {
 
   Body storeBody(const Point &point) {
     Body out;
+    const SharedValues shared = lowering_.shareValues(op_, point, out);
     for (size_t i = 0; i < op_.writes.size(); ++i) {
-      out.push_back(lowering_.store(op_, op_.writes[i], bodyValue(i, point), point));
+      out.push_back(
+          lowering_.store(op_, op_.writes[i], lowering_.value(op_, op_.body[i], point, {}, {}, shared), point));
     }
     return out;
   }

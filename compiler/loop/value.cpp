@@ -238,7 +238,8 @@ ValuePtr Lowering::load(const tensor::TensorOp &op, int read, const Point &point
 }
 
 ValuePtr Lowering::value(const tensor::TensorOp &op, const tensor::Scalar &scalar, const Point &point,
-                         const HeldBuffers &registers, const ProvenInside &proven) {
+                         const HeldBuffers &registers, const ProvenInside &proven, const SharedValues &shared) {
+  if (const auto known = shared.find(scalar.get()); known != shared.end()) return known->second;
   switch (scalar->kind) {
     case ScalarKind::Constant:
       return makeConstant(scalar, 1);
@@ -263,19 +264,57 @@ ValuePtr Lowering::value(const tensor::TensorOp &op, const tensor::Scalar &scala
     }
     case ScalarKind::Apply: {
       std::vector<ValuePtr> args;
-      for (const tensor::Scalar &arg : scalar->args) args.push_back(value(op, arg, point, registers, proven));
+      for (const tensor::Scalar &arg : scalar->args) args.push_back(value(op, arg, point, registers, proven, shared));
       return makeApply(scalar->op, std::move(args));
     }
     case ScalarKind::Cast:
     case ScalarKind::Bits:
       return makeConversion(conversionOf(scalar->kind), scalar->dtype,
-                            value(op, scalar->args[0], point, registers, proven));
+                            value(op, scalar->args[0], point, registers, proven, shared));
     case ScalarKind::Accumulator:
     case ScalarKind::Element:
       assert(false && "only combiners have accumulators and elements");
       break;
   }
   return nullptr;
+}
+
+namespace {
+
+// \p order: each node once, after those that it uses.
+void countUses(const tensor::Scalar &node, std::map<const tensor::ScalarNode *, int> &uses,
+               std::vector<tensor::Scalar> &order) {
+  if (uses[node.get()]++ > 0) return;
+  for (const tensor::Scalar &arg : node->args) countUses(arg, uses, order);
+  order.push_back(node);
+}
+
+}  // namespace
+
+SharedValues Lowering::shareValues(const tensor::TensorOp &op, const Point &point, Body &out) {
+  SharedValues shared;
+  if (op.body.size() == 1) return shared;
+  std::map<const tensor::ScalarNode *, int> uses;
+  std::vector<tensor::Scalar> order;
+  for (const tensor::Scalar &element : op.body) countUses(element, uses, order);
+  std::vector<std::pair<Type, std::pair<int, int>>> arrays;  // the array of each type, and how many it holds
+  Body sets;
+  for (const tensor::Scalar &node : order) {
+    if (uses[node.get()] < 2 || node->kind == ScalarKind::Constant) continue;
+    ValuePtr known = value(op, node, point, {}, {}, shared);
+    auto array =
+        std::find_if(arrays.begin(), arrays.end(), [&](const auto &each) { return each.first == known->type; });
+    if (array == arrays.end()) {
+      arrays.push_back({known->type, {freshRegister(), 0}});
+      array = arrays.end() - 1;
+    }
+    auto &[reg, count] = array->second;
+    shared[node.get()] = makeRegister(reg, count, known->type);
+    sets.push_back(makeSet(reg, count++, std::move(known)));
+  }
+  for (const auto &[type, array] : arrays) out.push_back(makeRegisters(array.first, op.name, array.second, type));
+  out.insert(out.end(), sets.begin(), sets.end());
+  return shared;
 }
 
 namespace {

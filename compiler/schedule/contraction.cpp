@@ -150,7 +150,6 @@ class ContractionChooser {
     tensor::Layout layout;
     std::vector<bool> placed(access.indices.size(), false);
     placed[static_cast<size_t>(vector)] = true;
-    if (isPlain) layout.axes.push_back({vector, width, 0});
     std::vector<tensor::LayoutAxis> order;
     for (const Loop &loop : out.reduction) {
       int k = positionOf(dimPosition(op, loop.dim));
@@ -163,9 +162,11 @@ class ContractionChooser {
       order.push_back({k, loop.step, second ? outer / loop.step : 0});
       placed[static_cast<size_t>(k)] = true;
     }
+    // Blocks of the vector dim lie inside what the loops around them go through.
     for (size_t k = 0; k < placed.size(); ++k) {
       if (!placed[k]) layout.axes.push_back({static_cast<int>(k), 1, 0});
     }
+    if (isPlain) layout.axes.push_back({vector, width, 0});
     layout.axes.insert(layout.axes.end(), order.begin(), order.end());
     layout.axes.push_back({vector, 1, isPlain ? width : 0});
     out.packs.push_back({buffer.name, std::move(layout)});

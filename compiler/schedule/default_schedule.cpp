@@ -1,6 +1,7 @@
 // The analytic first choice: which stages share loops, then, for each nest, vector dim, register tile and loop order
 // from the structure of its accesses and the target's registers and caches.
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -11,6 +12,8 @@
 #include "compiler/schedule/pieces.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/structure.h"
+#include "compiler/schedule/winograd_schedule.h"
+#include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/rewrite.h"
 
 namespace hone::schedule {
@@ -413,6 +416,21 @@ class Chooser {
 
 Schedule defaultSchedule(const Kernel &kernel, const TargetDescription &target) {
   return Chooser(kernel, target).run();
+}
+
+Schedule defaultSchedule(const Kernel &kernel, const TargetDescription &target, std::string_view algorithm) {
+  const absl::StatusOr<tensor::Rewrite> rewrite = tensor::applyAlgorithm(kernel, algorithm);
+  assert(rewrite.ok() && "the caller knows that the algorithm fits");
+  Schedule schedule = Chooser(rewrite->kernel, target).run();
+  schedule.algorithm = std::string(algorithm);
+  if (!algorithm.starts_with("winograd")) return schedule;
+  const auto products = static_cast<size_t>(rewrite->derivedReader());
+  for (size_t s = products - 1; s <= products + 1; ++s) {
+    schedule.stages[s] = {};
+    schedule.stages[s].stage = rewrite->kernel.stages[s].name;
+  }
+  scheduleWinograd(rewrite->kernel, target, products - 1, schedule);
+  return schedule;
 }
 
 }  // namespace hone::schedule

@@ -7,6 +7,7 @@
 #include "compiler/base/status.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/structure.h"
+#include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/rewrite.h"
 
 namespace hone::schedule {
@@ -21,6 +22,7 @@ using tensor::TensorOp;
 constexpr int64_t kMostLanes = 64;
 constexpr int64_t kMostUnrolledSteps = 1024;
 constexpr int64_t kMostRegisterElements = 256;
+constexpr int64_t kMostTupleValues = 1024;
 
 class Rules {
  public:
@@ -49,10 +51,6 @@ class Rules {
   }
 
   absl::Status stagesMatch() const {
-    if (schedule_.algorithm != "direct") {
-      return absl::InvalidArgumentError(
-          StrCat("schedule: unknown algorithm '", schedule_.algorithm, "'; known: direct"));
-    }
     if (schedule_.stages.size() != kernel_.stages.size()) {
       return absl::InvalidArgumentError(StrCat("schedule has ", schedule_.stages.size(), " stages, kernel '",
                                                kernel_.name, "' has ", kernel_.stages.size(),
@@ -115,6 +113,11 @@ class Rules {
     }
     if (elements > kMostRegisterElements) {
       return error(line, StrCat("register tile of ", elements, " elements; at most ", kMostRegisterElements));
+    }
+    const auto values = static_cast<int64_t>(op(s).body.size());
+    if (elements * values > kMostTupleValues) {
+      return error(line, StrCat("register tile of ", elements, " elements of ", values, " values each; at most ",
+                                kMostTupleValues, " values"));
     }
     if (!reduces(op(s)) || line.vectorDim.empty()) return absl::OkStatus();
     int64_t needed = elements * registersPerVector(op(s), line.lanes, target_.vectorBytes);
@@ -273,8 +276,9 @@ class Rules {
     }
     for (const tensor::Access &write : op(s).writes) {
       const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(write.buffer)];
-      bool plain = std::all_of(write.indices.begin(), write.indices.end(),
-                               [](const tensor::Index &index) { return index->kind == tensor::IndexKind::Dim; });
+      bool plain = std::all_of(write.indices.begin(), write.indices.end(), [](const tensor::Index &index) {
+        return index->kind == tensor::IndexKind::Dim || index->kind == tensor::IndexKind::Constant;
+      });
       if (buffer.role == tensor::BufferRole::Temporary && plain) continue;
       if (!coversHostOnce(s, host)) {
         return error(line, StrCat("writes '", buffer.name, "', which would be written by several pieces of '",
@@ -367,7 +371,10 @@ class Rules {
 }  // namespace
 
 absl::Status legal(const Kernel &kernel, const Schedule &schedule, const TargetDescription &target) {
-  return Rules(kernel, schedule, target).check();
+  if (schedule.algorithm == "direct") return Rules(kernel, schedule, target).check();
+  const absl::StatusOr<tensor::Rewrite> rewrite = tensor::applyAlgorithm(kernel, schedule.algorithm);
+  if (!rewrite.ok()) return absl::InvalidArgumentError(StrCat("schedule: ", rewrite.status().message()));
+  return Rules(rewrite->kernel, schedule, target).check();
 }
 
 Kernel applyPacks(const Kernel &kernel, const Schedule &schedule) {

@@ -65,8 +65,9 @@ struct StageSchedule {
 };
 
 struct Schedule {
-  std::string algorithm = "direct";
-  std::vector<StageSchedule> stages;  ///< in the order of the kernel's stages
+  std::string algorithm =
+      "direct";  ///< as tensor::applyAlgorithm reads it: "direct", "winograd 4 3", "split STAGE DIM PARTS"
+  std::vector<StageSchedule> stages;  ///< in the order of the stages that the algorithm leaves
   bool operator==(const Schedule &) const = default;
 };
 
@@ -74,14 +75,18 @@ std::string print(const Schedule &schedule);
 /// INVALID_ARGUMENT with line, column and what was expected.
 absl::StatusOr<Schedule> parse(std::string_view text);
 
-/// Whether \p schedule can be lowered for \p kernel; the error says which rule it breaks, with the numbers.
+/// Whether \p schedule can be lowered for what its algorithm makes of \p kernel; the error says which rule it breaks,
+/// with the numbers.
 absl::Status legal(const tensor::Kernel &kernel, const Schedule &schedule, const TargetDescription &target);
+
+/// The default choice among the schedules of one algorithm, which must fit the kernel.
+Schedule defaultSchedule(const tensor::Kernel &kernel, const TargetDescription &target, std::string_view algorithm);
 
 /// The analytic first choice. Always legal; looks at structure only (combiner, accesses, layouts), never at
 /// names.
 Schedule defaultSchedule(const tensor::Kernel &kernel, const TargetDescription &target);
 
-/// \p kernel with the layouts of the schedule's packs.
+/// \p kernel, which the schedule's algorithm has rewritten, with the layouts of the schedule's packs.
 tensor::Kernel applyPacks(const tensor::Kernel &kernel, const Schedule &schedule);
 
 }  // namespace hone::schedule

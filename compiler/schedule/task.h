@@ -30,14 +30,15 @@ class Task {
   Schedule fromTask(const Schedule &schedule) const;
 
  private:
-  /// From the names of one side to those of the other; `dims` by the stage's name there.
+  /// From the names of one side to those of the other.
   struct Naming {
-    std::map<std::string, std::string> stages;
-    std::map<std::string, std::map<std::string, std::string>> dims;
-    std::map<std::string, std::string> buffers;
+    tensor::Kernel from;
+    std::map<std::string, std::string> stages, dims, buffers;
     std::map<std::string, std::vector<int>> bufferDims;  ///< by the buffer's name: the position of a dim there
   };
   static Schedule renamed(const Schedule &schedule, const Naming &naming);
+  static std::string renamedAlgorithm(const std::string &algorithm, const Naming &naming);
+  static std::vector<int> dimsOf(const std::string &buffer, const std::string &algorithm, const Naming &naming);
 
   tensor::Kernel kernel_;
   std::string text_;

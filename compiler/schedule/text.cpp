@@ -204,8 +204,11 @@ absl::StatusOr<Schedule> parse(std::string_view text) {
     HONE_ASSIGN_OR_RETURN(std::string first, in.word());
     if (!hasAlgorithm) {
       if (first != "algorithm") return in.expected("'algorithm NAME' on the first line");
-      HONE_ASSIGN_OR_RETURN(schedule.algorithm, in.word());
-      if (!in.atEnd()) return in.expected("the end of the line");
+      schedule.algorithm.clear();
+      do {
+        HONE_ASSIGN_OR_RETURN(const std::string word, in.word());
+        StrAppend(&schedule.algorithm, schedule.algorithm.empty() ? "" : " ", word);
+      } while (!in.atEnd());
       hasAlgorithm = true;
       continue;
     }

@@ -11,6 +11,14 @@
 namespace hone::tensor {
 namespace {
 
+// Of a rewrite that only appends buffers to the \p old ones.
+Rewrite withOrigins(Kernel kernel, size_t old) {
+  Rewrite result{std::move(kernel), {}, {}};
+  for (size_t b = 0; b < result.kernel.buffers.size(); ++b)
+    result.origins.push_back(b < old ? static_cast<int>(b) : -1);
+  return result;
+}
+
 absl::StatusOr<Rewrite> applySplit(const Kernel &kernel, const std::vector<std::string> &words) {
   int64_t parts = 0;
   if (words.size() != 4 || !absl::SimpleAtoi(words[3], &parts)) {
@@ -22,7 +30,7 @@ absl::StatusOr<Rewrite> applySplit(const Kernel &kernel, const std::vector<std::
     for (size_t d = 0; d < dims.size(); ++d) {
       if (dims[d].name != words[2]) continue;
       HONE_ASSIGN_OR_RETURN(Kernel split, splitReduction(kernel, static_cast<int>(s), static_cast<int>(d), parts));
-      return Rewrite{std::move(split), {}};
+      return withOrigins(std::move(split), kernel.buffers.size());
     }
     return absl::InvalidArgumentError(absl::StrCat("stage '", words[1], "' has no dim '", words[2], "'"));
   }
@@ -47,7 +55,7 @@ absl::StatusOr<Rewrite> applyWinograd(const Kernel &kernel, const std::vector<st
 
 absl::StatusOr<Rewrite> applyAlgorithm(const Kernel &kernel, std::string_view algorithm) {
   const std::vector<std::string> words = absl::StrSplit(std::string(algorithm), ' ', absl::SkipEmpty());
-  if (words == std::vector<std::string>{"direct"}) return Rewrite{kernel, {}};
+  if (words == std::vector<std::string>{"direct"}) return withOrigins(kernel, kernel.buffers.size());
   if (!words.empty() && words[0] == "winograd") return applyWinograd(kernel, words);
   if (!words.empty() && words[0] == "split") return applySplit(kernel, words);
   return absl::InvalidArgumentError(

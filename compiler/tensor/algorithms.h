@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "compiler/tensor/host_tensor.h"
 #include "compiler/tensor/tensor_op.h"
 
 namespace hone::tensor {
@@ -33,19 +32,35 @@ struct OrderedKernel {
 /// and so do all names.
 OrderedKernel orderDims(const Kernel &kernel);
 
-/// A constant that a rewrite needs: it is the data of parameter `buffer` of the new kernel.
-struct AddedParameter {
-  int buffer = 0;
-  HostTensor data;
+/// Weights of 3 x 3 taps as F(tile, 3) x F(tile, 3) takes them: G g G^T of each, in double, rounded to float32 once.
+/// The result has the dims [tile + 2, tile + 2, the others in their order].
+struct WeightTransform {
+  int64_t tile = 4;     ///< 2 or 4
+  size_t y = 0, x = 0;  ///< the dims of the taps
+};
+/// \p weights: row-major float32 of \p shape; so is what is returned.
+std::vector<char> transformed(const WeightTransform &transform, std::string_view weights,
+                              const std::vector<int64_t> &shape);
+
+/// A parameter of a rewritten kernel that is computed from one of the kernel before, when the model is compiled.
+struct DerivedParameter {
+  int buffer = 0;  ///< of the new kernel
+  int source = 0;  ///< of the kernel before
+  WeightTransform transform;
 };
 
 struct Rewrite {
   Kernel kernel;
-  std::vector<AddedParameter> parameters;  ///< appended to the kernel's buffers, so arguments before keep their order
+  std::vector<int> origins;  ///< per buffer: its position in the kernel before; -1: it is new
+  std::vector<DerivedParameter> derived;
+
+  /// The stage that reads the first derived parameter; there must be one.
+  int derivedReader() const;
 };
 
 /// Winograd's F(tile, 3) x F(tile, 3) for a two-dimensional convolution of stride and dilation 1 with 3 x 3 weights
-/// in stage \p stage: four stages as in the worked example. \p tile is 2 or 4. INVALID_ARGUMENT says what does not fit.
+/// in stage \p stage: data to points, products of points, points to results. Stages after it that are maps of its
+/// result become part of the last one. \p tile is 2 or 4. INVALID_ARGUMENT says what does not fit.
 absl::StatusOr<Rewrite> winograd(const Kernel &kernel, int stage, int64_t tile);
 
 /// Two-phase reduction: dim \p dim of stage \p stage is cut into \p parts parts, whose results a second stage

@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -10,21 +10,29 @@
 namespace hone::tensor {
 namespace {
 
-void addTerms(const Index &index, std::vector<Index> &terms) {
-  if (index->kind != IndexKind::Add) return terms.push_back(index);
-  for (const Index &arg : index->args) addTerms(arg, terms);
+struct Terms {
+  std::vector<Index> varying;
+  int64_t constant = 0;
+};
+
+void addTerms(const Index &index, Terms &terms) {
+  if (index->kind == IndexKind::Constant) {
+    terms.constant += index->value;
+  } else if (index->kind == IndexKind::Add) {
+    for (const Index &arg : index->args) addTerms(arg, terms);
+  } else {
+    terms.varying.push_back(index);
+  }
 }
 
 // a + (b + 3) and (a + 3) + b become (a + b) + 3.
 Index inOneForm(const Index &index) {
   if (index->kind != IndexKind::Add) return index;
-  std::vector<Index> terms;
+  Terms terms;
   addTerms(index, terms);
-  std::stable_partition(terms.begin(), terms.end(),
-                        [](const Index &term) { return term->kind != IndexKind::Constant; });
-  Index sum = terms.front();
-  for (size_t i = 1; i < terms.size(); ++i) sum = sum + terms[i];
-  return sum;
+  Index sum = constant(0);
+  for (const Index &term : terms.varying) sum = sum + term;
+  return sum + terms.constant;
 }
 
 }  // namespace

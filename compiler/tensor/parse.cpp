@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -16,19 +15,10 @@
 #include "compiler/tensor/index_range.h"
 #include "compiler/tensor/rewrite.h"
 #include "compiler/tensor/tensor_op.h"
+#include "compiler/tensor/untyped.h"
 
 namespace hone::tensor {
 namespace {
-
-// An expression whose dtype its own text does not tell: a plain number, or an operation on such. Whoever learns the
-// dtype makes it a Scalar.
-struct Untyped {
-  std::string number;  ///< empty: an operation
-  ScalarOp op = ScalarOp::Add;
-  std::vector<Untyped> args;
-  std::optional<Scalar> made;  ///< the condition of a select, which has a dtype of its own
-};
-using Expression = std::variant<Scalar, Untyped>;
 
 class StageParser {
  public:
@@ -230,7 +220,7 @@ class StageParser {
     HONE_ASSIGN_OR_RETURN(access.indices, indicesTo("]"));
     if (!in_.accept("(")) return access;
     HONE_ASSIGN_OR_RETURN(const std::string text, in_.numeral());
-    HONE_ASSIGN_OR_RETURN(const Scalar value, constantOf(text, kernel_.buffers[access.buffer].dtype));
+    HONE_ASSIGN_OR_RETURN(const Scalar value, constantOf(in_, text, kernel_.buffers[access.buffer].dtype));
     access.outside = isFloat(value->dtype) ? value->number : static_cast<double>(value->integer);
     HONE_RETURN_IF_ERROR(in_.expect("outside"));
     HONE_RETURN_IF_ERROR(in_.expect(")"));
@@ -243,7 +233,7 @@ class StageParser {
     std::vector<Scalar> result;
     HONE_RETURN_IF_ERROR(tuple([&](size_t i) {
       HONE_ASSIGN_OR_RETURN(const Expression expression, sum());
-      HONE_ASSIGN_OR_RETURN(Scalar scalar, typed(expression, types_[i]));
+      HONE_ASSIGN_OR_RETURN(Scalar scalar, typed(in_, expression, types_[i]));
       if (scalar->dtype != types_[i]) {
         return in_.expected(absl::StrCat("an expression of type ", std::string(shortName(types_[i])), ", not ",
                                          std::string(shortName(scalar->dtype))));
@@ -262,7 +252,8 @@ class StageParser {
       const bool isSum = in_.accept("+");
       if (!isSum && !in_.acceptMinus()) return left;
       HONE_ASSIGN_OR_RETURN(Expression right, product());
-      HONE_ASSIGN_OR_RETURN(left, applied(isSum ? ScalarOp::Add : ScalarOp::Sub, {std::move(left), std::move(right)}));
+      HONE_ASSIGN_OR_RETURN(left,
+                            applied(in_, isSum ? ScalarOp::Add : ScalarOp::Sub, {std::move(left), std::move(right)}));
     }
   }
 
@@ -272,8 +263,8 @@ class StageParser {
       const bool isProduct = in_.accept("*");
       if (!isProduct && !in_.accept("/")) return left;
       HONE_ASSIGN_OR_RETURN(Expression right, operand());
-      HONE_ASSIGN_OR_RETURN(left,
-                            applied(isProduct ? ScalarOp::Mul : ScalarOp::Div, {std::move(left), std::move(right)}));
+      HONE_ASSIGN_OR_RETURN(
+          left, applied(in_, isProduct ? ScalarOp::Mul : ScalarOp::Div, {std::move(left), std::move(right)}));
     }
   }
 
@@ -304,7 +295,7 @@ class StageParser {
     HONE_ASSIGN_OR_RETURN(plain.number, in_.numeral());
     if (!in_.accept(":")) return plain;
     HONE_ASSIGN_OR_RETURN(const DType type, in_.dtype());
-    HONE_ASSIGN_OR_RETURN(Scalar made, constantOf(plain.number, type));
+    HONE_ASSIGN_OR_RETURN(Scalar made, constantOf(in_, plain.number, type));
     return made;
   }
 
@@ -340,7 +331,7 @@ class StageParser {
     HONE_RETURN_IF_ERROR(in_.expect(")"));
     if (static_cast<int>(args.size()) != arity(*op))
       return in_.expected(absl::StrCat(arity(*op), " operands of ", name, ", not ", args.size()));
-    return applied(*op, std::move(args));
+    return applied(in_, *op, std::move(args));
   }
 
   // What a cast is of: nothing around it tells its dtype.
@@ -363,82 +354,6 @@ class StageParser {
       return isElement ? element(position, type) : accumulator(position, type);
     }
     return in_.expected(absl::StrCat("an expression, not '", name, "'"));
-  }
-
-  // ----------------------------------------------------------------------------------------------------- dtypes
-
-  absl::StatusOr<Expression> applied(ScalarOp op, std::vector<Expression> args) const {
-    const size_t first = op == ScalarOp::Select ? 1 : 0;
-    std::optional<DType> type;
-    for (size_t i = args.size(); i-- > first;)
-      if (const Scalar *made = std::get_if<Scalar>(&args[i])) type = (*made)->dtype;
-    if (!type) {
-      if (isPredicate(op)) return in_.expected("operands with their type, such as 1:f32");
-      Untyped result{.number = {}, .op = op, .args = {}, .made = {}};
-      for (Expression &arg : args) {
-        if (Scalar *made = std::get_if<Scalar>(&arg)) {
-          result.args.push_back({.number = {}, .op = op, .args = {}, .made = std::move(*made)});
-        } else {
-          result.args.push_back(std::move(std::get<Untyped>(arg)));
-        }
-      }
-      return result;
-    }
-    std::vector<Scalar> scalars;
-    for (size_t i = 0; i < args.size(); ++i) {
-      HONE_ASSIGN_OR_RETURN(Scalar each, typed(args[i], i < first ? DType::Bool : *type));
-      scalars.push_back(std::move(each));
-    }
-    return tensor::apply(op, std::move(scalars));
-  }
-
-  absl::StatusOr<Scalar> typed(const Expression &expression, DType type) const {
-    if (const Scalar *made = std::get_if<Scalar>(&expression)) return *made;
-    return typed(std::get<Untyped>(expression), type);
-  }
-
-  absl::StatusOr<Scalar> typed(const Untyped &expression, DType type) const {
-    if (expression.made) return *expression.made;
-    if (!expression.number.empty()) return constantOf(expression.number, type);
-    std::vector<Scalar> args;
-    for (const Untyped &arg : expression.args) {
-      HONE_ASSIGN_OR_RETURN(Scalar each, typed(arg, type));
-      args.push_back(std::move(each));
-    }
-    return tensor::apply(expression.op, std::move(args));
-  }
-
-  absl::StatusOr<Scalar> constantOf(const std::string &text, DType type) const {
-    const auto refuse = [&] {
-      return in_.expected(absl::StrCat("a number of type ", std::string(shortName(type)), ", not '", text, "'"));
-    };
-    const auto parsed = [&](auto value) -> std::optional<decltype(value)> {
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
-    };
-    if (type == DType::Bool) {
-      if (text != "true" && text != "false") return refuse();
-      return number(text == "true" ? 1 : 0, type);
-    }
-    if (isFloat(type)) {
-      // Rounded once, from the decimals: by way of double it would be twice.
-      const std::optional<float> narrow = parsed(0.0F);
-      std::optional<double> value = parsed(0.0);
-      if (type != DType::F64) value = narrow;
-      return value ? absl::StatusOr<Scalar>(number(*value, type)) : refuse();
-    }
-    ScalarNode node{.kind = ScalarKind::Constant, .dtype = type, .index = nullptr, .args = {}};
-    if (isSigned(type)) {
-      const std::optional<int64_t> value = parsed(int64_t{0});
-      const int spare = 64 - static_cast<int>(8 * sizeOf(type));
-      if (!value || *value != (*value << spare) >> spare) return refuse();
-      node.integer = *value;
-    } else {
-      const std::optional<uint64_t> value = parsed(uint64_t{0});
-      if (!value || (sizeOf(type) < 8 && *value >> (8 * sizeOf(type)) != 0)) return refuse();
-      node.integer = static_cast<int64_t>(*value);
-    }
-    return std::make_shared<const ScalarNode>(std::move(node));
   }
 
   TextReader &in_;

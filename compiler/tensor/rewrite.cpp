@@ -145,6 +145,22 @@ void orderReads(TensorOp &op) {
   op.reads = std::move(ordered);
 }
 
+Scalar substituteReads(const Scalar &scalar, const std::vector<Scalar> &reads) {
+  if (scalar->kind == ScalarKind::Read) return reads[static_cast<size_t>(scalar->position)];
+  if (scalar->args.empty()) return scalar;
+  ScalarNode node = *scalar;
+  for (Scalar &arg : node.args) arg = substituteReads(arg, reads);
+  return std::make_shared<const ScalarNode>(std::move(node));
+}
+
+void renumberBuffers(TensorOp &op, const std::vector<int> &positions) {
+  for (auto *accesses : {&op.reads, &op.writes})
+    for (Access &access : *accesses) access.buffer = positions[static_cast<size_t>(access.buffer)];
+  transform(op, [&](const Index &index) {
+    return index->kind == IndexKind::Load ? load(positions[static_cast<size_t>(index->buffer)], index->args) : index;
+  });
+}
+
 std::vector<Index> identityDims(size_t count) {
   std::vector<Index> result;
   for (size_t d = 0; d < count; ++d) result.push_back(dim(static_cast<int>(d)));

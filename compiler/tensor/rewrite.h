@@ -36,6 +36,12 @@ bool isSame(const Access &a, const Access &b);
 /// Puts the reads of \p op into the order in which its body uses them, each once, and drops those that it does not use.
 void orderReads(TensorOp &op);
 
+/// \p scalar with the expression of its position in \p reads for every read. Nodes that stood in several places still
+/// do.
+Scalar substituteReads(const Scalar &scalar, const std::vector<Scalar> &reads);
+/// \p op with every buffer at its new position; it uses none whose new position is negative.
+void renumberBuffers(TensorOp &op, const std::vector<int> &positions);
+
 /// dim(0) … dim(count - 1): the substitution that changes nothing.
 std::vector<Index> identityDims(size_t count);
 

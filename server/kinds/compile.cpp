@@ -84,6 +84,7 @@ absl::Status check(const v1::JobSpec &spec) {
   HONE_CHECK(checkLength("schedules", options.schedules(), kMostSchedules));
   HONE_CHECK(checkRange("opt_level", options.opt_level(), 0, 3));
   HONE_CHECK(checkNames("disabled_passes", options.disabled_passes()));
+  HONE_CHECK(checkNames("disabled_algorithms", options.disabled_algorithms()));
   HONE_CHECK(checkNames("print_after", options.print_after()));
   HONE_CHECK(checkLength("stop_after", options.stop_after(), kMostName));
   HONE_CHECK(checkNames("dumps", options.dumps()));
@@ -195,6 +196,7 @@ std::string canonicalText(const v1::CompileJob &compile) {
   field(text, "schedules", options.schedules());
   field(text, "opt_level", options.opt_level());
   for (const std::string &pass : sorted(options.disabled_passes())) field(text, "disabled_pass", pass);
+  for (const std::string &name : sorted(options.disabled_algorithms())) field(text, "disabled_algorithm", name);
   field(text, "module_name", options.module_name());
   if (options.check_indices()) field(text, "check_indices", 1);
   appendTarget(text, options.target_description());

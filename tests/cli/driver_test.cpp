@@ -1,15 +1,19 @@
 // The driver's own parts: schedules files, counting of operations, threads.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_join.h"
+#include "compiler/driver/algorithms.h"
 #include "compiler/driver/compile.h"
 #include "compiler/driver/flops.h"
 #include "compiler/driver/parallel.h"
 #include "compiler/driver/schedules_file.h"
 #include "compiler/schedule/schedule.h"
+#include "tests/support/example_kernels.h"
 
 namespace hone::driver {
 namespace {
@@ -64,6 +68,62 @@ TEST(SchedulesFile, TasksAreApartFromKernels) {
 TEST(SchedulesFile, EmptyTextHasNoSections) {
   EXPECT_TRUE(parseSchedulesFile("")->kernels.empty());
   EXPECT_TRUE(parseSchedulesFile("")->tasks.empty());
+}
+
+plan::Plan convolutions(const std::vector<tensor::testing::ConvolutionSize> &sizes) {
+  plan::Plan plan;
+  for (const tensor::testing::ConvolutionSize &size : sizes) {
+    plan::PlanBuffer weights;
+    weights.place = plan::Place::Parameter;
+    weights.bytes = size.oc * size.ic * 9 * 4;
+    plan.buffers.push_back(weights);
+    plan::PlanKernel kernel;
+    kernel.kernel = tensor::testing::convolution(size);
+    plan.kernels.push_back(std::move(kernel));
+  }
+  return plan;
+}
+
+// A wide image with few channels, and a small one with many: the weights of the second are nearly all there are.
+TEST(Algorithms, LetTheParametersGrowByABoundedPart) {
+  TargetDescription target;
+  target.vectorBytes = 32;
+  const tensor::testing::ConvolutionSize wide{.ic = 64, .oc = 64, .y = 56, .x = 56},
+      deep{.ic = 256, .oc = 256, .y = 28, .x = 28};
+  const std::vector<std::string> chosen = chooseAlgorithms(convolutions({wide, deep, deep}), target, {}, 1);
+  EXPECT_EQ(chosen[0], "winograd 4 3");
+  // Four times the bytes of one of the two would be too many; 1.8 times those of one are not.
+  EXPECT_EQ(std::count(chosen.begin(), chosen.end(), "direct"), 1) << absl::StrJoin(chosen, ", ");
+  EXPECT_EQ(std::count(chosen.begin(), chosen.end(), "winograd 2 3"), 1) << absl::StrJoin(chosen, ", ");
+  EXPECT_EQ(chooseAlgorithms(convolutions({wide, deep}), target, {"winograd"}, 2),
+            (std::vector<std::string>{"direct", "direct"}));
+}
+
+TEST(Algorithms, LeaveAloneWhatGainsNothing) {
+  TargetDescription target;
+  target.vectorBytes = 32;
+  // Strides, windows that are not 3 x 3, and channels that fill no vector.
+  const std::vector<std::string> chosen =
+      chooseAlgorithms(convolutions({{.ic = 64, .oc = 64, .y = 56, .x = 56, .stride = 2},
+                                     {.ic = 64, .oc = 64, .y = 56, .x = 56, .kernel = 5, .padding = 2},
+                                     {.ic = 3, .oc = 64, .y = 56, .x = 56}}),
+                       target, {}, 1);
+  EXPECT_EQ(chosen, (std::vector<std::string>{"direct", "direct", "direct"}));
+}
+
+// Whole numbers in float32 add up exactly, which whoever rounds them back counts on.
+TEST(Algorithms, LeaveQuantisedValuesAlone) {
+  TargetDescription target;
+  target.vectorBytes = 32;
+  plan::Plan plan = convolutions({{.ic = 64, .oc = 64, .y = 56, .x = 56}, {.ic = 64, .oc = 64, .y = 56, .x = 56}});
+  plan.buffers.push_back(plan.buffers[0]);
+  plan.buffers.back().bytes = 64 << 20;
+  tensor::TensorOp &op = plan.kernels[1].kernel.stages[0];
+  plan.kernels[1].kernel.buffers[0].dtype = DType::U8;
+  op.body = {tensor::apply(ScalarOp::Mul,
+                           {tensor::cast(DType::F32, tensor::read(0, DType::U8)), tensor::read(1, DType::F32)})};
+  ASSERT_EQ(tensor::verify(plan.kernels[1].kernel), "");
+  EXPECT_EQ(chooseAlgorithms(plan, target, {}, 1), (std::vector<std::string>{"winograd 4 3", "direct"}));
 }
 
 // A matrix product of 3x4 by 4x5 and an exponential of it: 2*3*4*5 + 15.

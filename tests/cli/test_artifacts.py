@@ -231,8 +231,9 @@ class Schedules(CliTest):
         # Scalar code for all.
         scalar = ""
         for task, body in self.sections(text, "task").items():
+            algorithm = next(line for line in body.splitlines() if line.startswith("algorithm"))
             stages = [line.split()[0] for line in body.splitlines() if re.match(r"s\d", line)]
-            scalar += "\n".join([f"task {task}", "algorithm direct", *stages]) + "\n"
+            scalar += "\n".join([f"task {task}", algorithm, *stages]) + "\n"
         self.write("scalar.txt", scalar)
         self.compile("classifier.onnx", "scalar.tar", "--schedules", "scalar.txt")
         self.assertNotIn("vector", self.hone("inspect", "scalar.tar", "--schedules")[0])
@@ -268,6 +269,21 @@ class Schedules(CliTest):
         self.assertNotEqual(self.read("plain.tar.loops"), self.read("edited.tar.loops"))
         self.assertNotEqual(self.read("plain.tar"), self.read("edited.tar"))
         self.assert_close(self.outputs("plain.tar"), self.outputs("edited.tar"))
+
+    def test_algorithms_can_be_left_out(self):
+        self.compile("classifier.onnx", "fast.tar")
+        self.compile("classifier.onnx", "plain.tar", "--disabled-algorithms", "winograd")
+        fast, plain = (self.hone("inspect", name, "--schedules")[0] for name in ("fast.tar", "plain.tar"))
+        self.assertIn("algorithm winograd", fast)
+        self.assertNotIn("winograd", plain)
+        self.assert_close(self.outputs("plain.tar"), self.outputs("fast.tar"), 3e-4)
+        # The algorithm is the schedule's: given back, or given to a task, it is there again.
+        self.write("fast.txt", fast)
+        self.write("tasks.txt", self.hone("inspect", "fast.tar", "--task-schedules")[0])
+        for schedules in ("fast.txt", "tasks.txt"):
+            self.compile("classifier.onnx", "again.tar", "--schedules", schedules)
+            self.assertEqual(self.read("again.tar"), self.read("fast.tar"))
+        self.refused("compile", "classifier.onnx", "--disabled-algorithms", "magic", code=2, words=["magic", "winograd"])
 
     def test_stop_after_schedule_prints_a_schedules_file(self):
         text, _ = self.hone("compile", "classifier.onnx", "--stop-after", "schedule")

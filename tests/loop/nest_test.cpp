@@ -2,8 +2,11 @@
 // difference before committing.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <set>
 #include <sstream>
 
@@ -149,24 +152,34 @@ TEST(Nests, AVectorisedReductionWithoutARegisterTile) {
 
 // ------------------------------------------------------------------------------------- rewrites by the generic path
 
-/// Runs \p rewritten and compares with what the interpreter says of \p kernel, whose arguments it takes first.
-void expectSame(const tensor::Kernel &kernel, const tensor::Kernel &rewritten,
-                const std::vector<tensor::AddedParameter> &added, double allowance) {
-  std::vector<HostTensor> arguments = randomArguments(kernel, 5);
-  const auto expected = tensor::interpretWithTolerance(kernel, arguments);
+/// Runs \p kernel as \p algorithm rewrites it, scheduled by default and as any other kernel, and compares with what the
+/// interpreter says of it.
+void expectSame(const tensor::Kernel &kernel, const std::string &algorithm, double allowance) {
+  SCOPED_TRACE(tensor::print(kernel) + algorithm);
+  const absl::StatusOr<tensor::Rewrite> rewrite = tensor::applyAlgorithm(kernel, algorithm);
+  ASSERT_TRUE(rewrite.ok()) << rewrite.status();
+  const tensor::Kernel &rewritten = rewrite->kernel;
+  const std::vector<HostTensor> given = randomArguments(kernel, 5);
+  const auto expected = tensor::interpretWithTolerance(kernel, given);
   ASSERT_TRUE(expected.ok()) << expected.status();
-  for (const tensor::AddedParameter &parameter : added) arguments.push_back(parameter.data);
+  const std::vector<HostTensor> arguments = argumentsOf(kernel, *rewrite, given);
   for (const char *text : {"llvm", "llvm -mcpu=haswell", "llvm -mcpu=x86-64"}) {
     const absl::StatusOr<TargetDescription> target = codegen::parseTarget(text);
     ASSERT_TRUE(target.ok());
     if (!hone::testing::canRun(*target)) continue;
-    const auto got =
-        hone::testing::execute(rewritten, schedule::defaultSchedule(rewritten, *target), *target, arguments, 2);
-    ASSERT_TRUE(got.ok()) << got.status();
-    for (size_t o = 0; o < got->size(); ++o) {
-      tensor::Tolerance tolerance = expected->tolerances[o];
-      for (double &t : tolerance) t = t * 4 + allowance;
-      EXPECT_EQ(tensor::compare(expected->outputs[o], (*got)[o], tolerance), "") << text;
+    const Schedule composed = schedule::defaultSchedule(kernel, *target, algorithm);
+    ASSERT_EQ(schedule::legal(kernel, composed, *target).message(), "") << schedule::print(composed);
+    const Schedule generic = schedule::defaultSchedule(rewritten, *target);
+    for (const bool isComposed : {true, false}) {
+      SCOPED_TRACE(schedule::print(isComposed ? composed : generic));
+      const auto got = isComposed ? hone::testing::execute(kernel, composed, *target, given, 2)
+                                  : hone::testing::execute(rewritten, generic, *target, arguments, 2);
+      ASSERT_TRUE(got.ok()) << got.status();
+      for (size_t o = 0; o < got->size(); ++o) {
+        tensor::Tolerance tolerance = expected->tolerances[o];
+        for (double &t : tolerance) t = t * 4 + allowance;
+        EXPECT_EQ(tensor::compare(expected->outputs[o], (*got)[o], tolerance), "") << text;
+      }
     }
   }
 }
@@ -196,28 +209,66 @@ TEST(Nests, VectorsOverADimThatIsNotWrittenStoreOneLane) {
 }
 
 TEST(Rewrites, WinogradComputesTheConvolution) {
+  ConvolutionSize wide;  // blocks of tiles, and channels that fill vectors and end with a part of one
+  wide.ic = 20, wide.oc = 40, wide.y = 29, wide.x = 37;
+  ConvolutionSize flat;  // one row of tiles; two images; no padding
+  flat.n = 2, flat.ic = 16, flat.oc = 17, flat.y = 5, flat.x = 150, flat.padding = 0;
   for (const int64_t tile : {2, 4}) {
-    for (const bool epilogue : {false, true}) {
-      const ConvolutionSize size = small();
-      const tensor::Kernel kernel = epilogue ? convolutionWithEpilogue(size) : convolution(size);
-      const absl::StatusOr<tensor::Rewrite> rewrite = tensor::winograd(kernel, 0, tile);
-      ASSERT_TRUE(rewrite.ok()) << rewrite.status();
-      ASSERT_GT(rewrite->kernel.stages.size(), kernel.stages.size());
+    for (const ConvolutionSize &size : {small(), wide, flat}) {
       // Its transforms add rounding of their own: a few of float's last digits, times F(4, 3)'s factors of up to 64.
-      expectSame(kernel, rewrite->kernel, rewrite->parameters, 36 * 1.2e-7 * (tile == 4 ? 64 : 8));
+      const double allowance = 36 * 1.2e-7 * (tile == 4 ? 64 : 8);
+      const std::string algorithm = absl::StrCat("winograd ", tile, " 3");
+      expectSame(convolution(size), algorithm, allowance);
+      tensor::Kernel kernel = convolutionWithEpilogue(size);
+      expectSame(kernel, algorithm, allowance);
+      for (tensor::Buffer &buffer : kernel.buffers)
+        if (buffer.shape.size() == 4 && buffer.role != tensor::BufferRole::Parameter)
+          buffer.layout = tensor::Layout::blocked(buffer.shape, 1, 16);
+      expectSame(tensor::collapseDims(kernel), algorithm, allowance);
     }
   }
 }
 
-TEST(Rewrites, SplitReductionsGiveTheSameSums) {
-  const tensor::Kernel kernel = matmul(1, 5, 9, 64);
-  const int k = 3;
-  for (const int64_t parts : {2, 4, 8}) {
-    const absl::StatusOr<tensor::Kernel> split = tensor::splitReduction(kernel, 0, k, parts);
-    ASSERT_TRUE(split.ok()) << split.status();
-    ASSERT_EQ(split->stages.size(), 2U);
-    expectSame(kernel, *split, {}, 0);
+// The table of docs/performance.md: the largest error of layers with that many input channels, as a part of the largest
+// output, against sums in double.
+// A host that walks through the points asks for one of them at a time; the transform of the data computes them all.
+TEST(Rewrites, ATupleIsWholeInTheScratchOfWhoeverAsksForAPart) {
+  const absl::StatusOr<Schedule> schedule = schedule::parse(
+      "algorithm winograd 2 3\nconv_v   at conv_m a\nconv_m   order a, n | b, oc, y_tile, x_tile | ic\nconv\n");
+  ASSERT_TRUE(schedule.ok()) << schedule.status();
+  EXPECT_EQ(hone::testing::checkAgainstInterpreter(convolution({}), *schedule, codegen::hostTarget(), 3), "");
+}
+
+TEST(Rewrites, WinogradsErrorStaysSmall) {
+  const absl::StatusOr<TargetDescription> target = codegen::parseTarget("llvm");
+  ASSERT_TRUE(target.ok());
+  for (const int64_t channels : {64, 128, 256, 512}) {
+    ConvolutionSize size;
+    size.ic = channels, size.oc = 16, size.y = size.x = 14;
+    const tensor::Kernel kernel = convolution(size);
+    const std::vector<HostTensor> arguments = randomArguments(kernel, static_cast<uint64_t>(channels));
+    const auto exact = tensor::interpret(kernel, arguments);
+    ASSERT_TRUE(exact.ok()) << exact.status();
+    double largest = 0;
+    for (int64_t i = 0; i < exact->front().elements(); ++i)
+      largest = std::max(largest, std::fabs(exact->front().real(i)));
+    std::cout << channels << " channels:";
+    for (const auto &[algorithm, bound] : {std::pair{"direct", 3e-6}, {"winograd 2 3", 1e-5}, {"winograd 4 3", 1e-4}}) {
+      const auto got =
+          hone::testing::execute(kernel, schedule::defaultSchedule(kernel, *target, algorithm), *target, arguments, 1);
+      ASSERT_TRUE(got.ok()) << got.status();
+      double error = 0;
+      for (int64_t i = 0; i < exact->front().elements(); ++i)
+        error = std::max(error, std::fabs(got->front().real(i) - exact->front().real(i)));
+      std::cout << "  " << algorithm << " " << error / largest;
+      EXPECT_LE(error, bound * largest) << algorithm;
+    }
+    std::cout << "\n";
   }
+}
+
+TEST(Rewrites, SplitReductionsGiveTheSameSums) {
+  for (const int64_t parts : {2, 4, 8}) expectSame(matmul(1, 5, 9, 64), absl::StrCat("split out k ", parts), 0);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/codegen/codegen.h"
+#include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/interpreter.h"
 #include "tests/support/arguments.h"
 #include "tests/support/effort.h"
@@ -26,14 +27,16 @@ using tensor::Kernel;
 
 constexpr const char *kTargets[] = {"llvm", "llvm -mcpu=haswell", "llvm -mcpu=x86-64"};
 constexpr int kMostFailures = 8;  // enough to see what they have in common
-constexpr size_t kFields = 13;
+constexpr size_t kFields = 14;
 constexpr size_t kFewestValues = 3;  // that each field of the schedules must have taken
 
 // How often each field of the schedules took which value.
 class Coverage {
  public:
   void add(const Kernel &kernel, const Schedule &schedule) {
-    for (size_t s = 0; s < schedule.stages.size(); ++s) addStage(kernel.stages[s], s, schedule);
+    note("algorithm", schedule.algorithm.starts_with("split") ? "split" : schedule.algorithm);
+    const Kernel rewritten = tensor::applyAlgorithm(kernel, schedule.algorithm)->kernel;
+    for (size_t s = 0; s < schedule.stages.size(); ++s) addStage(rewritten.stages[s], s, schedule);
   }
 
   bool isVaried() const {

@@ -1,5 +1,5 @@
 """The OCR example on its picture: hone's networks read what was drawn, and so do ONNX Runtime's; at every step on the way both
-networks' outputs lie within 1e-4 of the largest output of each other."""
+networks' outputs lie within 3e-4 of the largest output of each other."""
 
 import argparse
 import pathlib
@@ -14,7 +14,7 @@ import draw_picture
 import networks
 import read_text
 
-TOLERANCE = 1e-4
+TOLERANCE = 3e-4
 
 
 class Both:

@@ -143,9 +143,32 @@ TEST(Legal, StagesMustBeTheKernels) {
             "schedule line for stage 's' where 'e' is expected; keep the kernel's order of stages");
 }
 
-TEST(Legal, OnlyTheDirectAlgorithm) {
+TEST(Legal, TheAlgorithmFitsTheKernel) {
   const absl::Status status = legal(softmax(3, 8), *parse("algorithm winograd\nmx\ne\ns\nout\n"), target());
-  EXPECT_EQ(status.message(), "schedule: unknown algorithm 'winograd'; known: direct");
+  EXPECT_EQ(std::string(status.message()), "schedule: expected 'winograd 2 3' or 'winograd 4 3'");
+  const auto refused = [](const std::string &algorithm) {
+    const Kernel kernel = softmax(3, 8);
+    return std::string(legal(kernel, *parse("algorithm " + algorithm + "\nmx\ne\ns\nout\n"), target()).message());
+  };
+  EXPECT_EQ(refused("winograd 4 3"),
+            "schedule: stage 'mx' is not a convolution that winograd fits: it must be one sum of floats");
+  EXPECT_EQ(refused("split mx nothing 2"), "schedule: stage 'mx' has no dim 'nothing'");
+  EXPECT_EQ(refused("swiftly"), "schedule: unknown algorithm 'swiftly'; use direct, winograd or split");
+  // Tuples count.
+  const Kernel kernel = convolution({.n = 2, .oc = 16, .y = 64, .x = 64});
+  const auto tiled = [&](const std::string &count) {
+    return std::string(
+        legal(kernel,
+              *parse("algorithm winograd 4 3\nconv_v   registers y_tile " + count + ", x_tile 4\nconv_m\nconv\n"),
+              target())
+            .message());
+  };
+  EXPECT_EQ(tiled("7"), "");
+  EXPECT_EQ(tiled("8"),
+            "schedule of stage 'conv_v': register tile of 32 elements of 36 values each; at most 1024 values");
+  // Its stages are those that the algorithm leaves.
+  EXPECT_EQ(refused("split mx c 2"), "schedule has 4 stages, kernel 'softmax' has 5; give one line per stage");
+  EXPECT_TRUE(legal(softmax(3, 8), *parse("algorithm split mx c 2\nmx_partial\nmx\ne\ns\nout\n"), target()).ok());
 }
 
 TEST(Legal, ProducersAreReadInsideTheirLoopOnly) {

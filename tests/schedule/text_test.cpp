@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"# nothing\n", "schedule is empty: expected 'algorithm NAME' on the first line"},
         Refused{"conv vector x 8\n", "schedule line 1, column 5: expected 'algorithm NAME' on the first line"},
         Refused{"algorithm\n", "schedule line 1, column 10: expected a name"},
-        Refused{"algorithm direct now\n", "schedule line 1, column 18: expected the end of the line"},
+        Refused{"algorithm direct, now\n", "schedule line 1, column 17: expected a name"},
         Refused{"algorithm direct\n\n  ?\n", "schedule line 3, column 3: expected a name"},
         Refused{"algorithm direct\na quickly\n",
                 "schedule line 2, column 10: expected one of at, vector, registers, order, unroll, pack"},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "tests/support/random.h"
 
@@ -84,6 +85,30 @@ HostTensor fromLayout(const std::vector<char> &bytes, DType dtype, const std::ve
     std::memcpy(tensor.bytes.data() + i * size, bytes.data() + layout.offset(index) * size, static_cast<size_t>(size));
   });
   return tensor;
+}
+
+std::vector<HostTensor> argumentsOf(const Kernel &before, const Rewrite &rewrite,
+                                    const std::vector<HostTensor> &arguments) {
+  std::map<int, HostTensor> given;
+  for (size_t b = 0; b < before.buffers.size(); ++b)
+    if (before.buffers[b].role == BufferRole::Input || before.buffers[b].role == BufferRole::Parameter)
+      given.emplace(static_cast<int>(b), arguments[given.size()]);
+  std::vector<HostTensor> result;
+  for (size_t b = 0; b < rewrite.kernel.buffers.size(); ++b) {
+    const Buffer &buffer = rewrite.kernel.buffers[b];
+    if (buffer.role != BufferRole::Input && buffer.role != BufferRole::Parameter) continue;
+    if (rewrite.origins[b] >= 0) {
+      result.push_back(given.at(rewrite.origins[b]));
+      continue;
+    }
+    for (const DerivedParameter &derived : rewrite.derived) {
+      if (derived.buffer != static_cast<int>(b)) continue;
+      const HostTensor &source = given.at(derived.source);
+      result.push_back({buffer.dtype, buffer.shape,
+                        transformed(derived.transform, {source.bytes.data(), source.bytes.size()}, source.shape)});
+    }
+  }
+  return result;
 }
 
 }  // namespace hone::tensor::testing

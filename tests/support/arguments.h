@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/host_tensor.h"
 #include "compiler/tensor/tensor_op.h"
 
@@ -18,5 +19,9 @@ std::vector<char> toLayout(const HostTensor &tensor, const Layout &layout);
 /// The inverse of toLayout.
 HostTensor fromLayout(const std::vector<char> &bytes, DType dtype, const std::vector<int64_t> &shape,
                       const Layout &layout);
+
+/// The arguments of a rewritten kernel from those of the kernel \p before, derived ones among them.
+std::vector<HostTensor> argumentsOf(const Kernel &before, const Rewrite &rewrite,
+                                    const std::vector<HostTensor> &arguments);
 
 }  // namespace hone::tensor::testing

@@ -14,6 +14,7 @@
 #include "compiler/base/status.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/loop/lower.h"
+#include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/interpreter.h"
 #include "tests/support/arguments.h"
 
@@ -102,13 +103,15 @@ void runPhases(const hone_kernel &kernel, std::vector<void *> buffers, int64_t p
 }  // namespace
 
 absl::StatusOr<std::vector<HostTensor>> execute(const tensor::Kernel &kernel, const schedule::Schedule &schedule,
-                                                const TargetDescription &target,
-                                                const std::vector<HostTensor> &arguments, int64_t pieces) {
+                                                const TargetDescription &target, const std::vector<HostTensor> &given,
+                                                int64_t pieces) {
   HONE_ASSIGN_OR_RETURN(schedule::Schedule parsed, schedule::parse(schedule::print(schedule)));
   if (!(parsed == schedule))
     return absl::InternalError(absl::StrCat("text round trip changed\n", schedule::print(schedule)));
   HONE_RETURN_IF_ERROR(schedule::legal(kernel, parsed, target));
-  tensor::Kernel packed = schedule::applyPacks(kernel, parsed);
+  HONE_ASSIGN_OR_RETURN(const tensor::Rewrite rewrite, tensor::applyAlgorithm(kernel, parsed.algorithm));
+  const std::vector<HostTensor> arguments = tensor::testing::argumentsOf(kernel, rewrite, given);
+  tensor::Kernel packed = schedule::applyPacks(rewrite.kernel, parsed);
   HONE_ASSIGN_OR_RETURN(loop::Kernel nest, loop::lower(packed, parsed));
   auto count = std::count_if(packed.buffers.begin(), packed.buffers.end(),
                              [](const tensor::Buffer &buffer) { return buffer.role != BufferRole::Temporary; });
@@ -149,9 +152,21 @@ std::string checkAgainstInterpreter(const tensor::Kernel &kernel, const schedule
   std::vector<HostTensor> arguments = tensor::testing::randomArguments(kernel, seed);
   absl::StatusOr<tensor::Interpretation> expected = tensor::interpretWithTolerance(kernel, arguments);
   if (!expected.ok()) return std::string(expected.status().message());
+  const absl::StatusOr<tensor::Rewrite> rewrite = tensor::applyAlgorithm(kernel, schedule.algorithm);
+  if (!rewrite.ok()) return std::string(rewrite.status().message());
+  if (schedule.algorithm != "direct") {
+    // An algorithm has rounding of its own, which the interpreter bounds as well.
+    const auto rewritten =
+        tensor::interpretWithTolerance(rewrite->kernel, tensor::testing::argumentsOf(kernel, *rewrite, arguments));
+    if (!rewritten.ok()) return std::string(rewritten.status().message());
+    for (size_t o = 0; o < expected->tolerances.size(); ++o)
+      for (size_t i = 0; i < expected->tolerances[o].size(); ++i)
+        expected->tolerances[o][i] += rewritten->tolerances[o][i];
+  }
   absl::StatusOr<std::vector<HostTensor>> got = execute(kernel, schedule, target, arguments, 3);
   std::string context = absl::StrCat("\n", tensor::print(kernel), schedule::print(schedule));
-  if (absl::StatusOr<loop::Kernel> nest = loop::lower(schedule::applyPacks(kernel, schedule), schedule); nest.ok()) {
+  if (absl::StatusOr<loop::Kernel> nest = loop::lower(schedule::applyPacks(rewrite->kernel, schedule), schedule);
+      nest.ok()) {
     absl::StrAppend(&context, loop::print(*nest));
   }
   if (!got.ok()) return absl::StrCat(std::string(got.status().message()), context);

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "compiler/tensor/algorithms.h"
 #include "tests/support/random.h"
 
 namespace hone::testing {
@@ -17,6 +19,18 @@ using schedule::StageSchedule;
 using tensor::DimKind;
 using tensor::Kernel;
 using tensor::TensorOp;
+
+// One that may not fit.
+std::string randomAlgorithm(const Kernel &kernel, Random &random) {
+  const TensorOp &op =
+      kernel.stages[static_cast<size_t>(random.between(0, static_cast<int64_t>(kernel.stages.size()) - 1))];
+  std::vector<std::string> reduced;
+  for (const tensor::Dim &dim : op.dims)
+    if (dim.kind == DimKind::Reduction) reduced.push_back(dim.name);
+  if (reduced.empty() || random.chance(50)) return random.chance(50) ? "winograd 2 3" : "winograd 4 3";
+  const std::string &dim = reduced[static_cast<size_t>(random.between(0, static_cast<int64_t>(reduced.size()) - 1))];
+  return absl::StrCat("split ", op.name, " ", dim, " ", random.between(2, 9));
+}
 
 constexpr int kTries = 4;                // proposals per field before it is left as it is
 constexpr int64_t kMostElements = 4096;  // of register tile, lanes and expanded reductions together: compile time
@@ -271,7 +285,13 @@ class Generator {
 }  // namespace
 
 Schedule randomSchedule(const Kernel &kernel, const TargetDescription &target, uint64_t seed) {
-  return Generator(kernel, target, seed).run();
+  Random random(seed ^ 0x5eed);
+  const std::string algorithm = random.chance(60) ? randomAlgorithm(kernel, random) : "direct";
+  const absl::StatusOr<tensor::Rewrite> rewrite = tensor::applyAlgorithm(kernel, algorithm);
+  if (!rewrite.ok()) return Generator(kernel, target, seed).run();
+  Schedule schedule = Generator(rewrite->kernel, target, seed).run();
+  schedule.algorithm = algorithm;
+  return schedule;
 }
 
 }  // namespace hone::testing

@@ -1,5 +1,5 @@
-// Random legal schedules over every field of a schedule: what no chooser would pick and a person or a search may.
-// The same kernel, target and seed give the same schedule on every platform. Pure function.
+// Random legal schedules over every field of a schedule, and over algorithms: what no chooser would pick and a person
+// or a search may. The same kernel, target and seed give the same schedule on every platform. Pure function.
 #pragma once
 
 #include <cstdint>

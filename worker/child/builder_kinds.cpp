@@ -120,6 +120,7 @@ absl::StatusOr<driver::CompileOptions> optionsOf(const v1::Compile &request) {
   options.schedules = request.schedules();
   options.optLevel = request.opt_level();
   options.disabledPasses = {request.disabled_passes().begin(), request.disabled_passes().end()};
+  options.disabledAlgorithms = {request.disabled_algorithms().begin(), request.disabled_algorithms().end()};
   options.printAfter = {request.print_after().begin(), request.print_after().end()};
   if (!request.stop_after().empty()) {
     options.stopAfter = driver::parsePhase(request.stop_after());

@@ -149,6 +149,7 @@ void Model::applyOne(const Event &event) {
       return;
     case Kind::Goodbye:
       worker->isLeaving = true;
+      said[event.worker].push_back("heartbeat draining");
       return;
     case Kind::Heartbeat:
       if (worker != nullptr) return heartbeat(event.worker, event.leases);
@@ -184,7 +185,8 @@ void Model::applyOne(const Event &event) {
 
 void Model::heartbeat(const std::string &name, const std::vector<Name> &held) {
   workers[name].heard = now;
-  std::string reply = workers[name].isDraining ? "heartbeat draining" : "heartbeat";
+  const bool isNeverAsked = workers[name].isDraining || workers[name].isLeaving;
+  std::string reply = isNeverAsked ? "heartbeat draining" : "heartbeat";
   for (const Name &lease : held) {
     if (!renew(lease, name)) absl::StrAppend(&reply, " without ", text(lease));
   }

@@ -222,6 +222,7 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
   EXPECT_TRUE(option([](auto &o) { o.set_schedules("s"); }));
   EXPECT_TRUE(option([](auto &o) { o.set_opt_level(1); }));
   EXPECT_TRUE(option([](auto &o) { o.add_disabled_passes("p"); }));
+  EXPECT_TRUE(option([](auto &o) { o.add_disabled_algorithms("p"); }));
   EXPECT_TRUE(option([](auto &o) { o.set_module_name("n"); }));
   EXPECT_TRUE(target([](auto &t) { t.set_triple("t"); }));
   EXPECT_TRUE(target([](auto &t) { t.set_cpu("t"); }));
@@ -242,7 +243,7 @@ TEST(CacheKey, differsWithEverythingThatChangesTheArtifact) {
 
 // A new field of these messages is either in canonicalText() or named here as one that changes no artifact.
 TEST(CacheKey, knowsEveryField) {
-  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 16);
+  EXPECT_EQ(v1::Compile::descriptor()->field_count(), 17);
   EXPECT_EQ(v1::CompileJob::descriptor()->field_count(), 4);
   EXPECT_EQ(v1::DataBlob::descriptor()->field_count(), 2);
   EXPECT_EQ(v1::TargetDescription::descriptor()->field_count(), 9);

@@ -1,0 +1,150 @@
+#include "compiler/tensor/winograd_match.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "compiler/base/status.h"
+#include "compiler/tensor/index_range.h"
+
+namespace hone::tensor {
+
+bool uses(const Access &access, int d) {
+  return std::any_of(access.indices.begin(), access.indices.end(), [&](const Index &i) { return usesDim(i, d); });
+}
+
+namespace {
+
+/// constant + sum of coefficient x dim; empty for indices that are not linear.
+struct Linear {
+  int64_t constant = 0;
+  std::map<int, int64_t> coefficients;
+};
+
+std::optional<Linear> linear(const Index &index) {
+  switch (index->kind) {
+    case IndexKind::Constant:
+      return Linear{index->value, {}};
+    case IndexKind::Dim:
+      return Linear{0, {{static_cast<int>(index->value), 1}}};
+    case IndexKind::Add: {
+      std::optional<Linear> a = linear(index->args[0]);
+      const std::optional<Linear> b = linear(index->args[1]);
+      if (!a || !b) return std::nullopt;
+      a->constant += b->constant;
+      for (const auto &[d, coefficient] : b->coefficients) a->coefficients[d] += coefficient;
+      return a;
+    }
+    case IndexKind::Mul: {
+      const std::optional<Linear> a = linear(index->args[0]), b = linear(index->args[1]);
+      if (!a || !b || (!a->coefficients.empty() && !b->coefficients.empty())) return std::nullopt;
+      Linear result = a->coefficients.empty() ? *b : *a;
+      const int64_t factor = a->coefficients.empty() ? a->constant : b->constant;
+      result.constant *= factor;
+      for (auto &[d, coefficient] : result.coefficients) coefficient *= factor;
+      return result;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+absl::Status mismatch(const TensorOp &op, std::string_view why) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("stage '", op.name, "' is not a convolution that winograd fits: ", std::string(why)));
+}
+
+bool isPlainAccess(const Access &access) {
+  return !access.outside && std::all_of(access.indices.begin(), access.indices.end(), [](const Index &i) {
+    return i->kind == IndexKind::Dim || i->kind == IndexKind::Constant;
+  });
+}
+
+/// The directions of the data's indices; empty when one of them is neither a direction nor plain.
+std::optional<std::vector<Direction>> directions(const TensorOp &op, const Access &data) {
+  std::vector<Direction> result;
+  for (size_t i = 0; i < data.indices.size(); ++i) {
+    const Index &index = data.indices[i];
+    if (index->kind == IndexKind::Dim || index->kind == IndexKind::Constant) continue;
+    const std::optional<Linear> form = linear(index);
+    if (!form || form->coefficients.size() != 2) return std::nullopt;
+    Direction direction;
+    direction.dataDim = i;
+    direction.offset = form->constant;
+    bool hasOut = false, hasTap = false;
+    for (const auto &[d, coefficient] : form->coefficients) {
+      if (coefficient != 1) return std::nullopt;
+      if (op.dims[d].kind == DimKind::Parallel) direction.out = d, hasOut = true;
+      if (op.dims[d].kind == DimKind::Reduction && op.dims[d].extent == kWinogradTaps) direction.tap = d, hasTap = true;
+    }
+    if (!hasOut || !hasTap) return std::nullopt;
+    result.push_back(direction);
+  }
+  return result;
+}
+
+/// What else must hold of a direction: nothing but the sliding depends on it, and tiles may hang over.
+absl::Status checkDirection(const Kernel &kernel, const TensorOp &op, const Access &data, const Access &weight,
+                            const Direction &direction) {
+  for (size_t i = 0; i < data.indices.size(); ++i) {
+    const bool again = usesDim(data.indices[i], direction.out) || usesDim(data.indices[i], direction.tap);
+    if (i != direction.dataDim && again) return mismatch(op, "a direction occurs twice in the data's indices");
+  }
+  if (uses(weight, direction.out)) return mismatch(op, "its weights must not depend on the place");
+  if (!uses(weight, direction.tap)) return mismatch(op, "its weights must depend on the taps");
+  // Where tiles hang over the edge, what they write there must fall outside the buffer.
+  const Access &write = op.writes[0];
+  const std::vector<int64_t> &shape = kernel.buffers[write.buffer].shape;
+  for (size_t i = 0; i < write.indices.size(); ++i) {
+    if (!usesDim(write.indices[i], direction.out)) continue;
+    if (write.indices[i]->kind != IndexKind::Dim || shape[i] != op.dims[direction.out].extent) {
+      return mismatch(op, "its output must be written whole, at plain dims");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<WinogradMatch> matchWinograd(const Kernel &kernel, const TensorOp &op) {
+  if (op.combiner.kind != CombinerKind::Sum || op.body.size() != 1 || !isFloat(op.body[0]->dtype)) {
+    return mismatch(op, "it must be one sum of floats");
+  }
+  const ScalarNode &body = *op.body[0];
+  const bool isProduct = body.kind == ScalarKind::Apply && body.op == ScalarOp::Mul &&
+                         body.args[0]->kind == ScalarKind::Read && body.args[1]->kind == ScalarKind::Read;
+  if (!isProduct || body.args[0]->position == body.args[1]->position) {
+    return mismatch(op, "its terms must be products of two reads");
+  }
+  if (op.dims.front().kind == DimKind::Scan) return mismatch(op, "it has a scan dim");
+  WinogradMatch result;
+  result.data = body.args[0]->position;
+  result.weight = body.args[1]->position;
+  if (isPlainAccess(op.reads[result.data])) std::swap(result.data, result.weight);
+  const Access &data = op.reads[result.data], &weight = op.reads[result.weight];
+  if (!isPlainAccess(weight)) return mismatch(op, "the weights must be read at plain dims");
+  if (data.outside.value_or(0) != 0) return mismatch(op, "data outside must be 0");
+  const Buffer &weights = kernel.buffers[weight.buffer];
+  if (weights.role != BufferRole::Parameter || weights.dtype != DType::F32)
+    return mismatch(op, "its weights must be a parameter of type f32, which is transformed when the model is compiled");
+  const std::optional<std::vector<Direction>> found = directions(op, data);
+  if (!found || found->size() != 2 || (*found)[0].out == (*found)[1].out || (*found)[0].tap == (*found)[1].tap) {
+    return mismatch(op, "it must slide in two directions with stride 1, dilation 1 and 3 taps each");
+  }
+  result.y = (*found)[0];
+  result.x = (*found)[1];
+  for (const Direction *direction : {&result.y, &result.x}) {
+    HONE_RETURN_IF_ERROR(checkDirection(kernel, op, data, weight, *direction));
+  }
+  for (int d = 0; d < static_cast<int>(op.dims.size()); ++d) {
+    if (d == result.y.out || d == result.x.out || d == result.y.tap || d == result.x.tap) continue;
+    (op.dims[d].kind == DimKind::Reduction ? result.reduction : result.parallel).push_back(d);
+  }
+  if (result.reduction.empty()) return mismatch(op, "it needs input channels to sum over");
+  return result;
+}
+
+}  // namespace hone::tensor
