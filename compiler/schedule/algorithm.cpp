@@ -36,12 +36,6 @@ struct TransformWork {
 TransformWork dataWork(int64_t tile) { return tile == 2 ? TransformWork{16, 16, 32} : TransformWork{36, 36, 156}; }
 TransformWork resultWork(int64_t tile) { return tile == 2 ? TransformWork{16, 4, 24} : TransformWork{36, 16, 100}; }
 
-int64_t pointsOf(const tensor::TensorOp &op) {
-  int64_t points = 1;
-  for (const tensor::Dim &dim : op.dims) points *= dim.extent;
-  return points;
-}
-
 int64_t bytesOf(const tensor::Buffer &buffer) {
   int64_t bytes = sizeOf(buffer.dtype);
   for (const int64_t extent : buffer.shape) bytes *= extent;

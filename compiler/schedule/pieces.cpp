@@ -9,12 +9,6 @@
 namespace hone::schedule {
 namespace {
 
-int64_t pointsOf(const tensor::TensorOp &op) {
-  int64_t points = 1;
-  for (const tensor::Dim &dim : op.dims) points *= dim.extent;
-  return points;
-}
-
 /// The outermost loop of all stages, with a step that each of theirs divides; an empty dim where there is none.
 Loop sharedLoop(const std::vector<StageSchedule *> &stages) {
   Loop shared;

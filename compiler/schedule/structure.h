@@ -64,6 +64,13 @@ inline int64_t registersPerVector(const tensor::TensorOp &op, int64_t lanes, int
   return std::max<int64_t>(1, lanes * sizeOf(op.body[0]->dtype) / vectorBytes);
 }
 
+/// Iterations of all dims together.
+inline int64_t pointsOf(const tensor::TensorOp &op) {
+  int64_t points = 1;
+  for (const tensor::Dim &dim : op.dims) points *= dim.extent;
+  return points;
+}
+
 /// Iterations of all reduction dims together.
 inline int64_t reductionPoints(const tensor::TensorOp &op) {
   int64_t points = 1;
