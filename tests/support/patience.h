@@ -18,11 +18,11 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <iterator>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace hone::test {
 
@@ -32,12 +32,24 @@ inline Clock::duration patience() {
   return ::testing::Test::HasFailure() ? std::chrono::milliseconds(500) : std::chrono::seconds(6);
 }
 
+/// The threads of a process, as folders of /proc; none once it has ended.
+inline std::vector<std::filesystem::path> threadsOf(pid_t pid) {
+  std::vector<std::filesystem::path> threads;
+  std::error_code error;
+  // Its own ++ would throw when the process ends meanwhile.
+  for (std::filesystem::directory_iterator thread("/proc/" + std::to_string(pid) + "/task", error), end;
+       !error && thread != end; thread.increment(error))
+    threads.push_back(thread->path());
+  return threads;
+}
+
 /// Whether a thread of the process runs, would run if a processor were free, or waits for a disk.
 inline bool isBusy(pid_t pid) {
-  std::error_code error;
-  for (const auto &thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", error)) {
-    std::ifstream file(thread.path() / "stat");
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  for (const auto &thread : threadsOf(pid)) {
+    std::ifstream file(thread / "stat");
+    std::string text;
+    // Empty when the thread ended meanwhile; a stream's buffer, read by itself, would throw.
+    std::getline(file, text, '\0');
     // Behind the name, which may hold anything.
     const size_t state = text.rfind(')') + 2;
     if (state < text.size() && (text[state] == 'R' || text[state] == 'D')) return true;

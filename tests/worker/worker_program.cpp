@@ -89,10 +89,9 @@ std::vector<std::string> WorkerProgram::litter() const {
 
 std::vector<pid_t> WorkerProgram::children() const {
   std::vector<pid_t> pids;
-  std::error_code error;
   // Any of its threads may be the parent.
-  for (const auto &thread : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/task", error)) {
-    std::ifstream file(thread.path() / "children");
+  for (const auto &thread : threadsOf(pid_)) {
+    std::ifstream file(thread / "children");
     for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
   }
   return pids;
