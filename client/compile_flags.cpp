@@ -1,7 +1,5 @@
 #include "client/compile_flags.h"
 
-#include <fstream>
-#include <iterator>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +9,7 @@
 #include "client/bound_inputs.h"
 #include "client/command_line.h"
 #include "client/compile_values.h"
+#include "client/input_file.h"
 #include "text/printable.h"
 
 namespace hone::client {
@@ -33,13 +32,6 @@ absl::Status checkFormats(const CompileFlags &flags) {
       return absl::InvalidArgumentError(absl::StrCat("not supported by hone: --dump-code ", form,
                                                      " (hone's own forms are graph, plan, tasks, loops, ll, asm)"));
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> readText(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file.is_open() || file.bad()) return absl::NotFoundError(absl::StrCat("cannot read '", path, "'"));
-  return text;
 }
 
 }  // namespace
@@ -128,7 +120,7 @@ absl::StatusOr<v1::Compile> compileMessage(const CompileFlags &flags) {
   if (!bound.ok()) return bound.status();
   for (v1::BoundInput &input : *bound) *message.add_bound_inputs() = std::move(input);
   if (!flags.schedules.empty()) {
-    auto text = readText(flags.schedules);
+    auto text = readWholeFile(flags.schedules);
     if (!text.ok()) return text.status();
     message.set_schedules(*text);
   }

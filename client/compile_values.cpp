@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
@@ -12,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "client/input_file.h"
 
 namespace hone::client {
 
@@ -58,8 +57,8 @@ absl::StatusOr<std::string> baseText(const std::string &target) {
   if (target.starts_with('{')) return textOfJson(target);
   std::error_code error;
   if (!target.ends_with(".json") || !std::filesystem::is_regular_file(target, error)) return target;
-  std::ifstream file(target);
-  return textOfJson({std::istreambuf_iterator<char>(file), {}});
+  auto text = readWholeFile(target);
+  return text.ok() ? textOfJson(*text) : text.status();
 }
 
 }  // namespace

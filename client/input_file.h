@@ -1,7 +1,9 @@
-// A file that is open for reading, and closed at the end of the object. Not thread-safe.
+// Files that a person names: one that is open for reading, and closed at the end of the object; and all of one at once.
+// Not thread-safe.
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "common/descriptor.h"
@@ -19,5 +21,8 @@ class InputFile {
  private:
   Descriptor file_;
 };
+
+/// All bytes of a file, or of a pipe until its end. NOT_FOUND when it cannot be read, as a folder cannot.
+absl::StatusOr<std::string> readWholeFile(const std::filesystem::path &path);
 
 }  // namespace hone::client

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <hone/runtime.hpp>
-#include <iterator>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/input_file.h"
 #include "runtime/tools/index_checks.h"
 
 namespace hone::client {
@@ -22,13 +21,6 @@ constexpr std::string_view kSetPrefix = "test_data_set_";
 
 absl::Status refused(const std::string &sentence) { return absl::DataLossError(sentence); }
 
-absl::StatusOr<std::string> readBytes(const fs::path &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file.is_open() || file.bad()) return absl::NotFoundError(absl::StrCat("cannot read '", path.string(), "'"));
-  return bytes;
-}
-
 /// KIND_0.pb, KIND_1.pb, … as long as there are files.
 absl::StatusOr<std::vector<runtime::NamedArray>> readTensors(const fs::path &folder, const char *kind) {
   std::vector<runtime::NamedArray> tensors;
@@ -36,7 +28,7 @@ absl::StatusOr<std::vector<runtime::NamedArray>> readTensors(const fs::path &fol
   for (;;) {
     const fs::path path = folder / absl::StrCat(kind, "_", tensors.size(), ".pb");
     if (!fs::exists(path, error)) return tensors;
-    auto bytes = readBytes(path);
+    auto bytes = readWholeFile(path);
     if (!bytes.ok()) return bytes.status();
     auto tensor = runtime::parseOnnxTensor(*bytes, path.string());
     if (!tensor.ok()) return refused(tensor.status().message);

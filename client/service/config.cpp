@@ -1,11 +1,10 @@
 #include "client/service/config.h"
 
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/input_file.h"
 #include "client/output_file.h"
 #include "client/service/folders.h"
 #include "common/file_lock.h"
@@ -67,10 +66,9 @@ absl::StatusOr<Config> loadConfig() {
   if (!path.ok()) return Config{};  // without a home there is nothing to have been configured
   std::error_code error;
   if (!fs::exists(*path, error)) return Config{};
-  std::ifstream file(*path, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (!file.is_open() || file.bad()) return absl::UnavailableError(absl::StrCat("cannot read '", path->string(), "'"));
-  return parse(text, *path);
+  auto text = readWholeFile(*path);
+  if (!text.ok()) return absl::UnavailableError(text.status().message());
+  return parse(*text, *path);
 }
 
 absl::Status changeConfig(const std::function<absl::Status(Config &)> &change) {

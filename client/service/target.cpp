@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/input_file.h"
 #include "client/output_file.h"
 #include "client/programs.h"
 #include "client/request.h"
@@ -25,11 +25,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-std::string readText(const fs::path &path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 // What the answer depends on: the CPU (as the first one's paragraph in /proc/cpuinfo has it, without what fluctuates),
 // how many of them we may use, and the program that answers.
 std::string machine(const fs::path &worker) {
@@ -40,7 +35,7 @@ std::string machine(const fs::path &worker) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   sched_getaffinity(0, sizeof allowed, &allowed);
-  absl::StrAppend(&identity, CPU_COUNT(&allowed), " ", readText("/sys/fs/cgroup/cpu.max"), "\n");
+  absl::StrAppend(&identity, CPU_COUNT(&allowed), " ", readWholeFile("/sys/fs/cgroup/cpu.max").value_or(""), "\n");
   struct stat status{};
   if (stat(worker.c_str(), &status) == 0)
     absl::StrAppend(&identity, worker.string(), " ", status.st_ino, " ", status.st_size, " ", status.st_mtim.tv_sec,
@@ -58,7 +53,8 @@ absl::StatusOr<v1::TargetDescription> describeTarget(const std::string &text) {
       cache.ok() ? *cache / "targets" / sha256Hex(absl::StrCat(machine(*worker), text)).substr(0, 32) : fs::path();
   v1::TargetDescription target;
   if (!path.empty())
-    if (const std::string known = readText(path); !known.empty() && target.ParseFromString(known)) return target;
+    if (const std::string known = readWholeFile(path).value_or(""); !known.empty() && target.ParseFromString(known))
+      return target;
   Request request{{}, {}, "", {}};
   request.work.mutable_describe_target()->set_target(text);
   auto result = ask(std::move(request));

@@ -66,6 +66,13 @@ class BadModels(CliTest):
         self.refused("inspect", "absent.tar", code=5, words=["absent.tar"])
         self.refused("run", "absent.tar", code=5, words=["absent.tar"])
 
+    def test_folders_in_the_place_of_files(self):
+        self.refused("compile", "classifier.onnx", "--schedules", ".", code=5, words=["'.'", "directory"])
+        os.makedirs(self.path("folder.json"), exist_ok=True)
+        self.refused("compile", "classifier.onnx", "--target", "folder.json", code=2, words=["folder.json"])
+        os.makedirs(self.path("folder.npy"), exist_ok=True)
+        self.refused("compile", "classifier.onnx", "--bind", "x=folder.npy", code=5, words=["folder.npy"])
+
     def test_outputs_that_cannot_be_written(self):
         self.refused("compile", "classifier.onnx", "-o", "no/such/folder.tar", code=5, words=["no/such/folder.tar"])
         self.refused("compile", "classifier.onnx", "-o", ".", code=5, words=["folder"])

@@ -114,6 +114,11 @@ class Contexts(CliTest):
         self.refused("jobs", "list", "--server", "no.such.host.invalid", code=5, words=["ssh -L"])
         self.assert_no_leftovers()
 
+    def test_a_folder_in_the_place_of_the_file_of_contexts(self):
+        os.makedirs(self.path("config/hone/config.json"))
+        self.addCleanup(os.rmdir, self.path("config/hone/config.json"))
+        self.refused("context", "list", code=5, words=["config.json", "directory"])
+
     def test_a_damaged_file_of_contexts(self):
         os.makedirs(self.path("config/hone"), exist_ok=True)
         for text in ("", "[]", "{", '{"contexts": 1}', '{"contexts": {"a": {}}}', '{"current": "a"}'):

@@ -66,6 +66,10 @@ class TestModel(CliTest):
         self.assertIn("holds no tensor", self.hone("test-model", "case", code=3)[1])
         self.case("unbound.onnx", (inputs, outputs * 2))
         self.assertIn("holds 2 outputs, but the model has 1", self.hone("test-model", "case", code=3)[1])
+        os.remove(self.path("case/test_data_set_0/input_0.pb"))
+        os.makedirs(self.path("case/test_data_set_0/input_0.pb"))
+        self.assertIn("directory", self.hone("test-model", "case", code=5)[1])
+        os.rmdir(self.path("case/test_data_set_0/input_0.pb"))
         self.case("unknown.onnx", (inputs, outputs))
         self.assertIn("Frobnicate", self.hone("test-model", "case", code=3)[1])
 
