@@ -1,24 +1,29 @@
-// kernels: times the kernels of an artifact one by one, in one thread and with everything they touch in the caches,
-// against the machine's own multiply-add peak. Peak and kernel take turns, so that a busy minute of a shared machine
-// slows both.
+// kernels: times kernels one by one against the machine's own multiply-add peak: those of an artifact in one thread and
+// with everything they touch in the caches, or schedules of tasks (task_table.h). Peak and kernel take turns, so that a
+// busy minute of a shared machine slows both.
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "bench/loaded_module.h"
+#include "bench/task_table.h"
 #include "runtime/tools/peak.h"
 
 namespace hone::bench {
 namespace {
 
 struct Options {
-  std::string artifact;
+  std::string file;  ///< an artifact or tasks
   std::string match;
+  std::string schedulesFile;
   int rounds = 15;
   double seconds = 0.01;
+  TaskOptions tasks;
 };
 
 struct Row {
@@ -82,12 +87,20 @@ void print(const Row &row) {
   std::fflush(stdout);
 }
 
-int run(const Options &options) {
-  absl::StatusOr<LoadedModule> module = LoadedModule::load(options.artifact);
-  if (!module.ok()) {
-    std::fprintf(stderr, "error: %s\n", std::string(module.status().message()).c_str());
-    return 3;
-  }
+int fail(const absl::Status &status) {
+  std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  return 3;
+}
+
+absl::StatusOr<std::string> readFile(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError("cannot open " + path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+int runArtifact(const Options &options) {
+  absl::StatusOr<LoadedModule> module = LoadedModule::load(options.file);
+  if (!module.ok()) return fail(module.status());
   const artifact::ArtifactDescription &description = module->description();
   std::map<int, std::vector<int>> callsOfKernel;
   for (size_t call = 0; call < description.calls.size(); ++call) {
@@ -117,18 +130,56 @@ int run(const Options &options) {
   return 0;
 }
 
+int run(Options &options) {
+  const absl::StatusOr<std::string> file = readFile(options.file);
+  if (!file.ok()) return fail(file.status());
+  if (!isTaskText(*file)) return runArtifact(options);
+  if (!options.schedulesFile.empty()) {
+    absl::StatusOr<std::string> schedules = readFile(options.schedulesFile);
+    if (!schedules.ok()) return fail(schedules.status());
+    options.tasks.schedules = *std::move(schedules);
+  }
+  options.tasks.match = options.match;
+  options.tasks.rounds = options.rounds;
+  if (absl::Status printed = printTaskTable(*file, options.tasks); !printed.ok()) return fail(printed);
+  return 0;
+}
+
 }  // namespace
 }  // namespace hone::bench
 
 int main(int argc, char **argv) {
-  CLI::App app("Times the kernels of an artifact one by one against this machine's multiply-add peak.");
+  CLI::App app(
+      "Times kernels one by one against this machine's multiply-add peak.\n\n"
+      "MODEL.tar: the kernels of an artifact, in 1 thread, with everything they touch in the caches.\n"
+      "TASK.txt: tasks, as `hone compile --dump-code tasks` writes them. Their schedules (the default one, those of\n"
+      "--schedules, other tiles by --tiles) are built in batches, checked against the default's outputs, and timed "
+      "with\n"
+      "weights from the caches (hot) and from memory (cold), with 1 thread (CPU time) and with --threads (wall time).");
   hone::bench::Options options;
-  app.add_option("artifact", options.artifact, "what `hone compile` wrote, for this machine")->required();
-  app.add_option("--match", options.match, "only calls whose name contains this");
-  app.add_option("--rounds", options.rounds, "turns of peak and kernel")
+  hone::bench::TaskOptions &tasks = options.tasks;
+  const auto positive = CLI::PositiveNumber;
+  app.add_option("file", options.file, "MODEL.tar, compiled for this machine, or TASK.txt")->required();
+  app.add_option("--match", options.match,
+                 "only calls whose name contains this, or tasks whose hash, kernels or text do");
+  app.add_option("--rounds", options.rounds, "turns of each kernel or schedule")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  app.add_option("--seconds", options.seconds, "length of a turn")->capture_default_str()->check(CLI::PositiveNumber);
+      ->check(positive);
+  app.add_option("--seconds", options.seconds, "length of a turn (MODEL.tar)")->capture_default_str()->check(positive);
+  app.add_option(
+      "--schedules", options.schedulesFile,
+      "file of schedules (TASK.txt): sections `task SHA256`, or `kernel NAME` for any name, in the names of\n"
+      "the task");
+  app.add_option("--target", tasks.target, "what to build for (TASK.txt), a target that this machine can run")
+      ->capture_default_str();
+  app.add_option("--threads", tasks.threads, "threads of the second half of the rows (TASK.txt); 0: one per CPU")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--tiles", tasks.tiles, "how many other register tiles of the default schedule to try (TASK.txt)")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", tasks.seed, "of the data and of the choice of tiles (TASK.txt)")->capture_default_str();
+  app.add_flag("--builds-only", tasks.buildsOnly, "build the schedules, and say how fast, but run nothing (TASK.txt)");
   CLI11_PARSE(app, argc, argv);
   return hone::bench::run(options);
 }

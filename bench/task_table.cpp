@@ -1,0 +1,198 @@
+#include "bench/task_table.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "bench/tile_variants.h"
+#include "compiler/artifact/digest.h"
+#include "compiler/base/status.h"
+#include "compiler/codegen/codegen.h"
+#include "compiler/driver/flops.h"
+#include "compiler/driver/library.h"
+#include "compiler/driver/parallel.h"
+#include "compiler/driver/schedules_file.h"
+#include "compiler/schedule/task.h"
+#include "compiler/tensor/tensor_op.h"
+#include "measure/measure.h"
+#include "runtime/tools/peak.h"
+
+namespace hone::bench {
+
+namespace {
+
+/// As a search would ask for them.
+constexpr size_t kBatch = 32;
+constexpr std::string_view kTaskComment = "# task ", kNamesComment = "# of ";
+
+struct TaskText {
+  std::string names;  ///< of kernels, where the file says
+  std::string text;
+};
+
+struct Named {
+  std::string name;
+  schedule::Schedule schedule;
+};
+
+double wallSeconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::vector<TaskText> splitTasks(std::string_view text) {
+  std::vector<TaskText> tasks;
+  for (absl::string_view whole : absl::StrSplit(absl::string_view(text.data(), text.size()), '\n')) {
+    const std::string_view line(whole.data(), whole.size());
+    if (line.starts_with(kTaskComment) || tasks.empty()) tasks.emplace_back();
+    if (line.starts_with(kNamesComment)) tasks.back().names = line.substr(kNamesComment.size());
+    if (!line.starts_with('#')) absl::StrAppend(&tasks.back().text, whole, "\n");
+  }
+  return tasks;
+}
+
+/// Those of the file that are for this task, whose sections are `task` and its hash, or `kernel` and any name.
+absl::StatusOr<std::vector<Named>> givenSchedules(const std::string &text, const std::string &hash) {
+  HONE_ASSIGN_OR_RETURN(const driver::SchedulesFile file, driver::parseSchedulesFile(text));
+  std::vector<Named> schedules;
+  for (const auto &[name, section] : file.kernels) {
+    HONE_ASSIGN_OR_RETURN(schedule::Schedule parsed, schedule::parse(section));
+    schedules.push_back({name, std::move(parsed)});
+  }
+  if (const auto section = file.tasks.find(hash); section != file.tasks.end()) {
+    HONE_ASSIGN_OR_RETURN(schedule::Schedule parsed, schedule::parse(section->second));
+    schedules.push_back({"given", std::move(parsed)});
+  }
+  return schedules;
+}
+
+std::string tileName(const schedule::Schedule &schedule) {
+  std::string name = "tile";
+  for (const schedule::StageSchedule &stage : schedule.stages) {
+    if (stage.registers.size() != 2) continue;
+    for (const schedule::RegisterTile &tile : stage.registers) absl::StrAppend(&name, " ", tile.dim, " ", tile.count);
+    break;
+  }
+  return name;
+}
+
+class TaskTable {
+ public:
+  TaskTable(schedule::Task task, TargetDescription target, const TaskOptions &options)
+      : task_(std::move(task)), target_(std::move(target)), options_(options) {
+    threads_ = options.threads > 0 ? options.threads : driver::availableCpus();
+  }
+
+  absl::Status print(const std::string &names) {
+    const std::string hash = artifact::sha256(task_.text());
+    flops_ = driver::countFlops(task_.kernel());
+    std::printf("task %s%s%s, %.4f GFLOP\n", hash.c_str(), names.empty() ? "" : ", of ", names.c_str(),
+                static_cast<double>(flops_) * 1e-9);
+    HONE_RETURN_IF_ERROR(chooseSchedules(hash));
+    HONE_RETURN_IF_ERROR(build());
+    if (!options_.buildsOnly) HONE_RETURN_IF_ERROR(measure());
+    std::printf("\n");
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status chooseSchedules(const std::string &hash) {
+    const schedule::Schedule plain = schedule::defaultSchedule(task_.kernel(), target_, "direct");
+    const schedule::Schedule chosen = schedule::defaultSchedule(task_.kernel(), target_);
+    schedules_.push_back({"default", chosen});
+    if (!(chosen == plain)) schedules_.push_back({"default, direct", plain});
+    HONE_ASSIGN_OR_RETURN(std::vector<Named> given, givenSchedules(options_.schedules, hash));
+    for (Named &one : given) schedules_.push_back(std::move(one));
+    for (schedule::Schedule &one : tileVariants(task_.kernel(), plain, target_, options_.tiles, options_.seed)) {
+      std::string name = tileName(one);
+      schedules_.push_back({std::move(name), std::move(one)});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status build() {
+    const double start = runtime::threadSeconds();
+    for (size_t first = 0; first < schedules_.size(); first += kBatch) {
+      std::vector<schedule::Schedule> batch;
+      for (size_t s = first; s < std::min(first + kBatch, schedules_.size()); ++s)
+        batch.push_back(schedules_[s].schedule);
+      HONE_ASSIGN_OR_RETURN(driver::Library library, driver::buildLibrary(task_, batch, target_));
+      libraries_.push_back(std::move(library));
+    }
+    const double seconds = runtime::threadSeconds() - start;
+    std::printf("built %zu schedules in %.3f s of CPU time: %.1f per second\n", schedules_.size(), seconds,
+                static_cast<double>(schedules_.size()) / seconds);
+    return absl::OkStatus();
+  }
+
+  absl::Status measure() {
+    HONE_ASSIGN_OR_RETURN(measure::Measurement measurement, measure::Measurement::make(task_, target_, options_.seed));
+    std::printf("| %-28s | threads | weights | least ms | median ms | GFLOP/s | %% limit | spills |\n", "schedule");
+    std::printf("|---|---|---|---|---|---|---|---|\n");
+    for (const int threads : {1, threads_}) {
+      for (const bool cold : {false, true}) HONE_RETURN_IF_ERROR(measureRows(measurement, threads, cold));
+      if (threads_ == 1) break;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status measureRows(measure::Measurement &measurement, int threads, bool cold) {
+    measure::MeasureOptions options;
+    options.clock = threads == 1 ? runtime::threadSeconds : wallSeconds;
+    options.threads = threads;
+    options.cold = cold;
+    options.rounds = options_.rounds;
+    // The limit is measured with the kernels: a shared machine has slow minutes.
+    const double peak =
+        threads == 1 ? runtime::sustainedFlops(target_.vectorBytes, 0.05) : runtime::measurePeakFlops(threads);
+    size_t position = 0;
+    for (const driver::Library &library : libraries_) {
+      HONE_ASSIGN_OR_RETURN(const std::vector<absl::StatusOr<measure::Timing>> timings,
+                            measurement.run(library, options));
+      for (const absl::StatusOr<measure::Timing> &timing : timings)
+        printRow(schedules_[position++].name, timing, threads, cold, peak);
+    }
+    return absl::OkStatus();
+  }
+
+  void printRow(const std::string &name, const absl::StatusOr<measure::Timing> &timing, int threads, bool cold,
+                double peak) const {
+    std::printf("| %-28s | %7d | %-7s | ", name.c_str(), threads, cold ? "cold" : "hot");
+    if (!timing.ok()) {
+      std::printf("%s |\n", std::string(timing.status().message()).c_str());
+      return;
+    }
+    const double rate = static_cast<double>(flops_) / timing->minimum;
+    std::printf("%8.4f | %9.4f | %7.1f | %7.1f | %6lld |\n", timing->minimum * 1e3, timing->median * 1e3, rate * 1e-9,
+                peak > 0 ? rate / peak * 100 : 0, static_cast<long long>(timing->stackReferences));
+  }
+
+  schedule::Task task_;
+  TargetDescription target_;
+  const TaskOptions &options_;
+  int threads_ = 1;
+  int64_t flops_ = 0;
+  std::vector<Named> schedules_;
+  std::vector<driver::Library> libraries_;  ///< batches of the schedules, in order
+};
+
+}  // namespace
+
+bool isTaskText(std::string_view text) { return text.starts_with(kTaskComment) || text.starts_with("kernel "); }
+
+absl::Status printTaskTable(std::string_view tasks, const TaskOptions &options) {
+  HONE_ASSIGN_OR_RETURN(const TargetDescription target, codegen::parseTarget(options.target));
+  for (const TaskText &one : splitTasks(tasks)) {
+    HONE_ASSIGN_OR_RETURN(const tensor::Kernel kernel, tensor::parse(one.text));
+    HONE_ASSIGN_OR_RETURN(schedule::Task task, schedule::Task::of(kernel));
+    const std::string searched = absl::StrCat(artifact::sha256(task.text()), "\n", one.names, "\n", one.text);
+    if (searched.find(options.match) == std::string::npos) continue;
+    HONE_RETURN_IF_ERROR(TaskTable(std::move(task), target, options).print(one.names));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hone::bench
