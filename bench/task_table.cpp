@@ -72,7 +72,7 @@ absl::StatusOr<std::vector<Named>> givenSchedules(const std::string &text, const
 std::string tileName(const schedule::Schedule &schedule) {
   std::string name = "tile";
   for (const schedule::StageSchedule &stage : schedule.stages) {
-    if (stage.registers.size() != 2) continue;
+    if (stage.registers.size() < 2) continue;
     for (const schedule::RegisterTile &tile : stage.registers) absl::StrAppend(&name, " ", tile.dim, " ", tile.count);
     break;
   }

@@ -15,9 +15,10 @@ using schedule::StageSchedule;
 
 constexpr int64_t kMostRows = 28, kMostVectors = 8;
 
+/// The first stage with a register tile of the vector dim and another.
 std::optional<size_t> tiledStage(const Schedule &schedule) {
   for (size_t s = 0; s < schedule.stages.size(); ++s)
-    if (schedule.stages[s].registers.size() == 2) return s;
+    if (schedule.stages[s].registers.size() >= 2 && !schedule.stages[s].vectorDim.empty()) return s;
   return std::nullopt;
 }
 
@@ -64,11 +65,13 @@ std::vector<Schedule> tileVariants(const tensor::Kernel &kernel, const Schedule 
   std::vector<Schedule> variants;
   const std::optional<size_t> stage = tiledStage(schedule);
   if (!stage) return variants;
-  for (int64_t first = 1; first <= kMostRows; ++first) {
-    for (int64_t second = 1; second <= kMostVectors; ++second) {
+  // The innermost two: rows and vectors of a contraction.
+  const size_t last = schedule.stages[*stage].registers.size() - 1;
+  for (int64_t rows = 1; rows <= kMostRows; ++rows) {
+    for (int64_t vectors = 1; vectors <= kMostVectors; ++vectors) {
       Schedule next = schedule;
-      setTile(kernel, next, *stage, 0, first);
-      setTile(kernel, next, *stage, 1, second);
+      setTile(kernel, next, *stage, last - 1, rows);
+      setTile(kernel, next, *stage, last, vectors);
       if (next == schedule || !schedule::legal(kernel, next, target).ok()) continue;
       variants.push_back(std::move(next));
     }

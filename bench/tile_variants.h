@@ -11,7 +11,7 @@
 namespace hone::bench {
 
 /// At most \p count legal schedules, each different from the others and from \p schedule, by the order of \p seed. None
-/// where no stage of \p schedule has a register tile of two dims.
+/// where no stage of \p schedule has a register tile of the vector dim and another.
 std::vector<schedule::Schedule> tileVariants(const tensor::Kernel &kernel, const schedule::Schedule &schedule,
                                              const TargetDescription &target, int count, uint64_t seed);
 
