@@ -1,7 +1,11 @@
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <thread>
 #include <utility>
 
 #include "abi/hone_abi.h"
@@ -10,6 +14,8 @@
 #include "compiler/codegen/codegen.h"
 #include "compiler/codegen/helper_module.h"
 #include "lld/Common/Driver.h"
+#include "llvm/Object/ArchiveWriter.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
 LLD_HAS_DRIVER(elf)
@@ -17,47 +23,108 @@ LLD_HAS_DRIVER(elf)
 namespace hone::codegen {
 namespace {
 
-/// A folder that goes away with the object. lld reads and writes files only.
-class TemporaryFolder {
+// lld reads and writes files by name only. It gets names of descriptors: files in memory to read, and a pipe to write,
+// which it takes for a device and so writes in one go instead of beside it, to be renamed.
+
+/// A descriptor that is closed with the object.
+class Descriptor {
  public:
-  static absl::StatusOr<TemporaryFolder> make() {
-    std::error_code error;
-    std::filesystem::path base = std::filesystem::temp_directory_path(error);
-    if (error) return absl::UnavailableError(absl::StrCat("no folder for temporary files: ", error.message()));
-    std::string pattern = (base / "hone-link-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot make a folder in ", base.string(), "; set TMPDIR to one that is writable"));
-    }
-    return TemporaryFolder(pattern);
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor &&other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor &operator=(Descriptor &&other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
   }
-  TemporaryFolder(TemporaryFolder &&other) noexcept : path_(std::exchange(other.path_, {})) {}
-  TemporaryFolder &operator=(TemporaryFolder &&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  ~Descriptor() { close(); }
+
+  int number() const { return number_; }
+  std::string path() const { return absl::StrCat("/proc/self/fd/", number_); }
+  void close() {
+    if (number_ >= 0) ::close(std::exchange(number_, -1));
   }
-  std::string file(std::string_view name) const { return (path_ / name).string(); }
 
  private:
-  explicit TemporaryFolder(std::filesystem::path path) : path_(std::move(path)) {}
-  std::filesystem::path path_;
+  int number_ = -1;
 };
 
-absl::Status writeFile(const std::string &path, std::string_view bytes) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) return absl::ResourceExhaustedError(absl::StrCat("cannot write ", bytes.size(), " bytes to ", path));
-  return absl::OkStatus();
+/// A file in memory with \p bytes in it.
+absl::StatusOr<Descriptor> fileWith(std::string_view bytes) {
+  Descriptor file(memfd_create("hone-link", MFD_CLOEXEC));
+  while (file.number() >= 0 && !bytes.empty()) {
+    const ssize_t written = write(file.number(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) break;
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+  if (file.number() < 0 || !bytes.empty())
+    return absl::ResourceExhaustedError(
+        absl::StrCat("cannot hold the module's ", bytes.size(), " bytes in memory: ", std::strerror(errno)));
+  return file;
 }
 
-absl::StatusOr<std::string> readFile(const std::string &path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream bytes;
-  bytes << in.rdbuf();
-  if (!in) return absl::InternalError(absl::StrCat("cannot read ", path));
-  return std::move(bytes).str();
+/// What is written into a pipe, read by a thread until finish().
+class Drain {
+ public:
+  static absl::StatusOr<std::unique_ptr<Drain>> open() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+      return absl::ResourceExhaustedError(absl::StrCat("cannot make a pipe: ", std::strerror(errno)));
+    std::unique_ptr<Drain> drain(new Drain);
+    drain->read_ = Descriptor(ends[0]);
+    drain->write_ = Descriptor(ends[1]);
+    drain->thread_ = std::thread([raw = drain.get()] { raw->readAll(); });
+    return drain;
+  }
+  ~Drain() { join(); }
+
+  std::string path() const { return write_.path(); }
+  /// The bytes, once nobody else writes.
+  std::string finish() {
+    join();
+    return std::move(bytes_);
+  }
+
+ private:
+  Drain() = default;
+
+  void join() {
+    write_.close();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void readAll() {
+    std::vector<char> part(size_t{1} << 16);
+    for (;;) {
+      const ssize_t got = read(read_.number(), part.data(), part.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return;
+      bytes_.append(part.data(), static_cast<size_t>(got));
+    }
+  }
+
+  Descriptor read_, write_;
+  std::string bytes_;
+  std::thread thread_;
+};
+
+/// One archive of \p objects: a model may have more kernels than a process may have files.
+absl::StatusOr<std::string> archiveOf(const std::vector<std::string_view> &objects) {
+  std::vector<llvm::NewArchiveMember> members;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < objects.size(); ++i) {
+    // lld would end the process.
+    if (!objects[i].starts_with("\x7f"
+                                "ELF"))
+      return absl::InternalError(absl::StrCat("object ", i, " is not ELF"));
+    names.push_back(absl::StrCat(i, ".o"));
+  }
+  for (size_t i = 0; i < objects.size(); ++i)
+    members.emplace_back(llvm::MemoryBufferRef({objects[i].data(), objects[i].size()}, names[i]));
+  auto archive = llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NoSymtab, llvm::object::Archive::K_GNU,
+                                            /*Deterministic=*/true, /*Thin=*/false);
+  if (!archive) return absl::InternalError(absl::StrCat("archive of objects: ", llvm::toString(archive.takeError())));
+  return (*archive)->getBuffer().str();
 }
 
 }  // namespace
@@ -66,40 +133,39 @@ absl::StatusOr<std::string> linkModule(const std::vector<std::string> &objects,
                                        const std::vector<ModuleKernel> &kernels, const TargetDescription &target) {
   HONE_ASSIGN_OR_RETURN(std::string helpers, compileHelpers(target));
   HONE_ASSIGN_OR_RETURN(std::string table, compileTable(kernels, target));
-  HONE_ASSIGN_OR_RETURN(TemporaryFolder folder, TemporaryFolder::make());
-  std::string output = folder.file("mod.so");
-  std::string exports = folder.file("exports");
-  HONE_RETURN_IF_ERROR(writeFile(exports, absl::StrCat("{ global: ", HONE_QUERY_SYMBOL, "; local: *; };\n")));
+  std::vector<std::string_view> all = {table};
+  all.insert(all.end(), objects.begin(), objects.end());
+  all.push_back(helpers);
+  HONE_ASSIGN_OR_RETURN(const std::string archive, archiveOf(all));
+  HONE_ASSIGN_OR_RETURN(const Descriptor input, fileWith(archive));
+  HONE_ASSIGN_OR_RETURN(const Descriptor exports,
+                        fileWith(absl::StrCat("{ global: ", HONE_QUERY_SYMBOL, "; local: *; };\n")));
+  HONE_ASSIGN_OR_RETURN(std::unique_ptr<Drain> output, Drain::open());
 
-  std::vector<std::string> arguments = {"ld.lld",
-                                        "-shared",
-                                        "--no-undefined",
-                                        "--build-id=none",
-                                        "--gc-sections",
-                                        "--hash-style=gnu",
-                                        "-soname=mod.so",
-                                        "-znoexecstack",
-                                        "-znow",
-                                        "--threads=1",
-                                        "-O1",
-                                        "--version-script=" + exports,
-                                        "-o",
-                                        output};
-  auto addInput = [&](const std::string &name, const std::string &bytes) {
-    arguments.push_back(folder.file(name));
-    return writeFile(arguments.back(), bytes);
-  };
-  HONE_RETURN_IF_ERROR(addInput("table.o", table));
-  for (size_t i = 0; i < objects.size(); ++i) HONE_RETURN_IF_ERROR(addInput(absl::StrCat(i, ".o"), objects[i]));
-  HONE_RETURN_IF_ERROR(addInput("helpers.o", helpers));
-
+  const std::vector<std::string> arguments = {"ld.lld",
+                                              "-shared",
+                                              "--no-undefined",
+                                              "--build-id=none",
+                                              "--gc-sections",
+                                              "--hash-style=gnu",
+                                              "-soname=mod.so",
+                                              "-znoexecstack",
+                                              "-znow",
+                                              "--threads=1",
+                                              "-O1",
+                                              "--fatal-warnings",
+                                              "--version-script=" + exports.path(),
+                                              "-o",
+                                              output->path(),
+                                              "--whole-archive",
+                                              input.path()};
   std::vector<const char *> pointers;
   for (const std::string &argument : arguments) pointers.push_back(argument.c_str());
   std::string said;
   llvm::raw_string_ostream stream(said);
   lld::Result result = lld::lldMain(pointers, stream, stream, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0) return absl::InternalError(absl::StrCat("linking the module failed: ", said));
-  return readFile(output);
+  return output->finish();
 }
 
 }  // namespace hone::codegen
