@@ -1,10 +1,12 @@
 // Code generation: loop nests -> LLVM IR -> object code -> one shared library. The only folder that includes LLVM and
-// lld. Functions without state; compileKernel may run in several threads at once, linkModule in one at a time (lld).
+// lld. Functions without state, and KernelCompiler, which one thread uses; compileKernel may run in several threads at
+// once, linkModule in one at a time (lld).
 //
 // LLVM reports some of its own defects by aborting the process: callers run this in a child.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +33,26 @@ struct Options {
   bool contract = true;
 };
 
-/// Compiles all phases of \p kernel. \p symbol is the prefix of its symbols.
+/// Compiles kernels one after the other for one target, which LLVM sets up once. What it makes of a kernel does not
+/// depend on those before.
+class KernelCompiler {
+ public:
+  static absl::StatusOr<KernelCompiler> make(const TargetDescription &target, const Options &options);
+  KernelCompiler(KernelCompiler &&) noexcept;
+  KernelCompiler &operator=(KernelCompiler &&) noexcept;
+  ~KernelCompiler();
+
+  /// All phases of \p kernel. \p symbol is the prefix of its symbols.
+  absl::StatusOr<CompiledKernel> compile(const loop::Kernel &kernel, std::string_view symbol);
+
+ private:
+  struct State;
+  explicit KernelCompiler(std::unique_ptr<State> state);
+
+  std::unique_ptr<State> state_;
+};
+
+/// One kernel by a KernelCompiler of its own.
 absl::StatusOr<CompiledKernel> compileKernel(const loop::Kernel &kernel, std::string_view symbol,
                                              const TargetDescription &target, const Options &options);
 

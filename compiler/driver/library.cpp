@@ -1,6 +1,7 @@
 #include "compiler/driver/library.h"
 
 #include <algorithm>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -26,8 +27,35 @@ int argumentCount(const tensor::Kernel &kernel) {
   }));
 }
 
+// Compilers for as many threads as ask at once.
+class Compilers {
+ public:
+  explicit Compilers(const TargetDescription &target) : target_(target) {}
+
+  absl::StatusOr<codegen::CompiledKernel> compile(const loop::Kernel &kernel, const std::string &symbol) {
+    HONE_ASSIGN_OR_RETURN(codegen::KernelCompiler compiler, take());
+    absl::StatusOr<codegen::CompiledKernel> compiled = compiler.compile(kernel, symbol);
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(compiler));
+    return compiled;
+  }
+
+ private:
+  absl::StatusOr<codegen::KernelCompiler> take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return codegen::KernelCompiler::make(target_, {});
+    codegen::KernelCompiler compiler = std::move(idle_.back());
+    idle_.pop_back();
+    return compiler;
+  }
+
+  const TargetDescription &target_;
+  std::mutex mutex_;
+  std::vector<codegen::KernelCompiler> idle_;
+};
+
 absl::StatusOr<Built> build(const tensor::Kernel &kernel, const schedule::Schedule &given,
-                            const TargetDescription &target, const std::string &symbol) {
+                            const TargetDescription &target, Compilers &compilers, const std::string &symbol) {
   // As everywhere, lowering takes only what went through the text.
   HONE_ASSIGN_OR_RETURN(const schedule::Schedule parsed, schedule::parse(schedule::print(given)));
   HONE_RETURN_IF_ERROR(schedule::legal(kernel, parsed, target));
@@ -35,7 +63,7 @@ absl::StatusOr<Built> build(const tensor::Kernel &kernel, const schedule::Schedu
   HONE_ASSIGN_OR_RETURN(built.candidate.rewrite, tensor::applyAlgorithm(kernel, parsed.algorithm));
   built.candidate.packed = schedule::applyPacks(built.candidate.rewrite.kernel, parsed);
   HONE_ASSIGN_OR_RETURN(const loop::Kernel loops, loop::lower(built.candidate.packed, parsed));
-  HONE_ASSIGN_OR_RETURN(codegen::CompiledKernel compiled, codegen::compileKernel(loops, symbol, target, {}));
+  HONE_ASSIGN_OR_RETURN(codegen::CompiledKernel compiled, compilers.compile(loops, symbol));
   built.candidate.stackReferences = compiled.stackReferences;
   built.object = std::move(compiled.object);
   built.entry.name = symbol;
@@ -50,11 +78,12 @@ absl::StatusOr<Built> build(const tensor::Kernel &kernel, const schedule::Schedu
 
 absl::StatusOr<Library> buildLibrary(const schedule::Task &task, const std::vector<schedule::Schedule> &schedules,
                                      const TargetDescription &target, int threads) {
+  Compilers compilers(target);
   std::vector<absl::StatusOr<Built>> built(schedules.size());
   parallelFor(static_cast<int>(schedules.size()), threads, [&](int i) {
     const auto position = static_cast<size_t>(i);
     try {
-      built[position] = build(task.kernel(), schedules[position], target, absl::StrCat("candidate_", i));
+      built[position] = build(task.kernel(), schedules[position], target, compilers, absl::StrCat("candidate_", i));
     } catch (const std::bad_alloc &) {
       built[position] = absl::ResourceExhaustedError("out of memory while compiling a candidate");
     }
