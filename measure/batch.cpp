@@ -194,12 +194,12 @@ void Batch::timeGroup(const std::vector<size_t> &group, const MeasureOptions &op
   takeTurns(racers, options);
   for (Racer &racer : racers) {
     Timing &timing = *timings[racer.position];
-    timing.turns = static_cast<int>(racer.seconds.size());
     timing.copies = copies;
     timing.stackReferences = candidate(racer.position).stackReferences;
-    if (racer.seconds.empty()) continue;
-    timing.minimum = *std::min_element(racer.seconds.begin(), racer.seconds.end());
-    timing.median = median(std::move(racer.seconds));
+    timing.turns = std::move(racer.seconds);
+    if (timing.turns.empty()) continue;
+    timing.minimum = *std::min_element(timing.turns.begin(), timing.turns.end());
+    timing.median = median(timing.turns);
   }
 }
 

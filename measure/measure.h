@@ -42,8 +42,8 @@ struct MeasureOptions {
 /// Seconds of one run.
 struct Timing {
   double minimum = 0;
-  double median = 0;  ///< of the turns
-  int turns = 0;
+  double median = 0;            ///< of the turns
+  std::vector<double> turns;    ///< in their order; candidates that took turns have their n-th about the same time
   int64_t copies = 1;           ///< of the parameters
   int64_t stackReferences = 0;  ///< of the emitted code: spills of the register tile
 };

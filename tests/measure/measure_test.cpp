@@ -128,7 +128,7 @@ TEST(Measure, TimesAreTheClocks) {
   ASSERT_TRUE(slow.ok() && (*slow)[0].ok());
   EXPECT_NEAR((*slow)[0]->minimum, 1e-3, 1e-9);
   EXPECT_NEAR((*slow)[0]->median, 1e-3, 1e-9);
-  EXPECT_EQ((*slow)[0]->turns, 5);
+  EXPECT_EQ((*slow)[0]->turns.size(), 5U);
   EXPECT_EQ((*slow)[0]->copies, 1);
   options.clock = steadily(1e-5);
   const auto fast = measure(productTask(), {scheduleOf(kPlain)}, host(), options);
@@ -147,6 +147,7 @@ TEST(Measure, TheLeastAndTheMedianAreOfTheTurns) {
   ASSERT_TRUE(timings.ok() && (*timings)[0].ok());
   EXPECT_EQ((*timings)[0]->minimum, 1);
   EXPECT_EQ((*timings)[0]->median, 3);
+  EXPECT_EQ((*timings)[0]->turns, (std::vector<double>{5, 1, 3}));
 }
 
 TEST(Measure, WhoHasUsedItsTimeHasNoMoreThanThreeTurns) {
@@ -155,7 +156,7 @@ TEST(Measure, WhoHasUsedItsTimeHasNoMoreThanThreeTurns) {
   options.clock = steadily(1);
   const auto timings = measure(productTask(), {scheduleOf(kPlain), scheduleOf(kPacked)}, host(), options);
   ASSERT_TRUE(timings.ok());
-  for (const auto &timing : *timings) EXPECT_EQ(timing->turns, 3);
+  for (const auto &timing : *timings) EXPECT_EQ(timing->turns.size(), 3U);
 }
 
 TEST(Measure, ColdParametersAreMoreThanTheCacheAndNeverTwiceInATurn) {
