@@ -1,17 +1,21 @@
-// kernels: times kernels one by one against the machine's own multiply-add peak: those of an artifact in one thread and
-// with everything they touch in the caches, or schedules of tasks (task_table.h). Peak and kernel take turns, so that a
-// busy minute of a shared machine slows both.
+// kernels: times kernels one by one against the machine's own multiply-add peak: those of an artifact, or schedules of
+// tasks (task_table.h). Peak and kernel take turns, so that a busy minute of a shared machine slows both.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "CLI/CLI.hpp"
 #include "bench/loaded_module.h"
 #include "bench/task_table.h"
+#include "compiler/base/status.h"
+#include "measure/machine.h"
+#include "measure/timed_run.h"
 #include "runtime/tools/peak.h"
 
 namespace hone::bench {
@@ -23,6 +27,8 @@ struct Options {
   std::string schedulesFile;
   int rounds = 15;
   double seconds = 0.01;
+  int artifactThreads = 1;
+  bool isCold = false;
   TaskOptions tasks;
 };
 
@@ -40,37 +46,69 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// Seconds of CPU time that one run of the call takes: the median of batches, as many as fit into \p seconds. A batch
-/// is long enough that reading the clock costs nothing.
-double timeCall(const LoadedModule &module, int call, double seconds) {
+double wallSeconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Seconds that one run of the call takes: the median of batches, as many as fit into the turn. A batch is long enough
+/// that reading the clock costs nothing. CPU time of one thread, wall time of several.
+double timeCall(measure::Runner &runner, measure::Call &call, const Options &options) {
   constexpr double batchSeconds = 2e-4;
-  const double start = runtime::threadSeconds();
-  module.run(call);
-  const double once = runtime::threadSeconds() - start;
+  double (*const clock)() = options.artifactThreads == 1 ? runtime::threadSeconds : wallSeconds;
+  const double start = clock();
+  runner.run(call);
+  const double once = clock() - start;
   const int batch = std::max(1, static_cast<int>(batchSeconds / std::max(once, 1e-7)));
   std::vector<double> samples;
-  double begin = runtime::threadSeconds();
-  const double end = begin + seconds;
+  double begin = clock();
+  const double end = begin + options.seconds;
   do {
-    for (int i = 0; i < batch; ++i) module.run(call);
-    const double now = runtime::threadSeconds();
+    for (int i = 0; i < batch; ++i) runner.run(call);
+    const double now = clock();
     samples.push_back((now - begin) / batch);
     begin = now;
   } while (begin < end);
   return median(std::move(samples));
 }
 
-Row measure(const LoadedModule &module, int call, const Options &options, std::vector<double> &peaks) {
-  const artifact::CallDescription &description = module.description().calls[call];
+/// A turn in a thread of its own: the runner pins its threads, and what measures the peak must not be.
+absl::StatusOr<double> timeTurn(const LoadedModule &module, measure::Call &call, const Options &options) {
+  absl::StatusOr<double> seconds = 0.0;
+  std::thread([&] {
+    absl::StatusOr<measure::Runner> runner = measure::Runner::make(module.table(), options.artifactThreads);
+    if (runner.ok()) {
+      seconds = timeCall(*runner, call, options);
+    } else {
+      seconds = runner.status();
+    }
+  }).join();
+  return seconds;
+}
+
+/// Operations per nanosecond that the threads could do; 0: unknown.
+double measurePeak(const Options &options, int64_t vectorBytes) {
+  const double flops = options.artifactThreads == 1 ? runtime::sustainedFlops(vectorBytes, options.seconds)
+                                                    : runtime::measurePeakFlops(options.artifactThreads);
+  return flops * 1e-9;
+}
+
+absl::StatusOr<Row> measureCall(const LoadedModule &module, int position, const Options &options,
+                                std::vector<double> &peaks) {
+  const artifact::CallDescription &description = module.description().calls[position];
   const int64_t vectorBytes = module.description().target.vectorBytes;
-  timeCall(module, call, options.seconds);
+  const int64_t cacheBytes = options.isCold ? 2 * measure::lastCacheBytes() : 0;
+  HONE_ASSIGN_OR_RETURN(measure::Call call, module.call(position, cacheBytes));
+  HONE_RETURN_IF_ERROR(timeTurn(module, call, options).status());
   std::vector<double> times, shares;
+  double peak = 0;
   for (int round = 0; round < options.rounds; ++round) {
-    const double peak = runtime::sustainedFlops(vectorBytes, options.seconds) * 1e-9;
-    times.push_back(timeCall(module, call, options.seconds));
+    // With several threads it takes longer than a turn.
+    if (options.artifactThreads == 1 || round == 0) peak = measurePeak(options, vectorBytes);
+    HONE_ASSIGN_OR_RETURN(const double seconds, timeTurn(module, call, options));
+    times.push_back(seconds);
     if (peak == 0) continue;
     peaks.push_back(peak);
-    shares.push_back(static_cast<double>(description.flops) / times.back() * 1e-9 / peak);
+    shares.push_back(static_cast<double>(description.flops) / seconds * 1e-9 / peak);
   }
   Row row;
   row.name = description.name;
@@ -108,18 +146,20 @@ int runArtifact(const Options &options) {
     callsOfKernel[description.calls[call].kernel].push_back(static_cast<int>(call));
   }
 
-  std::printf("target %s, %lld-byte vectors; 1 thread, caches warm, median of %d rounds\n\n",
-              description.target.cpu.c_str(), static_cast<long long>(description.target.vectorBytes), options.rounds);
+  std::printf("target %s, %lld-byte vectors; threads: %d, weights %s, median of %d rounds\n\n",
+              description.target.cpu.c_str(), static_cast<long long>(description.target.vectorBytes),
+              options.artifactThreads, options.isCold ? "cold" : "hot", options.rounds);
   std::printf("| %-48s | calls |   GFLOP |       ms | GFLOP/s | %% peak |\n", "kernel");
   std::printf("|---|---|---|---|---|---|\n");
   std::vector<double> peaks;
   double seconds = 0, flops = 0;
   for (const auto &[kernel, calls] : callsOfKernel) {
-    Row row = measure(*module, calls.front(), options, peaks);
-    row.calls = static_cast<int>(calls.size());
-    print(row);
-    seconds += row.milliseconds * 1e-3 * row.calls;
-    flops += static_cast<double>(row.flops) * row.calls;
+    absl::StatusOr<Row> row = measureCall(*module, calls.front(), options, peaks);
+    if (!row.ok()) return fail(row.status());
+    row->calls = static_cast<int>(calls.size());
+    print(*row);
+    seconds += row->milliseconds * 1e-3 * row->calls;
+    flops += static_cast<double>(row->flops) * row->calls;
   }
   std::printf("\nall calls: %.3f ms, %.1f GFLOP/s", seconds * 1e3, flops / seconds * 1e-9);
   if (!peaks.empty()) {
@@ -151,11 +191,12 @@ int run(Options &options) {
 int main(int argc, char **argv) {
   CLI::App app(
       "Times kernels one by one against this machine's multiply-add peak.\n\n"
-      "MODEL.tar: the kernels of an artifact, in 1 thread, with everything they touch in the caches.\n"
+      "MODEL.tar: the kernels of an artifact, by default in 1 thread and with everything they touch in the caches.\n"
       "TASK.txt: tasks, as `hone compile --dump-code tasks` writes them. Their schedules (the default one, those of\n"
-      "--schedules, other tiles by --tiles) are built in batches, checked against the default's outputs, and timed "
-      "with\n"
-      "weights from the caches (hot) and from memory (cold), with 1 thread (CPU time) and with --threads (wall time).");
+      "--schedules, other tiles by --tiles) are built in batches, checked against the outputs of plain sums, and "
+      "timed\n"
+      "with weights from the caches (hot) and from memory (cold), in 1 thread and in --threads.\n\n"
+      "Times of 1 thread are CPU time, of several wall time.");
   hone::bench::Options options;
   hone::bench::TaskOptions &tasks = options.tasks;
   const auto positive = CLI::PositiveNumber;
@@ -165,21 +206,32 @@ int main(int argc, char **argv) {
   app.add_option("--rounds", options.rounds, "turns of each kernel or schedule")
       ->capture_default_str()
       ->check(positive);
-  app.add_option("--seconds", options.seconds, "length of a turn (MODEL.tar)")->capture_default_str()->check(positive);
-  app.add_option(
-      "--schedules", options.schedulesFile,
-      "file of schedules (TASK.txt): sections `task SHA256`, or `kernel NAME` for any name, in the names of\n"
-      "the task");
-  app.add_option("--target", tasks.target, "what to build for (TASK.txt), a target that this machine can run")
+  int threads = 0;
+  app.add_option("--threads", threads,
+                 "threads, each on a CPU of its own; 0: 1 for MODEL.tar, one per CPU for TASK.txt")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  const auto artifact = "MODEL.tar", task = "TASK.txt";
+  app.add_option("--seconds", options.seconds, "length of a turn")
+      ->group(artifact)
+      ->capture_default_str()
+      ->check(positive);
+  app.add_flag("--cold", options.isCold, "weights come from memory, as in a network: copies of them take turns")
+      ->group(artifact);
+  app.add_option("--schedules", options.schedulesFile,
+                 "file of schedules: sections `task SHA256`, or `kernel NAME` for any name, in the names of the task")
+      ->group(task);
+  app.add_option("--target", tasks.target, "what to build for, a target that this machine can run")
+      ->group(task)
       ->capture_default_str();
-  app.add_option("--threads", tasks.threads, "threads of the second half of the rows (TASK.txt); 0: one per CPU")
+  app.add_option("--tiles", tasks.tiles, "how many other register tiles of the default schedule to try")
+      ->group(task)
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--tiles", tasks.tiles, "how many other register tiles of the default schedule to try (TASK.txt)")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", tasks.seed, "of the data and of the choice of tiles (TASK.txt)")->capture_default_str();
-  app.add_flag("--builds-only", tasks.buildsOnly, "build the schedules, and say how fast, but run nothing (TASK.txt)");
+  app.add_option("--seed", tasks.seed, "of the data and of the choice of tiles")->group(task)->capture_default_str();
+  app.add_flag("--builds-only", tasks.buildsOnly, "build the schedules and say how fast, but run nothing")->group(task);
   CLI11_PARSE(app, argc, argv);
+  options.artifactThreads = std::max(1, threads);
+  tasks.threads = threads;
   return hone::bench::run(options);
 }

@@ -1,9 +1,5 @@
 #include "bench/loaded_module.h"
 
-#include <dlfcn.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -11,10 +7,9 @@
 #include <iterator>
 #include <new>
 #include <random>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
-#include "runtime/flush_denormals.h"
 
 namespace hone::bench {
 namespace {
@@ -41,7 +36,6 @@ absl::StatusOr<std::string> readFile(const std::string &path) {
 
 }  // namespace
 
-void LoadedModule::Unload::operator()(void *handle) const { dlclose(handle); }
 void LoadedModule::Free::operator()(std::byte *memory) const { std::free(memory); }
 
 LoadedModule::Memory LoadedModule::allocate(int64_t bytes) {
@@ -53,59 +47,49 @@ LoadedModule::Memory LoadedModule::allocate(int64_t bytes) {
   return memory;
 }
 
-absl::Status LoadedModule::loadCode(std::string_view moduleBytes) {
-  const int descriptor = memfd_create("mod.so", MFD_CLOEXEC);
-  if (descriptor < 0) return absl::UnavailableError("cannot make a file in memory");
-  while (!moduleBytes.empty()) {
-    const ssize_t written = write(descriptor, moduleBytes.data(), moduleBytes.size());
-    if (written < 0) return absl::UnavailableError("cannot write the module into memory");
-    moduleBytes.remove_prefix(static_cast<size_t>(written));
-  }
-  handle_.reset(dlopen(absl::StrCat("/proc/self/fd/", descriptor).c_str(), RTLD_NOW | RTLD_LOCAL));
-  close(descriptor);
-  if (handle_ == nullptr) return absl::FailedPreconditionError(absl::StrCat("cannot load the module: ", dlerror()));
-  auto query = reinterpret_cast<hone_module_query_function>(dlsym(handle_.get(), HONE_QUERY_SYMBOL));
-  module_ = query == nullptr ? nullptr : query(HONE_ABI_VERSION);
-  if (module_ == nullptr) return absl::FailedPreconditionError("the module is for another version of hone");
-  return absl::OkStatus();
-}
-
-void LoadedModule::makeMemory(std::string_view parameterBytes) {
+void LoadedModule::makeMemory() {
   arena_ = allocate(description_.arenaBytes);
-  parameters_ = allocate(static_cast<int64_t>(parameterBytes.size()));
-  std::copy(parameterBytes.begin(), parameterBytes.end(), reinterpret_cast<char *>(parameters_.get()));
-
   const size_t inputs = description_.inputs.size();
   ports_.resize(inputs + description_.outputs.size());
   for (const BufferDescription &buffer : description_.buffers) {
     if (buffer.kind == BufferKind::Input) ports_[buffer.index] = allocate(buffer.bytes);
     if (buffer.kind == BufferKind::Output) ports_[inputs + buffer.index] = allocate(buffer.bytes);
   }
-  auto address = [&](const BufferDescription &buffer) -> void * {
+}
+
+absl::StatusOr<measure::Call> LoadedModule::call(int position, int64_t cacheBytes) const {
+  const artifact::CallDescription &described = description_.calls[static_cast<size_t>(position)];
+  std::vector<void *> arguments;
+  std::vector<size_t> places;
+  std::vector<std::vector<char>> parameters;
+  int64_t bytes = 0;
+  for (const int number : described.arguments) {
+    const BufferDescription &buffer = description_.buffers[static_cast<size_t>(number)];
     switch (buffer.kind) {
       case BufferKind::Input:
-        return ports_[buffer.index].get();
-      case BufferKind::Output:
-        return ports_[inputs + buffer.index].get();
-      case BufferKind::Parameter:
-        return parameters_.get() + buffer.offset;
-      case BufferKind::Arena:
+        arguments.push_back(ports_[buffer.index].get());
         break;
-    }
-    return arena_.get() + buffer.offset;
-  };
-
-  int64_t scratch = 0;
-  for (const artifact::CallDescription &call : description_.calls) {
-    const hone_kernel &kernel = module_->kernels[call.kernel];
-    for (int i = 0; i < kernel.phase_count; ++i) scratch = std::max(scratch, kernel.phases[i].scratch_bytes);
-    std::vector<void *> &arguments = callArguments_.emplace_back();
-    for (const int position : call.arguments) arguments.push_back(address(description_.buffers[position]));
-    if (kernel.shared_scratch_bytes > 0) {
-      arguments.push_back(sharedScratch_.emplace_back(allocate(kernel.shared_scratch_bytes)).get());
+      case BufferKind::Output:
+        arguments.push_back(ports_[description_.inputs.size() + buffer.index].get());
+        break;
+      case BufferKind::Arena:
+        arguments.push_back(arena_.get() + buffer.offset);
+        break;
+      case BufferKind::Parameter: {
+        const auto from = parameters_.begin() + buffer.offset;
+        places.push_back(arguments.size());
+        parameters.emplace_back(from, from + buffer.bytes);
+        arguments.push_back(nullptr);
+        bytes += buffer.bytes;
+        break;
+      }
     }
   }
-  scratch_ = allocate(scratch);
+  arguments.push_back(nullptr);
+  HONE_ASSIGN_OR_RETURN(measure::ParameterCopies copies,
+                        measure::ParameterCopies::make(parameters, measure::copiesFor(bytes, cacheBytes)));
+  return measure::Call{&module_.table().kernels[described.kernel], std::move(arguments), std::move(places),
+                       std::move(copies)};
 }
 
 absl::StatusOr<LoadedModule> LoadedModule::load(const std::string &path) {
@@ -113,18 +97,12 @@ absl::StatusOr<LoadedModule> LoadedModule::load(const std::string &path) {
   HONE_ASSIGN_OR_RETURN(artifact::Artifact read, artifact::readArtifact(tar));
   LoadedModule loaded;
   loaded.description_ = std::move(read.description);
-  HONE_RETURN_IF_ERROR(loaded.loadCode(read.moduleBytes));
-  loaded.makeMemory(read.parameterBytes);
+  runtime::Result<runtime::Module> module = runtime::Module::load(read.moduleBytes);
+  if (!module.ok()) return absl::FailedPreconditionError(module.status().message);
+  loaded.module_ = std::move(*module);
+  loaded.parameters_ = std::move(read.parameterBytes);
+  loaded.makeMemory();
   return loaded;
-}
-
-void LoadedModule::run(int call) const {
-  const hone_kernel &kernel = module_->kernels[description_.calls[call].kernel];
-  const runtime::FlushDenormals flush;  // as the runtime does
-  for (int i = 0; i < kernel.phase_count; ++i) {
-    const hone_phase &phase = kernel.phases[i];
-    phase.run(callArguments_[call].data(), 0, phase.extent, scratch_.get());
-  }
 }
 
 }  // namespace hone::bench

@@ -1,7 +1,8 @@
-// An artifact's kernels, callable one at a time in the calling thread: what a benchmark needs and a session does not
-// offer. The data is made up; what kernels compute does not matter here, how long they take does.
+// An artifact's kernels, callable one at a time: what a benchmark needs and a session does not offer. The data is made
+// up; what kernels compute does not matter here, how long they take does.
 //
-// Belongs to one thread. Owns the loaded code and all memory that the kernels see.
+// Belongs to one thread. Owns the loaded code and the memory that kernels see, but for scratch and copies of
+// parameters.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,8 @@
 #include "abi/hone_abi.h"
 #include "absl/status/statusor.h"
 #include "compiler/artifact/artifact.h"
+#include "measure/timed_run.h"
+#include "runtime/module.h"
 
 namespace hone::bench {
 
@@ -22,29 +25,26 @@ class LoadedModule {
 
   const artifact::ArtifactDescription &description() const { return description_; }
 
-  /// Runs all phases of one of the description's calls.
-  void run(int call) const;
+  const hone_module &table() const { return module_.table(); }
+
+  /// One of the description's calls, for a measure::Runner. With copies of its parameters that exceed \p cacheBytes
+  /// together, used in turn; at least one.
+  absl::StatusOr<measure::Call> call(int position, int64_t cacheBytes) const;
 
  private:
-  struct Unload {
-    void operator()(void *handle) const;
-  };
   struct Free {
     void operator()(std::byte *memory) const;
   };
   using Memory = std::unique_ptr<std::byte, Free>;
 
   static Memory allocate(int64_t bytes);
-  absl::Status loadCode(std::string_view moduleBytes);
-  void makeMemory(std::string_view parameterBytes);
+  void makeMemory();
 
   artifact::ArtifactDescription description_;
-  std::unique_ptr<void, Unload> handle_;
-  const hone_module *module_ = nullptr;
-  Memory arena_, parameters_, scratch_;
-  std::vector<Memory> ports_;                       ///< of inputs, then of outputs
-  std::vector<Memory> sharedScratch_;               ///< per call
-  std::vector<std::vector<void *>> callArguments_;  ///< per call, as its kernel takes them
+  runtime::Module module_;
+  Memory arena_;
+  std::string parameters_;
+  std::vector<Memory> ports_;  ///< of inputs, then of outputs
 };
 
 }  // namespace hone::bench

@@ -79,12 +79,21 @@ std::string tileName(const schedule::Schedule &schedule) {
   return name;
 }
 
+void printBuilt(int64_t schedules, double seconds) {
+  std::printf("built %lld schedules in %.3f s of CPU time: %.1f per second\n", static_cast<long long>(schedules),
+              seconds, static_cast<double>(schedules) / seconds);
+}
+
 class TaskTable {
  public:
   TaskTable(schedule::Task task, TargetDescription target, const TaskOptions &options)
       : task_(std::move(task)), target_(std::move(target)), options_(options) {
     threads_ = options.threads > 0 ? options.threads : driver::availableCpus();
   }
+
+  /// How many schedules were built, and in how much CPU time.
+  int64_t built() const { return static_cast<int64_t>(schedules_.size()); }
+  double buildSeconds() const { return buildSeconds_; }
 
   absl::Status print(const std::string &names) {
     const std::string hash = artifact::sha256(task_.text());
@@ -122,9 +131,8 @@ class TaskTable {
       HONE_ASSIGN_OR_RETURN(driver::Library library, driver::buildLibrary(task_, batch, target_));
       libraries_.push_back(std::move(library));
     }
-    const double seconds = runtime::threadSeconds() - start;
-    std::printf("built %zu schedules in %.3f s of CPU time: %.1f per second\n", schedules_.size(), seconds,
-                static_cast<double>(schedules_.size()) / seconds);
+    buildSeconds_ = runtime::threadSeconds() - start;
+    printBuilt(built(), buildSeconds_);
     return absl::OkStatus();
   }
 
@@ -175,6 +183,7 @@ class TaskTable {
   const TaskOptions &options_;
   int threads_ = 1;
   int64_t flops_ = 0;
+  double buildSeconds_ = 0;
   std::vector<Named> schedules_;
   std::vector<driver::Library> libraries_;  ///< batches of the schedules, in order
 };
@@ -185,12 +194,24 @@ bool isTaskText(std::string_view text) { return text.starts_with(kTaskComment) |
 
 absl::Status printTaskTable(std::string_view tasks, const TaskOptions &options) {
   HONE_ASSIGN_OR_RETURN(const TargetDescription target, codegen::parseTarget(options.target));
+  int tables = 0;
+  int64_t built = 0;
+  double buildSeconds = 0;
   for (const TaskText &one : splitTasks(tasks)) {
     HONE_ASSIGN_OR_RETURN(const tensor::Kernel kernel, tensor::parse(one.text));
     HONE_ASSIGN_OR_RETURN(schedule::Task task, schedule::Task::of(kernel));
     const std::string searched = absl::StrCat(artifact::sha256(task.text()), "\n", one.names, "\n", one.text);
     if (searched.find(options.match) == std::string::npos) continue;
-    HONE_RETURN_IF_ERROR(TaskTable(std::move(task), target, options).print(one.names));
+    TaskTable table(std::move(task), target, options);
+    HONE_RETURN_IF_ERROR(table.print(one.names));
+    ++tables;
+    built += table.built();
+    buildSeconds += table.buildSeconds();
+  }
+  if (tables == 0) return absl::NotFoundError(absl::StrCat("no task matches '", options.match, "'"));
+  if (tables > 1) {
+    std::printf("all %d tasks: ", tables);
+    printBuilt(built, buildSeconds);
   }
   return absl::OkStatus();
 }
