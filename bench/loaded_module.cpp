@@ -80,7 +80,7 @@ absl::StatusOr<measure::Call> LoadedModule::call(int position, int64_t cacheByte
         places.push_back(arguments.size());
         parameters.emplace_back(from, from + buffer.bytes);
         arguments.push_back(nullptr);
-        bytes += buffer.bytes;
+        bytes += measure::copyBytes(buffer.bytes);
         break;
       }
     }

@@ -78,7 +78,7 @@ absl::Status Batch::allocateBuffers() {
 int64_t Batch::parameterBytes(size_t position) const {
   int64_t bytes = 0;
   for (const Buffer &buffer : candidate(position).packed.buffers)
-    if (buffer.role == BufferRole::Parameter) bytes += bytesOf(buffer);
+    if (buffer.role == BufferRole::Parameter) bytes += copyBytes(bytesOf(buffer));
   return bytes;
 }
 

@@ -15,9 +15,9 @@ namespace {
 
 constexpr int64_t kPage = 4096;
 
-int64_t roundUp(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
-
 }  // namespace
+
+int64_t copyBytes(int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 int64_t copiesFor(int64_t bytes, int64_t cacheBytes) {
   if (bytes <= 0) return 1;
@@ -30,7 +30,7 @@ absl::StatusOr<ParameterCopies> ParameterCopies::make(const std::vector<std::vec
   made.copies_ = std::max<int64_t>(1, copies);
   for (const std::vector<char> &parameter : parameters) {
     made.offsets_.push_back(made.stride_);
-    made.stride_ += roundUp(static_cast<int64_t>(parameter.size()), kPage);
+    made.stride_ += copyBytes(static_cast<int64_t>(parameter.size()));
   }
   made.size_ = made.stride_ * made.copies_;
   if (made.size_ == 0) return made;

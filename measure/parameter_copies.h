@@ -10,8 +10,12 @@
 
 namespace hone::measure {
 
-/// How many copies of each candidate's parameters make up \p cacheBytes, where \p bytes is the sum of one copy of all
-/// candidates that take turns: at least 1.
+/// What one copy of a parameter of \p bytes takes: whole pages, so that copies of small ones do not share cache lines
+/// and sets of them either.
+int64_t copyBytes(int64_t bytes);
+
+/// How many copies of each candidate's parameters make up \p cacheBytes, where \p bytes is the sum of copyBytes() of
+/// all candidates that take turns: at least 1.
 int64_t copiesFor(int64_t bytes, int64_t cacheBytes);
 
 class ParameterCopies {

@@ -162,14 +162,14 @@ TEST(Measure, WhoHasUsedItsTimeHasNoMoreThanThreeTurns) {
 TEST(Measure, ColdParametersAreMoreThanTheCacheAndNeverTwiceInATurn) {
   MeasureOptions options = quick();
   options.cacheBytes = 100 << 10;
-  // 3840 bytes of weights each: 14 copies of two are more than 100 KiB.
+  // A page of weights each: 13 copies of two are more than 100 KiB.
   options.clock = steadily(1e-9);
   const auto timings = measure(productTask(), {scheduleOf(kPlain), scheduleOf(kPacked)}, host(), options);
   ASSERT_TRUE(timings.ok()) << timings.status();
   for (const auto &timing : *timings) {
     ASSERT_TRUE(timing.ok()) << timing.status();
-    EXPECT_EQ(timing->copies, 14);
-    EXPECT_NEAR(timing->minimum, 1e-9 / 14, 1e-12);
+    EXPECT_EQ(timing->copies, 13);
+    EXPECT_NEAR(timing->minimum, 1e-9 / 13, 1e-12);
   }
 }
 
@@ -180,7 +180,7 @@ TEST(Measure, CandidatesWithTooManyParametersTakeTurnsInGroups) {
   ASSERT_TRUE(timings.ok()) << timings.status();
   for (const auto &timing : *timings) {
     ASSERT_TRUE(timing.ok()) << timing.status();
-    EXPECT_EQ(timing->copies, 18);  // of one: 64 KiB of cache
+    EXPECT_EQ(timing->copies, 16);  // of one: 64 KiB of cache
   }
 }
 

@@ -15,6 +15,9 @@ namespace hone::measure {
 namespace {
 
 TEST(ParameterCopies, ExceedTheCacheTogether) {
+  EXPECT_EQ(copyBytes(0), 0);
+  EXPECT_EQ(copyBytes(1), 4096);
+  EXPECT_EQ(copyBytes(4097), 8192);
   EXPECT_EQ(copiesFor(0, 100), 1);
   EXPECT_EQ(copiesFor(200, 100), 1);
   EXPECT_EQ(copiesFor(100, 100), 1);
