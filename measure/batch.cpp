@@ -24,6 +24,7 @@ constexpr char kGuard = 0x5a;
 /// Outputs start as NaNs, so that what is not written shows.
 constexpr char kUnwritten = static_cast<char>(0xff);
 constexpr int kFewestTurns = 3;
+constexpr int kRunsToGiveUp = 3;
 constexpr double kMostRuns = 1000;
 constexpr int64_t kCacheLine = 64;
 
@@ -203,17 +204,38 @@ void Batch::timeGroup(const std::vector<size_t> &group, const MeasureOptions &op
   }
 }
 
-void Batch::takeTurns(std::vector<Racer> &racers, const MeasureOptions &options) {
-  for (Racer &racer : racers) {
-    const double start = options.clock();
-    runner_->run(racer.call);
-    const double once = std::max(options.clock() - start, 1e-9);
-    racer.runs = static_cast<int64_t>(std::clamp(options.turnSeconds / once, 1.0, kMostRuns));
+double Batch::timeOnce(Racer &racer, const MeasureOptions &options) {
+  const double start = options.clock();
+  runner_->run(racer.call);
+  return std::max(options.clock() - start, 1e-9);
+}
+
+// Sets how many runs make a turn. Returns the positions of those that have turns.
+std::vector<size_t> Batch::warmUp(std::vector<Racer> &racers, const MeasureOptions &options) {
+  std::vector<double> once;
+  for (Racer &racer : racers) once.push_back(timeOnce(racer, options));
+  const double fastest = once.empty() ? 0 : *std::min_element(once.begin(), once.end());
+  std::vector<size_t> turning;
+  for (size_t r = 0; r < racers.size(); ++r) {
+    Racer &racer = racers[r];
+    const auto isHopeless = [&] { return options.hopelessFactor > 0 && once[r] > options.hopelessFactor * fastest; };
+    // One run may have been interrupted.
+    for (int again = 0; again < kRunsToGiveUp - 1 && isHopeless(); ++again)
+      once[r] = std::min(once[r], timeOnce(racer, options));
+    racer.runs = static_cast<int64_t>(std::clamp(options.turnSeconds / once[r], 1.0, kMostRuns));
     // A copy that comes again within a turn would be warm.
     if (options.cold) racer.runs = std::min(racer.runs, racer.call.copies.copies());
+    if (isHopeless()) {
+      racer.seconds.push_back(once[r]);
+    } else {
+      turning.push_back(r);
+    }
   }
-  std::vector<size_t> order(racers.size());
-  std::iota(order.begin(), order.end(), size_t{0});
+  return turning;
+}
+
+void Batch::takeTurns(std::vector<Racer> &racers, const MeasureOptions &options) {
+  std::vector<size_t> order = warmUp(racers, options);
   for (int round = 0; round < options.rounds; ++round) {
     std::shuffle(order.begin(), order.end(), order_);
     for (const size_t position : order) {

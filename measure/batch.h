@@ -45,6 +45,8 @@ class Batch {
   absl::Status check(Racer &racer);
   void timeGroup(const std::vector<size_t> &group, const MeasureOptions &options,
                  std::vector<absl::StatusOr<Timing>> &timings);
+  double timeOnce(Racer &racer, const MeasureOptions &options);
+  std::vector<size_t> warmUp(std::vector<Racer> &racers, const MeasureOptions &options);
   void takeTurns(std::vector<Racer> &racers, const MeasureOptions &options);
   double turn(Racer &racer, const MeasureOptions &options);
   void readInputs();

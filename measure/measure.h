@@ -35,7 +35,11 @@ struct MeasureOptions {
   double turnSeconds =
       3e-4;  ///< a turn repeats runs until about so much time is spent, but no parameters within a turn
   double limitSeconds = 0.15;  ///< a candidate that has used more has no further turns, once it had three
-  int64_t cacheBytes = 0;      ///< what copies of cold parameters must exceed; 0: twice the last cache of this machine
+  /// A candidate that takes more than so many times what the fastest takes, in each of three runs, has no turns: its
+  /// time is the least of them. A random schedule may be a hundred times slower than a good one. 0: there is no such
+  /// bound.
+  double hopelessFactor = 5;
+  int64_t cacheBytes = 0;  ///< what copies of cold parameters must exceed; 0: twice the last cache of this machine
   int64_t memoryBytes = int64_t{1} << 30;  ///< for the parameters of candidates that take turns; beyond, in groups
 };
 

@@ -29,6 +29,14 @@ std::function<double()> steadily(double step) {
   return [now = 0.0, step]() mutable { return now += step; };
 }
 
+/// A clock that shows the sum of \p times so far at every second look: each run or turn takes the next of them.
+std::function<double()> taking(std::vector<double> times) {
+  return [times = std::move(times), now = 0.0, look = size_t{0}]() mutable {
+    if (look++ % 2 == 1) now += times.at(look / 2 - 1);
+    return now;
+  };
+}
+
 MeasureOptions quick() {
   MeasureOptions options;
   options.clock = steadily(1e-3);
@@ -140,9 +148,7 @@ TEST(Measure, TheLeastAndTheMedianAreOfTheTurns) {
   MeasureOptions options = quick();
   options.cold = false;
   options.rounds = 3;
-  // Between looks: the warm-up's run, then three turns of 5, 1 and 3 seconds.
-  const std::vector<double> times = {0, 9, 10, 15, 20, 21, 30, 33};
-  options.clock = [&times, next = size_t{0}]() mutable { return times.at(next++); };
+  options.clock = taking({9, 5, 1, 3});  // the first is the warm-up's
   const auto timings = measure(productTask(), {scheduleOf(kPlain)}, host(), options);
   ASSERT_TRUE(timings.ok() && (*timings)[0].ok());
   EXPECT_EQ((*timings)[0]->minimum, 1);
@@ -157,6 +163,28 @@ TEST(Measure, WhoHasUsedItsTimeHasNoMoreThanThreeTurns) {
   const auto timings = measure(productTask(), {scheduleOf(kPlain), scheduleOf(kPacked)}, host(), options);
   ASSERT_TRUE(timings.ok());
   for (const auto &timing : *timings) EXPECT_EQ(timing->turns.size(), 3U);
+}
+
+TEST(Measure, WhoIsHopelesslySlowHasNoTurns) {
+  MeasureOptions options = quick();
+  options.rounds = 2;
+  const std::vector<Schedule> schedules = {scheduleOf(kPlain), scheduleOf(kPacked)};
+  // A first run of each, two more of the slow one, and two turns of the other.
+  options.clock = taking({11, 2, 12, 10.5, 2, 3});
+  const auto timings = measure(productTask(), schedules, host(), options);
+  ASSERT_TRUE(timings.ok() && (*timings)[0].ok() && (*timings)[1].ok());
+  EXPECT_EQ((*timings)[0]->turns, (std::vector<double>{10.5}));
+  EXPECT_EQ((*timings)[1]->turns, (std::vector<double>{2, 3}));
+}
+
+TEST(Measure, WhoWasInterruptedOnceIsNotHopeless) {
+  MeasureOptions options = quick();
+  options.rounds = 1;
+  options.clock = taking({11, 2, 4, 2, 2});
+  const auto timings = measure(productTask(), {scheduleOf(kPlain), scheduleOf(kPacked)}, host(), options);
+  ASSERT_TRUE(timings.ok() && (*timings)[0].ok() && (*timings)[1].ok());
+  EXPECT_EQ((*timings)[0]->turns, (std::vector<double>{2}));
+  EXPECT_EQ((*timings)[1]->turns, (std::vector<double>{2}));
 }
 
 TEST(Measure, ColdParametersAreMoreThanTheCacheAndNeverTwiceInATurn) {
