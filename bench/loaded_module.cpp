@@ -100,7 +100,7 @@ absl::StatusOr<LoadedModule> LoadedModule::load(const std::string &path) {
   runtime::Result<runtime::Module> module = runtime::Module::load(read.moduleBytes);
   if (!module.ok()) return absl::FailedPreconditionError(module.status().message);
   loaded.module_ = std::move(*module);
-  loaded.parameters_ = std::move(read.parameterBytes);
+  loaded.parameters_ = read.parameterBytes;
   loaded.makeMemory();
   return loaded;
 }

@@ -11,7 +11,6 @@ namespace hone::measure {
 namespace {
 
 using driver::buildLibrary;
-using driver::Library;
 using schedule::Schedule;
 
 const TargetDescription &host() {
