@@ -192,8 +192,10 @@ int main(int argc, char **argv) {
   CLI::App app(
       "Times kernels one by one against this machine's multiply-add peak.\n\n"
       "MODEL.tar: the kernels of an artifact, by default in 1 thread and with everything they touch in the caches.\n"
-      "TASK.txt: tasks, as `hone compile --dump-code tasks` writes them. Their schedules (the default one, those of\n"
-      "--schedules, other tiles by --tiles) are built in batches, checked against the outputs of plain sums, and "
+      "TASK.txt: tasks, as `hone compile --dump-code tasks` writes them. Their schedules (the default of each "
+      "algorithm,\n"
+      "those of --schedules, other tiles by --tiles) are built in batches, checked against the outputs of plain sums, "
+      "and "
       "timed\n"
       "with weights from the caches (hot) and from memory (cold), in 1 thread and in --threads.\n\n"
       "Times of 1 thread are CPU time, of several wall time.");

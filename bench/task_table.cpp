@@ -16,6 +16,7 @@
 #include "compiler/driver/library.h"
 #include "compiler/driver/parallel.h"
 #include "compiler/driver/schedules_file.h"
+#include "compiler/schedule/algorithm.h"
 #include "compiler/schedule/task.h"
 #include "compiler/tensor/tensor_op.h"
 #include "measure/measure.h"
@@ -109,13 +110,14 @@ class TaskTable {
 
  private:
   absl::Status chooseSchedules(const std::string &hash) {
-    const schedule::Schedule plain = schedule::defaultSchedule(task_.kernel(), target_, "direct");
-    const schedule::Schedule chosen = schedule::defaultSchedule(task_.kernel(), target_);
-    schedules_.push_back({"default", chosen});
-    if (!(chosen == plain)) schedules_.push_back({"default, direct", plain});
+    const tensor::Kernel &kernel = task_.kernel();
+    for (const schedule::AlgorithmChoice &choice : schedule::algorithmChoices(kernel, target_))
+      schedules_.push_back(
+          {absl::StrCat("default, ", choice.algorithm), schedule::defaultSchedule(kernel, target_, choice.algorithm)});
     HONE_ASSIGN_OR_RETURN(std::vector<Named> given, givenSchedules(options_.schedules, hash));
     for (Named &one : given) schedules_.push_back(std::move(one));
-    for (schedule::Schedule &one : tileVariants(task_.kernel(), plain, target_, options_.tiles, options_.seed)) {
+    for (schedule::Schedule &one :
+         tileVariants(kernel, schedules_.front().schedule, target_, options_.tiles, options_.seed)) {
       std::string name = tileName(one);
       schedules_.push_back({std::move(name), std::move(one)});
     }
