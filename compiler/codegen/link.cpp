@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <new>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -73,15 +75,20 @@ class Drain {
     std::unique_ptr<Drain> drain(new Drain);
     drain->read_ = Descriptor(ends[0]);
     drain->write_ = Descriptor(ends[1]);
-    drain->thread_ = std::thread([raw = drain.get()] { raw->readAll(); });
+    try {
+      drain->thread_ = std::thread([raw = drain.get()] { raw->readAll(); });
+    } catch (const std::system_error &error) {
+      return absl::ResourceExhaustedError(absl::StrCat("cannot start a thread for the linker: ", error.what()));
+    }
     return drain;
   }
   ~Drain() { join(); }
 
   std::string path() const { return write_.path(); }
   /// The bytes, once nobody else writes.
-  std::string finish() {
+  absl::StatusOr<std::string> finish() {
     join();
+    if (isFull_) return absl::ResourceExhaustedError("out of memory for the linked module");
     return std::move(bytes_);
   }
 
@@ -94,17 +101,22 @@ class Drain {
   }
 
   void readAll() {
-    std::vector<char> part(size_t{1} << 16);
     for (;;) {
-      const ssize_t got = read(read_.number(), part.data(), part.size());
+      const ssize_t got = read(read_.number(), part_.data(), part_.size());
       if (got < 0 && errno == EINTR) continue;
       if (got <= 0) return;
-      bytes_.append(part.data(), static_cast<size_t>(got));
+      try {
+        if (!isFull_) bytes_.append(part_.data(), static_cast<size_t>(got));
+      } catch (const std::bad_alloc &) {
+        isFull_ = true;  // and goes on, as the linker would wait for ever
+      }
     }
   }
 
   Descriptor read_, write_;
+  std::vector<char> part_ = std::vector<char>(size_t{1} << 16);
   std::string bytes_;
+  bool isFull_ = false;  ///< there was no memory for more
   std::thread thread_;
 };
 

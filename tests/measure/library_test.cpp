@@ -22,7 +22,7 @@ const std::string kRows = "s0   registers d0 4   order d0/4 | - | d2\ns1\n";
 const std::string kVectors = "s0   vector d1 8   registers d0 2, d1 2   order d0/2, d1/16 | - | d2\ns1\n";
 const std::string kIllegal = "s0   vector d7 8\ns1\n";
 
-TEST(Library, AnIllegalScheduleFailsAloneInTheWordsOfLegal) {
+TEST(CandidateLibrary, AnIllegalScheduleFailsAloneInTheWordsOfLegal) {
   const schedule::Task task = productTask();
   const Schedule illegal = scheduleOf(kIllegal);
   const auto library = buildLibrary(task, {scheduleOf(kRows), illegal, scheduleOf(kVectors)}, host());
@@ -36,27 +36,27 @@ TEST(Library, AnIllegalScheduleFailsAloneInTheWordsOfLegal) {
             "schedule of stage 's0': vector dim 'd7' is not a dim of the stage");
 }
 
-TEST(Library, AnAlgorithmThatDoesNotFitFailsAlone) {
+TEST(CandidateLibrary, AnAlgorithmThatDoesNotFitFailsAlone) {
   const auto library = buildLibrary(productTask(), {scheduleOf("s0\ns1\n", "winograd 4 3"), scheduleOf(kRows)}, host());
   ASSERT_TRUE(library.ok()) << library.status();
   EXPECT_EQ(library->candidates[0].status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(library->candidates[1].ok());
 }
 
-TEST(Library, OfIllegalSchedulesAloneHasNoBytes) {
+TEST(CandidateLibrary, OfIllegalSchedulesAloneHasNoBytes) {
   const auto library = buildLibrary(productTask(), {scheduleOf(kIllegal), scheduleOf(kIllegal)}, host());
   ASSERT_TRUE(library.ok()) << library.status();
   EXPECT_TRUE(library->bytes.empty());
   EXPECT_FALSE(library->candidates[0].ok() || library->candidates[1].ok());
 }
 
-TEST(Library, OfNothingHasNoBytes) {
+TEST(CandidateLibrary, OfNothingHasNoBytes) {
   const auto library = buildLibrary(productTask(), {}, host());
   ASSERT_TRUE(library.ok()) << library.status();
   EXPECT_TRUE(library->bytes.empty() && library->candidates.empty());
 }
 
-TEST(Library, EqualBatchesAreEqualBytesWhateverTheThreads) {
+TEST(CandidateLibrary, EqualBatchesAreEqualBytesWhateverTheThreads) {
   const schedule::Task task = productTask();
   const std::vector<Schedule> schedules = {scheduleOf(kRows), scheduleOf(kIllegal), scheduleOf(kVectors),
                                            schedule::defaultSchedule(task.kernel(), host())};
@@ -70,7 +70,7 @@ TEST(Library, EqualBatchesAreEqualBytesWhateverTheThreads) {
 }
 
 // What LLVM keeps of one kernel must not show in the next.
-TEST(Library, CodeDoesNotDependOnWhatWasCompiledBefore) {
+TEST(CandidateLibrary, CodeDoesNotDependOnWhatWasCompiledBefore) {
   const schedule::Task task = productTask();
   const auto lowered = [&](const std::string &lines) {
     const Schedule schedule = scheduleOf(lines);
@@ -87,7 +87,7 @@ TEST(Library, CodeDoesNotDependOnWhatWasCompiledBefore) {
   }
 }
 
-TEST(Library, TakesTwoAlgorithmsOfOneTask) {
+TEST(CandidateLibrary, TakesTwoAlgorithmsOfOneTask) {
   const auto library = buildLibrary(convolutionTask(),
                                     {scheduleOf("s0\n"), scheduleOf("s0_v\ns0_m\ns0\n", "winograd 4 3"),
                                      scheduleOf("s0_partial\ns0\n", "split s0 d3 2")},
@@ -100,7 +100,7 @@ TEST(Library, TakesTwoAlgorithmsOfOneTask) {
   EXPECT_EQ(library->candidates[2]->packed.stages.size(), 2U);
 }
 
-TEST(Library, LeavesNoFiles) {
+TEST(CandidateLibrary, LeavesNoFiles) {
   const TemporaryPlace place;
   const long before = TemporaryPlace::openFiles();
   ASSERT_TRUE(buildLibrary(productTask(), {scheduleOf(kRows), scheduleOf(kVectors)}, host(), 2).ok());
