@@ -31,7 +31,7 @@ constexpr int64_t kCacheLine = 64;
 int64_t bytesOf(const Buffer &buffer) { return buffer.layout.elements() * sizeOf(buffer.dtype); }
 
 double toleranceOf(const driver::Candidate &candidate) {
-  // What the algorithm left alone keeps its buffers.
+  // Algorithms that derive parameters (Winograd) sum other products; splitting a sum changes its order only.
   return candidate.rewrite.derived.empty() ? kTolerance : kAlgorithmTolerance;
 }
 

@@ -14,7 +14,7 @@ namespace hone::measure {
 /// Of floats, as a part of the largest value that is expected in the output; for 16-bit floats at least two steps of
 /// that value.
 inline constexpr double kTolerance = 1e-4;
-/// The same where the algorithm is not direct: it rounds other sums.
+/// The same where the algorithm derives parameters, as Winograd's does: it sums other products.
 inline constexpr double kAlgorithmTolerance = 3e-4;
 
 /// The elements of one output buffer.
