@@ -26,7 +26,7 @@ import numpy as np
 import inputs
 
 SAMPLES = ("resnet50-v2", "mobilenet-v2", "minilm-l6", "bert-base", "densenet121", "gpt2-block", "inception-v1", "lstm-tagger",
-           "squeezenet1.1", "unet", "vgg16", "yolo-like")
+           "regnet-y-400mf", "resnet3d-18", "squeezenet1.1", "unet", "vgg16", "yolo-like")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 

@@ -82,8 +82,9 @@ Attribute::Attribute(const char *name, onnx::TensorProto value) {
   *proto.mutable_t() = std::move(value);
 }
 
-NetworkWriter::NetworkWriter(const std::string &name, int64_t formatVersion, int64_t opset, uint64_t seed)
-    : seed_(seed) {
+NetworkWriter::NetworkWriter(const std::string &name, int64_t formatVersion, int64_t opset, uint64_t seed,
+                             std::string nodePrefix)
+    : seed_(seed), nodePrefix_(std::move(nodePrefix)) {
   model_.set_ir_version(formatVersion);
   model_.set_producer_name("hone sample");
   model_.add_opset_import()->set_version(opset);
@@ -166,7 +167,7 @@ void NetworkWriter::nodeOfSeveral(const std::string &op, const std::vector<std::
                                   std::initializer_list<Attribute> attributes) {
   onnx::NodeProto &node = *model_.mutable_graph()->add_node();
   node.set_op_type(op);
-  node.set_name(outputs.at(0));
+  node.set_name(nodePrefix_ + outputs.at(0));
   for (const std::string &input : inputs) node.add_input(input);
   for (const std::string &output : outputs) node.add_output(output);
   for (const Attribute &attribute : attributes) *node.add_attribute() = attribute.proto;

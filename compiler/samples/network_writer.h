@@ -49,8 +49,10 @@ inline constexpr float kRectifiedGain = 1.7F;
 
 class NetworkWriter {
  public:
-  /// Before version 4 of the format, initializers are among the graph's inputs, too.
-  NetworkWriter(const std::string &name, int64_t formatVersion, int64_t opset, uint64_t seed);
+  /// Before version 4 of the format, initializers are among the graph's inputs, too. Nodes are called as their (first)
+  /// output behind \p nodePrefix.
+  NetworkWriter(const std::string &name, int64_t formatVersion, int64_t opset, uint64_t seed,
+                std::string nodePrefix = "");
 
   void input(const std::string &name, onnx::TensorProto::DataType type, const std::vector<int64_t> &shape);
   void output(const std::string &name, const std::vector<int64_t> &shape);
@@ -66,10 +68,10 @@ class NetworkWriter {
   /// An initializer as it is given; for weights that are not float32.
   std::string initializer(const std::string &name, onnx::TensorProto tensor);
 
-  /// Appends a node with one output, which carries the name \p output; returns that name. The node is called so, too.
+  /// Appends a node with one output, which carries the name \p output; returns that name.
   std::string node(const std::string &op, const std::vector<std::string> &inputs, const std::string &output,
                    std::initializer_list<Attribute> attributes = {});
-  /// The same with several outputs; the node is called as the first.
+  /// The same with several outputs.
   void nodeOfSeveral(const std::string &op, const std::vector<std::string> &inputs,
                      const std::vector<std::string> &outputs, std::initializer_list<Attribute> attributes = {});
   /// A Conv node called \p output, whose weights are \p prefix + "weight" and, if any, \p prefix + "bias". \p gain is
@@ -88,6 +90,7 @@ class NetworkWriter {
 
   onnx::ModelProto model_;
   uint64_t seed_;
+  std::string nodePrefix_;
 };
 
 }  // namespace hone::samples

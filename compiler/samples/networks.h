@@ -10,6 +10,14 @@ namespace hone::samples {
 /// input; 53 convolutions, 8.2 GFLOP.
 std::string resnet50V2(uint64_t seed);
 
+/// torchvision's r3d_18 on 16 frames of 112 x 112, as PyTorch exports it with dynamo: 20 convolutions of three dims,
+/// 81 GFLOP.
+std::string resnet3d18(uint64_t seed);
+
+/// torchvision's regnet_y_400mf at 224 x 224, as PyTorch exports it with dynamo: convolutions in groups of 8 channels,
+/// squeeze and excitation.
+std::string regnetY400mf(uint64_t seed);
+
 /// MobileNetV2 with width 1.0 at 224 x 224, as torchvision exported it: Conv, BatchNormalization, Clip to 0..6.
 std::string mobilenetV2(uint64_t seed);
 

@@ -20,6 +20,8 @@ constexpr Sample kSamples[] = {
     {"lstm-tagger", lstmTagger},
     {"minilm-l6", [](uint64_t seed) { return bert("minilm-l6", {6, 384, 12, 1536}, seed); }},
     {"mobilenet-v2", mobilenetV2},
+    {"regnet-y-400mf", regnetY400mf},
+    {"resnet3d-18", resnet3d18},
     {"resnet50-v2", resnet50V2},
     {"squeezenet1.1", squeezenet11},
     {"unet", unet},

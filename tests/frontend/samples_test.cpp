@@ -176,6 +176,61 @@ TEST(Samples, ClassifiersAreTheModelZoos) {
   }
 }
 
+int64_t countWeights(const onnx::ModelProto &model) {
+  int64_t total = 0;
+  for (const auto &tensor : model.graph().initializer()) {
+    if (tensor.data_type() != onnx::TensorProto::FLOAT) continue;
+    int64_t elements = 1;
+    for (int64_t extent : tensor.dims()) elements *= extent;
+    total += elements;
+  }
+  return total;
+}
+
+// What torch.onnx.export(dynamo=True) of PyTorch 2.15 writes of torchvision 0.29's networks, with batch norms that do
+// something: operators, opset, and weights in batch norms' folded form.
+TEST(Samples, DynamoNetworksAreTorchvisions) {
+  struct Case {
+    const char *name;
+    std::map<std::string, int> counts;
+    int64_t weights;
+    Shape output;
+    double gigaFlops;
+  };
+  const Case cases[] = {
+      {"resnet3d-18",
+       {{"Add", 8}, {"Conv", 20}, {"Gemm", 1}, {"ReduceMean", 1}, {"Relu", 17}, {"Reshape", 1}},
+       33366672,
+       {1, 400},
+       81.4},
+      {"regnet-y-400mf",
+       {{"Add", 16},
+        {"Conv", 85},
+        {"Gemm", 1},
+        {"Mul", 16},
+        {"ReduceMean", 17},
+        {"Relu", 65},
+        {"Reshape", 1},
+        {"Sigmoid", 16}},
+       4330568,
+       {1, 1000},
+       0.80},
+  };
+  for (const Case &c : cases) {
+    onnx::ModelProto model = parse(c.name);
+    EXPECT_EQ(model.ir_version(), 10);
+    EXPECT_EQ(model.opset_import(0).version(), 20);
+    EXPECT_EQ(countOperators(model), c.counts) << c.name;
+    EXPECT_EQ(countWeights(model), c.weights) << c.name;
+    EXPECT_EQ(model.graph().node(1).name(), "node_relu");
+    EXPECT_EQ(model.graph().initializer(1).name(), "stem.0.weight_bias");
+    graph::Graph graph = import(c.name);
+    EXPECT_EQ(graph.inputs.at(0).name, "x");
+    EXPECT_EQ(outputShape(graph), c.output);
+    EXPECT_NEAR(countGigaFlops(graph), c.gigaFlops, 0.02 * c.gigaFlops) << c.name;
+  }
+}
+
 TEST(Samples, DecoderIsCausalAndItsShapesFold) {
   auto counts = countOperators(parse("gpt2-block"));
   EXPECT_EQ(counts["Gemm"], 4);
@@ -219,7 +274,8 @@ TEST(Samples, UnetPadsNothing) {
 }
 
 TEST(Samples, AreAFunctionOfTheSeed) {
-  for (const char *name : {"mobilenet-v2", "minilm-l6", "inception-v1", "lstm-tagger", "unet", "yolo-like"}) {
+  for (const char *name :
+       {"mobilenet-v2", "minilm-l6", "inception-v1", "lstm-tagger", "regnet-y-400mf", "unet", "yolo-like"}) {
     std::string first = bytesOf(name, 1);
     EXPECT_TRUE(first == bytesOf(name, 1)) << name;
     EXPECT_FALSE(first == bytesOf(name, 2)) << name;
@@ -250,8 +306,9 @@ TEST(Samples, HaveWeightsOfTheRightSpread) {
 
 TEST(Samples, AreListed) {
   EXPECT_EQ(samples::sampleNames(), (std::vector<std::string>{"bert-base", "densenet121", "gpt2-block", "inception-v1",
-                                                              "lstm-tagger", "minilm-l6", "mobilenet-v2", "resnet50-v2",
-                                                              "squeezenet1.1", "unet", "vgg16", "yolo-like"}));
+                                                              "lstm-tagger", "minilm-l6", "mobilenet-v2", "regnet-y-400mf",
+                                                              "resnet3d-18", "resnet50-v2", "squeezenet1.1", "unet",
+                                                              "vgg16", "yolo-like"}));
   auto unknown = samples::sampleModel("resnet", 0);
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.status().code(), absl::StatusCode::kInvalidArgument);

@@ -23,7 +23,8 @@ import preprocess
 
 TOLERANCE = 3e-4
 TOLERANCE_OF_PLAIN_SUMS = 1e-4
-CLASSIFIERS = {"densenet121", "efficientnet-lite0", "inception-v1", "mobilenet-v2", "resnet50-v2", "squeezenet1.1", "vgg16"}
+CLASSIFIERS = {"densenet121", "efficientnet-lite0", "inception-v1", "mobilenet-v2", "regnet-y-400mf",
+               "resnet3d-18", "resnet50-v2", "squeezenet1.1", "vgg16"}
 PHOTOGRAPHS = ("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png")
 SEEDS = (1, 2)
 
