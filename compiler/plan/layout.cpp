@@ -88,10 +88,11 @@ class LayoutChooser {
     if (program_.groupOf[at(entry.form)] == group) program_.bufferOf[at(entry.form)] = entry.buffer;
   }
 
-  /// Rank 4, with enough channels to fill a vector usefully, and more than one pixel (with one, blocked and row-major
-  /// are the same bytes).
+  /// With enough channels to fill a vector usefully, and more than one pixel (with one, blocked and row-major are the
+  /// same bytes).
   static bool isImage(const graph::Shape &shape) {
-    return shape.size() == 4 && shape[1] > 4 && shape[2] * shape[3] > 1;
+    if (shape.size() < 3 || shape[1] <= 4) return false;
+    return std::any_of(shape.begin() + 2, shape.end(), [](int64_t extent) { return extent > 1; });
   }
 
   bool isPiece(ValueId value) const { return program_.pieces.entries.count(value) != 0; }
@@ -164,13 +165,14 @@ class LayoutChooser {
   bool isBlockedBehind(ValueId value, ValueId view) const {
     const std::vector<int> &users = program_.users[at(view)];
     if (program_.isOutput[at(view)]) return false;
-    if (program_.shape(view).size() != 4) {
+    const size_t rank = program_.shape(value).size();
+    if (program_.shape(view).size() != rank) {
       return !program_.stored[at(view)] && std::all_of(users.begin(), users.end(), [&](int user) {
         const Node &node = program_.graph.nodes[static_cast<size_t>(user)];
         return isView(node.op) && isBlockedBehind(value, node.output);
       });
     }
-    Indices indices = dimsFrom(0, 4);
+    Indices indices = dimsFrom(0, rank);
     for (ValueId current = view; current != value;) {
       const Node *node = program_.producerOf(current);
       Source source = backward(program_.graph, *node, indices,
@@ -199,7 +201,7 @@ class LayoutChooser {
       case Op::Elementwise:
       case Op::Cast:
       case Op::Concat:
-        return program_.shape(reader.output).size() == 4;
+        return program_.shape(reader.output).size() == program_.shape(value).size();
       case Op::Reduce: {
         const auto &axes = std::get<graph::ReduceAttributes>(reader.attributes).axes;
         return std::find(axes.begin(), axes.end(), 1) == axes.end();

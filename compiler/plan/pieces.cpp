@@ -12,8 +12,7 @@ using graph::ValueId;
 
 size_t at(ValueId id) { return static_cast<size_t>(id); }
 
-/// Channels of images lie in blocks of at most this many: pieces begin at a multiple of it, or every vector of them
-/// would reach over two blocks.
+/// Channels lie in blocks of at most this many.
 constexpr int64_t kWidestBlock = 16;
 
 struct Piece {
@@ -24,15 +23,26 @@ struct Piece {
 
 class PiecePlacer {
  public:
-  explicit PiecePlacer(Program &program) : program_(program) {}
+  explicit PiecePlacer(Program &program) : program_(program), mayBeBlocked_(program.graph.values.size(), false) {}
 
   void run() {
     for (const Node &node : program_.graph.nodes) {
+      mayBeBlocked_[at(node.output)] = comesFromWindows(node);
       if (node.op == Op::Concat) place(node);
     }
   }
 
  private:
+  /// Whether channels may lie in blocks: of what windows compute, and of what goes along with it.
+  bool comesFromWindows(const Node &node) const {
+    if (node.op == Op::Conv || node.op == Op::Pool) return true;
+    const bool keepsChannels = isView(node.op)
+                                   ? node.op != Op::Transpose
+                                   : node.op == Op::Elementwise || node.op == Op::Cast || node.op == Op::Concat;
+    return keepsChannels &&
+           std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return mayBeBlocked_[at(input)]; });
+  }
+
   bool hasOneReader(ValueId value) const {
     return program_.users[at(value)].size() == 1 && !program_.isOutput[at(value)] && !program_.stored[at(value)];
   }
@@ -46,7 +56,9 @@ class PiecePlacer {
     std::vector<Piece> pieces;
     int64_t offset = 0;
     for (ValueId input : concat.inputs) {
-      std::optional<Piece> piece = find(input, axis, offset);
+      // Each vector of channels that begins elsewhere would reach over two blocks.
+      const bool fitsBlocks = axis != 1 || !mayBeBlocked_[at(concat.output)] || offset % kWidestBlock == 0;
+      std::optional<Piece> piece = fitsBlocks ? find(input, axis, offset) : std::nullopt;
       if (piece && loopOf(piece->value) == runsIn(program_, program_.producer[at(concat.output)])) {
         pieces.push_back(std::move(*piece));
       }
@@ -62,8 +74,6 @@ class PiecePlacer {
   }
 
   std::optional<Piece> find(ValueId input, size_t axis, int64_t offset) const {
-    const bool isImage = program_.shape(input).size() == 4;
-    if (isImage && axis == 1 && offset % kWidestBlock != 0) return std::nullopt;
     std::vector<const Node *> views;
     ValueId value = input;
     for (const Node *node = program_.producerOf(value); node != nullptr && hasOneReader(value) && isBijection(node->op);
@@ -110,6 +120,7 @@ class PiecePlacer {
   }
 
   Program &program_;
+  std::vector<bool> mayBeBlocked_;  ///< per value
 };
 
 }  // namespace

@@ -305,10 +305,10 @@ TEST(Samples, HaveWeightsOfTheRightSpread) {
 }
 
 TEST(Samples, AreListed) {
-  EXPECT_EQ(samples::sampleNames(), (std::vector<std::string>{"bert-base", "densenet121", "gpt2-block", "inception-v1",
-                                                              "lstm-tagger", "minilm-l6", "mobilenet-v2", "regnet-y-400mf",
-                                                              "resnet3d-18", "resnet50-v2", "squeezenet1.1", "unet",
-                                                              "vgg16", "yolo-like"}));
+  EXPECT_EQ(samples::sampleNames(),
+            (std::vector<std::string>{"bert-base", "densenet121", "gpt2-block", "inception-v1", "lstm-tagger",
+                                      "minilm-l6", "mobilenet-v2", "regnet-y-400mf", "resnet3d-18", "resnet50-v2",
+                                      "squeezenet1.1", "unet", "vgg16", "yolo-like"}));
   auto unknown = samples::sampleModel("resnet", 0);
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.status().code(), absl::StatusCode::kInvalidArgument);
