@@ -16,9 +16,13 @@ using tensor::DimKind;
 using tensor::Kernel;
 using tensor::TensorOp;
 
+// Vectors are not cut to fewer lanes than this.
+constexpr int64_t kFewestLanes = 4;
+
 class ContractionChooser {
  public:
-  ContractionChooser(const Kernel &kernel, const TargetDescription &target) : kernel_(kernel), target_(target) {}
+  ContractionChooser(const Kernel &kernel, const TargetDescription &target, int64_t lanes)
+      : kernel_(kernel), target_(target), lanes_(lanes) {}
 
   void choose(const TensorOp &op, const Contraction &contraction, StageSchedule &out) const {
     int vector = contraction.vectorDim;
@@ -47,7 +51,7 @@ class ContractionChooser {
   }
 
  private:
-  int64_t lanes() const { return target_.lanes(); }
+  int64_t lanes() const { return lanes_; }
 
   int64_t bytesOf(const tensor::Access &read) const {
     return sizeOf(kernel_.buffers[static_cast<size_t>(read.buffer)].dtype);
@@ -116,13 +120,10 @@ class ContractionChooser {
   void reduceContraction(const TensorOp &op, const Contraction &contraction, StageSchedule &out) const {
     std::vector<Loop> inner;
     for (int dim : dimsOfKind(op, DimKind::Reduction)) {
-      int64_t block = layoutBlock(kernel_, op.reads[static_cast<size_t>(contraction.rowOperand)], dim);
-      if (block > 1 && extent(op, dim) > block) {
-        out.reduction.push_back({nameOf(op, dim), block});
-        inner.push_back({nameOf(op, dim), 1});
-      } else if (block > 1) {
-        inner.push_back({nameOf(op, dim), 1});
-      }
+      const tensor::Access &read = op.reads[static_cast<size_t>(contraction.rowOperand)];
+      int64_t block = layoutBlock(kernel_, read, dim);
+      if (block > 1 && extent(op, dim) > block) out.reduction.push_back({nameOf(op, dim), block});
+      if (block > 1 || isWithinBlocks(read, dim)) inner.push_back({nameOf(op, dim), 1});
     }
     for (int dim : dimsOfKind(op, DimKind::Reduction)) {
       bool isInner =
@@ -130,6 +131,16 @@ class ContractionChooser {
       if (!isInner) out.reduction.push_back({nameOf(op, dim), 1});
     }
     out.reduction.insert(out.reduction.end(), inner.begin(), inner.end());
+  }
+
+  // Whether neighbours along the dim are neighbours within a block: channels of one group.
+  bool isWithinBlocks(const tensor::Access &read, int dim) const {
+    const tensor::Layout &layout = kernel_.buffers[static_cast<size_t>(read.buffer)].layout;
+    for (const tensor::LayoutAxis &axis : layout.axes) {
+      const bool isSplit = axis.divisor > 1 && mentions(read.indices[static_cast<size_t>(axis.dim)], dim);
+      if (isSplit && laneStride(kernel_, read, dim, 1) == 1) return true;
+    }
+    return false;
   }
 
   // Parameters in the order in which the loops read them.
@@ -146,7 +157,8 @@ class ContractionChooser {
       return -1;
     };
     int vector = positionOf(contraction.vectorDim);
-    bool isPlain = access.indices[static_cast<size_t>(vector)]->kind == tensor::IndexKind::Dim;
+    // Tiles begin where blocks of their width do, in every group.
+    bool fitsBlocks = keepsMultiples(access.indices[static_cast<size_t>(vector)], contraction.vectorDim, width);
     tensor::Layout layout;
     std::vector<bool> placed(access.indices.size(), false);
     placed[static_cast<size_t>(vector)] = true;
@@ -166,21 +178,31 @@ class ContractionChooser {
     for (size_t k = 0; k < placed.size(); ++k) {
       if (!placed[k]) layout.axes.push_back({static_cast<int>(k), 1, 0});
     }
-    if (isPlain) layout.axes.push_back({vector, width, 0});
+    if (fitsBlocks) layout.axes.push_back({vector, width, 0});
     layout.axes.insert(layout.axes.end(), order.begin(), order.end());
-    layout.axes.push_back({vector, 1, isPlain ? width : 0});
+    layout.axes.push_back({vector, 1, fitsBlocks ? width : 0});
     out.packs.push_back({buffer.name, std::move(layout)});
   }
 
   const Kernel &kernel_;
   const TargetDescription &target_;
+  int64_t lanes_;
 };
+
+/// As many lanes as the dim fills, within one block of the results: a group of few channels is a short vector.
+int64_t lanesAlong(const Kernel &kernel, const TargetDescription &target, const TensorOp &op, int vector) {
+  const int64_t within = lanesWithinBlocks(kernel, op, vector, target.lanes());
+  int64_t lanes = within < kFewestLanes ? target.lanes() : within;
+  while (lanes > kFewestLanes && extent(op, vector) <= lanes / 2) lanes /= 2;
+  return lanes;
+}
 
 }  // namespace
 
 void scheduleContraction(const Kernel &kernel, const TargetDescription &target, const TensorOp &op,
                          const Contraction &contraction, StageSchedule &out) {
-  ContractionChooser(kernel, target).choose(op, contraction, out);
+  const int64_t lanes = lanesAlong(kernel, target, op, contraction.vectorDim);
+  ContractionChooser(kernel, target, lanes).choose(op, contraction, out);
 }
 
 }  // namespace hone::schedule

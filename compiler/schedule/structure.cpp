@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 #include <string>
 
@@ -96,8 +97,15 @@ std::optional<int64_t> laneStride(const tensor::Kernel &kernel, const tensor::Ac
   return sum;
 }
 
-std::optional<int64_t> outputStride(const tensor::Kernel &kernel, const tensor::TensorOp &op, int position,
-                                    int64_t lanes) {
+namespace {
+
+/// What a stage finally writes, and which of its writer's dims corresponds to one of the stage's.
+struct FinalWrite {
+  const tensor::Access &write;
+  int position;
+};
+
+FinalWrite finalWrite(const tensor::Kernel &kernel, const tensor::TensorOp &op, int position) {
   const tensor::Access &write = op.writes[0];
   bool isTemporary = kernel.buffers[static_cast<size_t>(write.buffer)].role == tensor::BufferRole::Temporary;
   bool isBehind = false;  // stages of a scan may also read what is written behind them
@@ -106,10 +114,54 @@ std::optional<int64_t> outputStride(const tensor::Kernel &kernel, const tensor::
     const bool reads = std::any_of(reader.reads.begin(), reader.reads.end(),
                                    [&](const tensor::Access &read) { return read.buffer == write.buffer; });
     const int dim = dimPosition(reader, op.dims[static_cast<size_t>(position)].name);
-    if (isBehind && reads && !reduces(reader) && dim >= 0) return outputStride(kernel, reader, dim, lanes);
+    if (isBehind && reads && !reduces(reader) && dim >= 0) return finalWrite(kernel, reader, dim);
     isBehind = isBehind || &reader == &op;
   }
-  return laneStride(kernel, write, position, lanes);
+  return {write, position};
+}
+
+/// A number that divides \p index wherever the dim at \p position is a multiple of \p step; 0 where it is always 0.
+int64_t divisorOf(const tensor::Index &index, int position, int64_t step) {
+  switch (index->kind) {
+    case IndexKind::Constant:
+      return index->value;
+    case IndexKind::Dim:
+      return index->value == position ? step : 1;
+    case IndexKind::Add:
+      return std::gcd(divisorOf(index->args[0], position, step), divisorOf(index->args[1], position, step));
+    case IndexKind::Mul:
+      return divisorOf(index->args[0], position, step) * divisorOf(index->args[1], position, step);
+    case IndexKind::Mod:
+      return std::gcd(divisorOf(index->args[0], position, step), index->high);
+    default:
+      return 1;
+  }
+}
+
+}  // namespace
+
+std::optional<int64_t> outputStride(const tensor::Kernel &kernel, const tensor::TensorOp &op, int position,
+                                    int64_t lanes) {
+  const FinalWrite final = finalWrite(kernel, op, position);
+  return laneStride(kernel, final.write, final.position, lanes);
+}
+
+bool keepsMultiples(const tensor::Index &index, int position, int64_t step) {
+  return divisorOf(index, position, step) % step == 0;
+}
+
+int64_t lanesWithinBlocks(const tensor::Kernel &kernel, const tensor::TensorOp &op, int position, int64_t lanes) {
+  const FinalWrite final = finalWrite(kernel, op, position);
+  const tensor::Layout &layout = kernel.buffers[static_cast<size_t>(final.write.buffer)].layout;
+  for (size_t k = 0; k < final.write.indices.size(); ++k) {
+    const tensor::Index &index = final.write.indices[k];
+    if (!mentions(index, final.position)) continue;
+    for (const tensor::LayoutAxis &axis : layout.axes) {
+      if (axis.dim != static_cast<int>(k) || axis.divisor == 1) continue;
+      while (lanes > 1 && (axis.divisor % lanes != 0 || !keepsMultiples(index, final.position, lanes))) lanes /= 2;
+    }
+  }
+  return lanes;
 }
 
 int64_t layoutBlock(const tensor::Kernel &kernel, const tensor::Access &access, int position) {

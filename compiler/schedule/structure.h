@@ -31,6 +31,13 @@ std::optional<int64_t> outputStride(const tensor::Kernel &kernel, const tensor::
 /// axis), or 1.
 int64_t layoutBlock(const tensor::Kernel &kernel, const tensor::Access &access, int position);
 
+/// Whether \p index is a multiple of \p step wherever the dim at \p position is.
+bool keepsMultiples(const tensor::Index &index, int position, int64_t step);
+
+/// The most lanes, a power of two of at most \p lanes, whose vectors along the dim at \p position never reach over two
+/// blocks of what \p op finally writes: 8 where groups of 24 channels lie in blocks of 16.
+int64_t lanesWithinBlocks(const tensor::Kernel &kernel, const tensor::TensorOp &op, int position, int64_t lanes);
+
 /// A sum of products of two reads.
 struct Contraction {
   int vectorOperand = 0;  ///< position in reads of the operand that varies along the vector dim
