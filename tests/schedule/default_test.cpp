@@ -168,5 +168,42 @@ TEST(DefaultSchedule, PacksAParameterOnce) {
   expectLegal(b.kernel());
 }
 
+/// Windows of 3 over rows of channels in \p groups, between values in blocks of 16 channels.
+Kernel grouped(int64_t groups, int64_t perGroup) {
+  KernelBuilder b("grouped");
+  const int64_t channels = groups * perGroup;
+  const int x = b.input("x", {channels, 30}), w = b.parameter("w", {channels, perGroup, 3}),
+            out = b.output("out", {channels, 28});
+  b.begin("conv", {parallel("g", groups), parallel("oc", perGroup), parallel("x", 28), reduce("ic", perGroup),
+                   reduce("kx", 3)});
+  const tensor::Index first = tensor::dim(0) * perGroup, channel = first + tensor::dim(1);
+  b.put(b.get(x, {first + tensor::dim(3), tensor::dim(2) + tensor::dim(4)}) *
+            b.get(w, {channel, tensor::dim(3), tensor::dim(4)}),
+        out, {channel, tensor::dim(2)});
+  b.fold(tensor::CombinerKind::Sum);
+  Kernel kernel = b.finish();
+  for (tensor::Buffer &buffer : kernel.buffers) {
+    if (buffer.role != tensor::BufferRole::Parameter) buffer.layout = Layout::blocked(buffer.shape, 0, 16);
+  }
+  return kernel;
+}
+
+// As many lanes as a group fills, of which all lie in one block wherever it begins; where not even four do, as many as
+// it fills.
+TEST(DefaultSchedule, GroupsOfFewChannelsAreShortVectors) {
+  struct Group {
+    int64_t channels, lanes;
+  };
+  for (const Group &group : {Group{32, 16}, {16, 16}, {24, 8}, {40, 8}, {8, 8}, {12, 4}, {4, 4}, {6, 8}, {5, 8}}) {
+    const Kernel kernel = grouped(8, group.channels);
+    expectLegal(kernel);
+    const Schedule schedule = defaultSchedule(kernel, machine(64, 32));
+    EXPECT_EQ(schedule.stages[0].vectorDim, "oc") << group.channels;
+    EXPECT_EQ(schedule.stages[0].lanes, group.lanes) << group.channels;
+    // The channels of a group lie together: they are the innermost loop, and in the weights behind the window.
+    EXPECT_EQ(schedule.stages[0].reduction.back().dim, "ic") << group.channels;
+  }
+}
+
 }  // namespace
 }  // namespace hone::schedule
