@@ -110,8 +110,13 @@ class LayoutChooser {
     return found;
   }
 
+  bool hasRankOf(const StoredValue &piece, ValueId value) const {
+    return program_.shape(piece.form).size() == program_.shape(value).size();
+  }
+
   /// The same for one piece: its channels are the form's, and in no other index of it.
   bool keepsChannels(ValueId value, const StoredValue &piece) const {
+    if (!hasRankOf(piece, value)) return false;
     const Indices &own = *program_.coords[at(value)];
     if (own.size() < 2 || piece.coords.size() < 2) return false;
     const auto &dims = program_.groups[static_cast<size_t>(program_.groupOf[at(value)])].domains.output.dims;
@@ -128,7 +133,8 @@ class LayoutChooser {
 
   bool isBlocked(ValueId value) const {
     if (isPiece(value)) {
-      return worksOnBlocks(program_.groups[static_cast<size_t>(program_.groupOf[at(value)])]);
+      return hasRankOf(program_.pieces.entries.at(value), value) &&
+             worksOnBlocks(program_.groups[static_cast<size_t>(program_.groupOf[at(value)])]);
     }
     const int buffer = program_.bufferOf[at(value)];
     if (buffer < 0) return false;

@@ -23,24 +23,26 @@ struct Piece {
 
 class PiecePlacer {
  public:
-  explicit PiecePlacer(Program &program) : program_(program), mayBeBlocked_(program.graph.values.size(), false) {}
+  explicit PiecePlacer(Program &program) : program_(program), rankOfBlocks_(program.graph.values.size(), 0) {}
 
   void run() {
     for (const Node &node : program_.graph.nodes) {
-      mayBeBlocked_[at(node.output)] = comesFromWindows(node);
+      rankOfBlocks_[at(node.output)] = rankOfBlocks(node);
       if (node.op == Op::Concat) place(node);
     }
   }
 
  private:
-  /// Whether channels may lie in blocks: of what windows compute, and of what goes along with it.
-  bool comesFromWindows(const Node &node) const {
-    if (node.op == Op::Conv || node.op == Op::Pool) return true;
-    const bool keepsChannels = isView(node.op)
-                                   ? node.op != Op::Transpose
-                                   : node.op == Op::Elementwise || node.op == Op::Cast || node.op == Op::Concat;
-    return keepsChannels &&
-           std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return mayBeBlocked_[at(input)]; });
+  /// The rank in which the channels of what \p node gives may lie in blocks: that of windows, if it is computed by them
+  /// or goes along with what is. Views on the way may have others. 0: they do not.
+  size_t rankOfBlocks(const Node &node) const {
+    const size_t rank = program_.shape(node.output).size();
+    if (node.op == Op::Conv || node.op == Op::Pool) return rank;
+    const bool isPointwise = node.op == Op::Elementwise || node.op == Op::Cast;
+    if (!isPointwise && node.op != Op::Concat && (!isView(node.op) || node.op == Op::Transpose)) return 0;
+    size_t found = 0;
+    for (ValueId input : node.inputs) found = std::max(found, rankOfBlocks_[at(input)]);
+    return isPointwise && found != rank ? 0 : found;
   }
 
   bool hasOneReader(ValueId value) const {
@@ -53,11 +55,12 @@ class PiecePlacer {
 
   void place(const Node &concat) {
     const auto axis = static_cast<size_t>(std::get<graph::AxisAttributes>(concat.attributes).axis);
+    // Each vector of channels that begins within a block would reach over two.
+    const bool isBlocked = axis == 1 && rankOfBlocks_[at(concat.output)] == program_.shape(concat.output).size();
     std::vector<Piece> pieces;
     int64_t offset = 0;
     for (ValueId input : concat.inputs) {
-      // Each vector of channels that begins elsewhere would reach over two blocks.
-      const bool fitsBlocks = axis != 1 || !mayBeBlocked_[at(concat.output)] || offset % kWidestBlock == 0;
+      const bool fitsBlocks = !isBlocked || offset % kWidestBlock == 0;
       std::optional<Piece> piece = fitsBlocks ? find(input, axis, offset) : std::nullopt;
       if (piece && loopOf(piece->value) == runsIn(program_, program_.producer[at(concat.output)])) {
         pieces.push_back(std::move(*piece));
@@ -120,7 +123,7 @@ class PiecePlacer {
   }
 
   Program &program_;
-  std::vector<bool> mayBeBlocked_;  ///< per value
+  std::vector<size_t> rankOfBlocks_;  ///< per value
 };
 
 }  // namespace

@@ -161,6 +161,26 @@ TEST(WindowLayouts, RowsOfTokensBeginAnywhere) {
   EXPECT_EQ(written(0), written(1));
 }
 
+// The same of a detector's scores: rows of pixels of several images, joined, have no blocks of channels, so that what
+// comes from them may be joined anywhere.
+TEST(WindowLayouts, FlattenedImagesAreRowMajor) {
+  Network net;
+  const ValueId x = net.input({1, 16, 4, 4});
+  const auto flat = [&](int64_t channels) {
+    const ValueId image = net.conv(x, channels, 1, 1, 1);
+    return net.graph.add(Op::Reshape, {image}, {}, "", graph::TensorType{DType::F32, {1, channels, 16}});
+  };
+  const auto join = [&](ValueId a, ValueId b) {
+    return net.graph.add(Op::Concat, {a, b}, graph::AxisAttributes{2}, "");
+  };
+  const ValueId boxes = net.apply(ScalarOp::Abs, {join(flat(4), flat(4))});
+  const ValueId scores = net.apply(ScalarOp::Abs, {join(flat(20), flat(20))});
+  net.output(net.concatenate({boxes, scores}));
+  const Plan plan = planOf(net.graph);
+  EXPECT_EQ(plan.kernels.size(), 6U);
+  for (const std::string &layout : layoutsBetween(plan)) EXPECT_EQ(layout, "[0][1][2]");
+}
+
 // --------------------------------------------------------------------------------------------------- execution
 
 /// A chain with residuals and concatenations; spatial extents are small, and channels seldom fill whole vectors.
