@@ -47,11 +47,10 @@ Scalar rounded(Scalar product) {
 
 DType accumulatorOf(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 ? DType::F32 : dtype; }
 
-GroupEmitter::GroupEmitter(Program &program, int group, int64_t lanes, Plan &plan, ParameterTable &parameters)
+GroupEmitter::GroupEmitter(Program &program, int group, Plan &plan, ParameterTable &parameters)
     : program_(program),
       index_(group),
       group_(program.groups[static_cast<size_t>(group)]),
-      lanes_(lanes),
       plan_(plan),
       parameters_(parameters) {}
 
@@ -226,11 +225,12 @@ int GroupEmitter::inputBuffer(ValueId leaf, const Shape &shape) {
   return builder_.argument(planBuffer, {buffer.name, buffer.dtype, shape, std::move(layout), BufferRole::Input});
 }
 
-bool GroupEmitter::writesBlocks() const {
-  return std::any_of(group_.stored.begin(), group_.stored.end(), [&](const StoredValue &entry) {
+int64_t GroupEmitter::writtenBlock() const {
+  for (const StoredValue &entry : group_.stored) {
     const PlanBuffer &buffer = plan_.buffers[static_cast<size_t>(entry.buffer)];
-    return !buffer.layout.isRowMajor(buffer.shape);
-  });
+    if (!buffer.layout.isRowMajor(buffer.shape)) return buffer.layout.axes.back().extent;
+  }
+  return 1;
 }
 
 int GroupEmitter::parameterBuffer(Stage &stage, ValueId leaf, Shape shape, Indices &indices, bool squeeze) {
@@ -249,9 +249,7 @@ int GroupEmitter::parameterBuffer(Stage &stage, ValueId leaf, Shape shape, Indic
   // Whole vectors may be loaded beside blocked values: padded like them.
   const bool isPerChannel = shape.size() == 1 && indices[0]->kind == tensor::IndexKind::Dim && indices[0]->value == 1 &&
                             stage.dims()[1].extent == shape[0];
-  if (isPerChannel && writesBlocks()) {
-    layout = Layout::blocked(shape, 0, lanes_);
-  }
+  if (const int64_t block = writtenBlock(); isPerChannel && block > 1) layout = Layout::blocked(shape, 0, block);
   const graph::Value &value = program_.value(leaf);
   std::string key = absl::StrCat(leaf, "|", layout.text());
   for (int64_t extent : shape) absl::StrAppend(&key, ",", extent);

@@ -22,7 +22,7 @@ using ParameterTable = std::map<std::string, int>;
 
 class GroupEmitter {
  public:
-  GroupEmitter(Program &program, int group, int64_t lanes, Plan &plan, ParameterTable &parameters);
+  GroupEmitter(Program &program, int group, Plan &plan, ParameterTable &parameters);
 
   /// The kernel; nothing when the group stores nothing.
   std::optional<PlanKernel> run();
@@ -78,13 +78,13 @@ class GroupEmitter {
   tensor::Scalar external(Stage &stage, graph::ValueId value, const Indices &indices, std::optional<double> outside);
   int inputBuffer(graph::ValueId leaf, const graph::Shape &shape);
   int parameterBuffer(Stage &stage, graph::ValueId leaf, graph::Shape shape, Indices &indices, bool squeeze);
-  bool writesBlocks() const;
+  /// Of channels that the group writes; 1: it writes no blocks.
+  int64_t writtenBlock() const;
   std::string kernelName() const;
 
   Program &program_;
   int index_;
   Group &group_;
-  int64_t lanes_;
   Plan &plan_;
   ParameterTable &parameters_;
   KernelBuilder builder_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/plan/blocks.h"
 
 namespace hone::plan {
 namespace {
@@ -80,19 +81,51 @@ class LayoutChooser {
     if (isCollected) entry.buffer = program_.bufferOf[at(producer->inputs[0])];
     if (entry.buffer < 0) {
       const graph::Value &value = program_.value(entry.form);
-      const bool blocked = blocks && keepsChannels(entry) && isImage(value.type.shape) && readersAgree(entry.form);
-      program_.isBlocked[at(entry.form)] = blocked;
+      const graph::Shape &shape = value.type.shape;
+      const bool mayBlock = blocks && keepsChannels(entry) && isImage(shape) && readersAgree(entry.form);
+      const int64_t block = mayBlock ? chooseBlock(shape[1], usesOf(entry), lanes_) : 1;
+      program_.isBlocked[at(entry.form)] = block > 1;
       entry.buffer = add(value.name.empty() ? absl::StrCat("%", entry.form) : value.name, Place::Arena, value.type,
-                         blocked ? Layout::blocked(value.type.shape, 1, lanes_) : Layout::rowMajor(value.type.shape));
+                         block > 1 ? Layout::blocked(shape, 1, block) : Layout::rowMajor(shape));
     }
     if (program_.groupOf[at(entry.form)] == group) program_.bufferOf[at(entry.form)] = entry.buffer;
   }
 
-  /// With enough channels to fill a vector usefully, and more than one pixel (with one, blocked and row-major are the
-  /// same bytes).
+  /// With more than one pixel: with one, blocked and row-major are the same bytes.
   static bool isImage(const graph::Shape &shape) {
-    if (shape.size() < 3 || shape[1] <= 4) return false;
+    if (shape.size() < 3) return false;
     return std::any_of(shape.begin() + 2, shape.end(), [](int64_t extent) { return extent > 1; });
+  }
+
+  /// How those who compute and read the form go through its channels.
+  std::vector<ChannelUse> usesOf(const StoredValue &entry) const {
+    const int64_t channels = program_.shape(entry.form)[1];
+    std::vector<ChannelUse> uses = {{channels, false}};
+    const Group &group = program_.groups[static_cast<size_t>(program_.groupOf[at(entry.value)])];
+    if (group.anchor >= 0 && entry.form == entry.value) {
+      const Node &anchor = program_.graph.nodes[static_cast<size_t>(group.anchor)];
+      if (anchor.op == Op::Conv) uses[0].run = runOf(anchor, channels);
+    }
+    for (int user : program_.users[at(entry.form)]) {
+      const Node &reader = program_.graph.nodes[static_cast<size_t>(user)];
+      ChannelUse use{channels, false};
+      if (reader.op == Op::Conv) {
+        use.run = runOf(reader, channels);
+        use.skipsRows = std::get<graph::ConvAttributes>(reader.attributes).strides.back() > 1;
+      } else if (reader.op == Op::Pool) {
+        use.skipsRows = std::get<graph::PoolAttributes>(reader.attributes).strides.back() > 1;
+      }
+      uses.push_back(use);
+    }
+    return uses;
+  }
+
+  /// Channels of a group, of \p channels that \p conv computes or reads. One for each channel are no groups to go
+  /// through.
+  int64_t runOf(const Node &conv, int64_t channels) const {
+    const int64_t groups = std::get<graph::ConvAttributes>(conv.attributes).groups;
+    const bool isDepthwise = groups == program_.shape(conv.inputs[0])[1] && groups == program_.shape(conv.output)[1];
+    return isDepthwise ? channels : channels / groups;
   }
 
   bool isPiece(ValueId value) const { return program_.pieces.entries.count(value) != 0; }

@@ -7,8 +7,9 @@
 
 namespace hone::plan {
 
-/// Creates a plan buffer for every input and stored value. Images that go from windowed op to windowed op are blocked
-/// by \p lanes channels; everything else is row-major. Fills in StoredValue::buffer and Program::bufferOf.
+/// Creates a plan buffer for every input and stored value. What goes from windows to windows is blocked by at most
+/// \p lanes channels, as chooseBlock() says; everything else is row-major. Fills in StoredValue::buffer and
+/// Program::bufferOf.
 void createBuffers(Program &program, int64_t lanes, Plan &plan);
 
 }  // namespace hone::plan

@@ -64,7 +64,7 @@ absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription
   ParameterTable parameters;
   std::vector<int> loopOf;
   for (size_t g = 0; g < program.groups.size(); ++g) {
-    GroupEmitter emitter(program, static_cast<int>(g), target.lanes(), plan, parameters);
+    GroupEmitter emitter(program, static_cast<int>(g), plan, parameters);
     std::optional<PlanKernel> kernel = emitter.run();
     if (!kernel) continue;
     if (std::string error = tensor::verify(kernel->kernel); !error.empty()) {

@@ -16,7 +16,7 @@ using tensor::DimKind;
 using tensor::Kernel;
 using tensor::TensorOp;
 
-// Vectors are not cut to fewer lanes than this.
+// Vectors are not cut to fewer lanes than this to keep them within blocks.
 constexpr int64_t kFewestLanes = 4;
 
 class ContractionChooser {
@@ -192,9 +192,7 @@ class ContractionChooser {
 /// As many lanes as the dim fills, within one block of the results: a group of few channels is a short vector.
 int64_t lanesAlong(const Kernel &kernel, const TargetDescription &target, const TensorOp &op, int vector) {
   const int64_t within = lanesWithinBlocks(kernel, op, vector, target.lanes());
-  int64_t lanes = within < kFewestLanes ? target.lanes() : within;
-  while (lanes > kFewestLanes && extent(op, vector) <= lanes / 2) lanes /= 2;
-  return lanes;
+  return lanesThatFill(extent(op, vector), within < kFewestLanes ? target.lanes() : within);
 }
 
 }  // namespace

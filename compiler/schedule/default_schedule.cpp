@@ -249,8 +249,8 @@ class Chooser {
     int vector = vectorDimOf(op);
     if (vector < 0 || std::find(rows.begin(), rows.end(), nameOf(op, vector)) != rows.end()) return;
     out.vectorDim = nameOf(op, vector);
-    out.lanes = lanes();
-    out.registers = {{out.vectorDim, std::min<int64_t>(2, divideUp(extent(op, vector), lanes()))}};
+    out.lanes = lanesThatFill(extent(op, vector), lanes());
+    out.registers = {{out.vectorDim, std::min<int64_t>(2, divideUp(extent(op, vector), out.lanes))}};
   }
 
   // Loops over the parallel dims that are not in \p done, in order, the vector dim's by its tile.
@@ -307,18 +307,18 @@ class Chooser {
     } else {
       out.parallel.push_back({out.vectorDim, divideUp(kPieceCycles / 16, lanes()) * lanes()});
     }
-    out.tile = {{out.vectorDim, lanes()}, {nameOf(op, crossed), 1}};
+    out.tile = {{out.vectorDim, out.lanes}, {nameOf(op, crossed), 1}};
   }
 
   // A reduction with vectors along a parallel dim (windows per channel, sums over outer dims).
   void reduceVectors(const TensorOp &op, int vector, StageSchedule &out) const {
     out.vectorDim = nameOf(op, vector);
-    out.lanes = lanes();
+    out.lanes = lanesThatFill(extent(op, vector), lanes());
     std::vector<int> parallel = dimsOfKind(op, DimKind::Parallel);
     std::erase(parallel, vector);
     int64_t points = reductionPoints(op);
     int row = parallel.empty() ? -1 : parallel.back();
-    int64_t vectors = divideUp(extent(op, vector), lanes());
+    int64_t vectors = divideUp(extent(op, vector), out.lanes);
     int64_t wide = registersPerVector(op, lanes(), target_.vectorBytes);
     int64_t rowCount = row < 0 ? 1 : bestDivisor(extent(op, row), 8 / wide);
     int64_t vectorCount = rowCount >= 4 ? 1 : std::min<int64_t>({vectors, 4, 12 / (rowCount * wide)});
@@ -328,7 +328,7 @@ class Chooser {
       if (dim != row) out.parallel.push_back({nameOf(op, dim), 1});
     }
     // Blocked channels lie outside of rows and columns: walk them in that order.
-    Loop vectorLoop{out.vectorDim, lanes() * vectorCount};
+    Loop vectorLoop{out.vectorDim, out.lanes * vectorCount};
     bool blocked = std::any_of(op.reads.begin(), op.reads.end(),
                                [&](const tensor::Access &read) { return layoutBlock(kernel_, read, vector) > 1; });
     size_t at = blocked && !out.parallel.empty() ? out.parallel.size() - 1 : out.parallel.size();
@@ -346,7 +346,7 @@ class Chooser {
   void packVectors(const TensorOp &op, int vector, StageSchedule &out) const {
     for (const tensor::Access &read : op.reads) {
       const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(read.buffer)];
-      if (buffer.role != tensor::BufferRole::Parameter || laneStride(kernel_, read, vector, lanes()) == 1) continue;
+      if (buffer.role != tensor::BufferRole::Parameter || laneStride(kernel_, read, vector, out.lanes) == 1) continue;
       const bool isPacked =
           std::any_of(out.packs.begin(), out.packs.end(), [&](const Pack &pack) { return pack.buffer == buffer.name; });
       if (isPacked) continue;
@@ -356,11 +356,11 @@ class Chooser {
       if (plain == read.indices.end()) continue;
       auto position = static_cast<int>(plain - read.indices.begin());
       tensor::Layout layout;
-      layout.axes.push_back({position, lanes(), 0});
+      layout.axes.push_back({position, out.lanes, 0});
       for (int k = 0; k < static_cast<int>(read.indices.size()); ++k) {
         if (k != position) layout.axes.push_back({k, 1, 0});
       }
-      layout.axes.push_back({position, 1, lanes()});
+      layout.axes.push_back({position, 1, out.lanes});
       out.packs.push_back({buffer.name, std::move(layout)});
     }
   }

@@ -72,6 +72,7 @@ std::optional<int64_t> slope(const tensor::Index &index, int position, int64_t l
 std::optional<int64_t> laneStride(const tensor::Kernel &kernel, const tensor::Access &access, int position,
                                   int64_t lanes) {
   const tensor::Layout &layout = kernel.buffers[static_cast<size_t>(access.buffer)].layout;
+  const std::vector<int64_t> &shape = kernel.buffers[static_cast<size_t>(access.buffer)].shape;
   int64_t sum = 0;
   for (size_t k = 0; k < access.indices.size(); ++k) {
     std::optional<int64_t> step = slope(access.indices[k], position, lanes);
@@ -86,7 +87,7 @@ std::optional<int64_t> laneStride(const tensor::Kernel &kernel, const tensor::Ac
         if (innermost == 0) {
           innermost = stride;
           block = axis.extent;
-        } else if (block % lanes != 0) {
+        } else if (block % lanes != 0 && shape[k] > block) {
           return std::nullopt;
         }
       }

@@ -38,6 +38,13 @@ bool keepsMultiples(const tensor::Index &index, int position, int64_t step);
 /// blocks of what \p op finally writes: 8 where groups of 24 channels lie in blocks of 16.
 int64_t lanesWithinBlocks(const tensor::Kernel &kernel, const tensor::TensorOp &op, int position, int64_t lanes);
 
+/// As many of \p lanes as \p extent elements fill, but at least four: fewer make instructions no cheaper.
+inline int64_t lanesThatFill(int64_t extent, int64_t lanes) {
+  constexpr int64_t kFewest = 4;
+  while (lanes > kFewest && extent <= lanes / 2) lanes /= 2;
+  return lanes;
+}
+
 /// A sum of products of two reads.
 struct Contraction {
   int vectorOperand = 0;  ///< position in reads of the operand that varies along the vector dim

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/graph/constants.h"
+#include "compiler/plan/blocks.h"
 #include "compiler/plan/plan.h"
 #include "compiler/schedule/schedule.h"
 #include "tests/plan/plan_runner.h"
@@ -125,6 +126,22 @@ TEST(WindowLayouts, ChannelsAreBlockedInEveryRank) {
   }
 }
 
+TEST(WindowLayouts, FewChannelsAreSmallBlocks) {
+  Network net;
+  const ValueId a = net.conv(net.input({1, 3, 8, 8}), 8, 3, 1, 1);
+  net.output(net.conv(net.conv(a, 8, 3, 1, 8), 32, 1, 1, 1));
+  EXPECT_EQ(layoutsBetween(planOf(net.graph)), std::vector<std::string>(2, "[0][1/8][2][3][1%8]"));
+}
+
+TEST(WindowLayouts, GroupsThatDivideNoVectorAreRowMajor) {
+  Network net;
+  const ValueId a = net.conv(net.input({1, 3, 8, 8}), 30, 1, 1, 1);
+  const ValueId b = net.conv(net.conv(a, 30, 3, 1, 6), 30, 1, 1, 1);
+  net.output(net.conv(b, 8, 1, 1, 1));
+  const std::vector<std::string> expected = {"[0][1][2][3]", "[0][1][2][3]", "[0][1/16][2][3][1%16]"};
+  EXPECT_EQ(layoutsBetween(planOf(net.graph)), expected);
+}
+
 TEST(WindowLayouts, GroupsAreBlockedAsTheirNeighbours) {
   for (const int64_t perGroup : {4, 8, 12, 24}) {
     Network net;
@@ -133,6 +150,30 @@ TEST(WindowLayouts, GroupsAreBlockedAsTheirNeighbours) {
     const std::vector<std::string> expected(2, "[0][1/16][2][3][1%16]");
     EXPECT_EQ(layoutsBetween(planOf(net.graph)), expected) << perGroup;
   }
+}
+
+TEST(ChooseBlock, TakesTheLeastCost) {
+  const auto choose = [](int64_t channels, std::vector<int64_t> runs, int64_t lanes, bool skipsRows = false) {
+    std::vector<ChannelUse> uses;
+    for (const int64_t run : runs) uses.push_back({run == 0 ? channels : run, skipsRows});
+    return chooseBlock(channels, uses, lanes);
+  };
+  for (const int64_t lanes : {4, 8, 16}) {
+    for (int64_t channels = 1; channels <= 4; ++channels) EXPECT_EQ(choose(channels, {0, 0}, lanes), 1);
+    for (int64_t channels = 17; channels <= 2048; channels += 13) EXPECT_EQ(choose(channels, {0, 0}, lanes), lanes);
+  }
+  // Half of a wide block would be empty.
+  for (int64_t channels = 5; channels <= 8; ++channels) {
+    EXPECT_EQ(choose(channels, {0, 0}, 16), 8);
+    EXPECT_EQ(choose(channels, {0, 0}, 8), 8);
+    EXPECT_EQ(choose(channels, {0, 0}, 4), 4);
+  }
+  // Groups of 4, 8, 12, … make short vectors within blocks, others hardly any.
+  for (const int64_t run : {4, 8, 12, 24, 40}) EXPECT_EQ(choose(8 * run, {0, run}, 16), 16) << run;
+  for (const int64_t run : {1, 2, 5, 6, 7, 9, 10}) EXPECT_EQ(choose(16 * run, {0, run}, 16), 1) << run;
+  // Unless vectors along rows would be gathered, or most kernels know of no groups.
+  EXPECT_EQ(choose(96, {0, 6}, 16, true), 16);
+  EXPECT_EQ(choose(96, {0, 0, 0, 6}, 16), 16);
 }
 
 // A vector of channels that begins within a block reaches over two of them.
