@@ -105,6 +105,7 @@ class LayoutChooser {
     if (group.anchor >= 0 && entry.form == entry.value) {
       const Node &anchor = program_.graph.nodes[static_cast<size_t>(group.anchor)];
       if (anchor.op == Op::Conv) uses[0].run = runOf(anchor, channels);
+      if (takesChannelsApart(anchor) && !readsBlocked(anchor.inputs[0])) uses[0].run = 1;
     }
     for (int user : program_.users[at(entry.form)]) {
       const Node &reader = program_.graph.nodes[static_cast<size_t>(user)];
@@ -120,12 +121,26 @@ class LayoutChooser {
     return uses;
   }
 
+  /// Whether \p anchor computes each channel from the same one of what it reads: from rows in rows, or element by
+  /// element.
+  bool takesChannelsApart(const Node &anchor) const {
+    return anchor.op == Op::Pool || (anchor.op == Op::Conv && isDepthwise(anchor));
+  }
+
+  bool readsBlocked(ValueId input) const {
+    const std::vector<ValueId> leaves = leavesOf(program_, input);
+    return std::any_of(leaves.begin(), leaves.end(), [&](ValueId leaf) { return isBlocked(leaf); });
+  }
+
+  bool isDepthwise(const Node &conv) const {
+    const int64_t groups = std::get<graph::ConvAttributes>(conv.attributes).groups;
+    return groups == program_.shape(conv.inputs[0])[1] && groups == program_.shape(conv.output)[1];
+  }
+
   /// Channels of a group, of \p channels that \p conv computes or reads. One for each channel are no groups to go
   /// through.
   int64_t runOf(const Node &conv, int64_t channels) const {
-    const int64_t groups = std::get<graph::ConvAttributes>(conv.attributes).groups;
-    const bool isDepthwise = groups == program_.shape(conv.inputs[0])[1] && groups == program_.shape(conv.output)[1];
-    return isDepthwise ? channels : channels / groups;
+    return isDepthwise(conv) ? channels : channels / std::get<graph::ConvAttributes>(conv.attributes).groups;
   }
 
   bool isPiece(ValueId value) const { return program_.pieces.entries.count(value) != 0; }
@@ -183,12 +198,8 @@ class LayoutChooser {
       if (anchor.op != Op::Concat) return false;
     }
     const int index = static_cast<int>(&group - program_.groups.data());
-    for (ValueId input : inputsOf(program_, index)) {
-      for (ValueId leaf : leavesOf(program_, input)) {
-        if (isBlocked(leaf)) return true;
-      }
-    }
-    return false;
+    const std::vector<ValueId> inputs = inputsOf(program_, index);
+    return std::any_of(inputs.begin(), inputs.end(), [&](ValueId input) { return readsBlocked(input); });
   }
 
   /// Whether all who read \p value read whole channels at a place: then a vector of channels serves them.

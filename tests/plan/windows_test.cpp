@@ -142,6 +142,20 @@ TEST(WindowLayouts, GroupsThatDivideNoVectorAreRowMajor) {
   EXPECT_EQ(layoutsBetween(planOf(net.graph)), expected);
 }
 
+// The network's inputs are rows.
+TEST(WindowLayouts, ChannelsThatAreComputedFromRowsOneByOneAreRows) {
+  for (const bool isPool : {false, true}) {
+    Network net;
+    const ValueId x = net.input({1, 32, 8, 8});
+    const ValueId a = isPool ? net.pool(x, graph::PoolKind::Max) : net.conv(x, 32, 3, 1, 32);
+    const ValueId b = net.conv(a, 32, 1, 1, 1);
+    net.output(net.conv(net.conv(b, 32, 3, 1, 32), 8, 1, 1, 1));
+    const std::string blocked = "[0][1/16][2][3][1%16]";
+    const std::vector<std::string> expected = {"[0][1][2][3]", blocked, blocked};
+    EXPECT_EQ(layoutsBetween(planOf(net.graph)), expected) << isPool;
+  }
+}
+
 TEST(WindowLayouts, GroupsAreBlockedAsTheirNeighbours) {
   for (const int64_t perGroup : {4, 8, 12, 24}) {
     Network net;
