@@ -201,10 +201,12 @@ TEST(WindowLayouts, PiecesOfAnyRankBeginWithABlock) {
   }
 }
 
-// Tokens in front of the patches of an image have no blocks, and patches are written behind them.
-TEST(WindowLayouts, RowsOfTokensBeginAnywhere) {
+// Tokens in front of the patches of an image, or of frames, have no blocks, and patches are written behind them.
+class RowsOfTokens : public ::testing::TestWithParam<Shape> {};
+
+TEST_P(RowsOfTokens, BeginAnywhere) {
   Network net;
-  const ValueId patches = net.conv(net.input({1, 3, 4, 4}), 16, 1, 1, 1);
+  const ValueId patches = net.conv(net.input(GetParam()), 16, 1, 1, 1);
   const ValueId flat = net.graph.add(Op::Reshape, {patches}, {}, "", graph::TensorType{DType::F32, {1, 16, 16}});
   const ValueId rows = net.graph.add(Op::Transpose, {flat}, graph::TransposeAttributes{{0, 2, 1}}, "");
   const ValueId all = net.concatenate({net.constant({1, 1, 16}), rows});
@@ -215,6 +217,8 @@ TEST(WindowLayouts, RowsOfTokensBeginAnywhere) {
   const auto written = [&](size_t kernel) { return plan.kernels[kernel].arguments.back(); };
   EXPECT_EQ(written(0), written(1));
 }
+
+INSTANTIATE_TEST_SUITE_P(WindowLayouts, RowsOfTokens, ::testing::Values(Shape{1, 3, 4, 4}, Shape{1, 3, 16}));
 
 // The same of a detector's scores: rows of pixels of several images, joined, have no blocks of channels, so that what
 // comes from them may be joined anywhere.
