@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/loop/lowering.h"
 #include "compiler/loop/region.h"
+#include "compiler/schedule/structure.h"
 #include "compiler/tensor/rewrite.h"
 
 namespace hone::loop {
@@ -52,13 +53,6 @@ Lowering::Lowering(const tensor::Kernel &kernel, const schedule::Schedule &sched
 IntExpr Lowering::freshVariable(const std::string &name, int64_t low, int64_t high) {
   int id = nextVariable_++;
   return variable(id, absl::StrCat(name, id), low, high);
-}
-
-int Lowering::dimPosition(const tensor::TensorOp &op, const std::string &name) const {
-  for (size_t i = 0; i < op.dims.size(); ++i) {
-    if (op.dims[i].name == name) return static_cast<int>(i);
-  }
-  return -1;
 }
 
 std::vector<int> Lowering::readers(int buffer) const {
@@ -260,7 +254,7 @@ std::vector<IntExpr> Lowering::parallelDigits(int position, Phase &phase) {
   const std::vector<Loop> &parallel = stageSchedule(position).parallel;
   std::vector<int64_t> counts;
   for (size_t i = 0; i < parallel.size(); ++i) {
-    int64_t size = op.dims[static_cast<size_t>(dimPosition(op, parallel[i].dim))].extent;
+    int64_t size = op.dims[static_cast<size_t>(schedule::dimPosition(op, parallel[i].dim))].extent;
     for (size_t j = 0; j < i; ++j) {
       if (parallel[j].dim == parallel[i].dim) size = std::min(size, parallel[j].step);
     }

@@ -123,7 +123,6 @@ class Lowering {
   Phase scanPhase();
   void finishScratch(Phase &phase);
   IntExpr offset(int buffer, const std::vector<IntExpr> &indices);
-  int dimPosition(const tensor::TensorOp &op, const std::string &name) const;
 
   const tensor::Kernel &kernel_;
   const schedule::Schedule &schedule_;
@@ -151,8 +150,6 @@ StatementPtr makeFor(const IntExpr &variable, const IntExpr &begin, const IntExp
 
 /// Whether the body of \p op gives its combiner's identity wherever read \p read is outside.
 bool outsideIsNeutral(const tensor::TensorOp &op, int read);
-/// Whether \p index mentions the dim at \p position.
-bool mentionsDim(const tensor::Index &index, int position);
 
 /// Loops of one stage over \p region. \p parallelDigits: for a root stage, the loop positions (a prefix) that the
 /// phase's parallel variable provides, with that variable's digits; empty for attached stages.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/loop/lowering.h"
 #include "compiler/loop/region.h"
+#include "compiler/schedule/structure.h"
 
 namespace hone::loop {
 namespace {
@@ -40,13 +41,6 @@ class Nest {
   Body run(const Region &region) { return spatialLoop(0, region, {}); }
 
  private:
-  int dimPosition(const std::string &name) const {
-    for (size_t i = 0; i < op_.dims.size(); ++i) {
-      if (op_.dims[i].name == name) return static_cast<int>(i);
-    }
-    return -1;
-  }
-
   bool isReduction(int dim) const { return op_.dims[static_cast<size_t>(dim)].kind == DimKind::Reduction; }
 
   // ------------------------------------------------------------------------------------------- parallel and tile loops
@@ -54,7 +48,7 @@ class Nest {
   Body spatialLoop(size_t position, const Region &region, const std::set<int> &expanded) {
     if (position == spatial_.size()) return tiles(region, expanded);
     const Loop &loop = spatial_[position];
-    int dim = dimPosition(loop.dim);
+    int dim = schedule::dimPosition(op_, loop.dim);
     const Extent &extent = region[static_cast<size_t>(dim)];
     bool isLast = std::none_of(spatial_.begin() + static_cast<std::ptrdiff_t>(position) + 1, spatial_.end(),
                                [&](const Loop &other) { return other.dim == loop.dim; });
@@ -134,7 +128,7 @@ class Nest {
     for (size_t r = 0; r < op_.reads.size(); ++r) {
       if (!op_.reads[r].outside) continue;
       for (size_t k = 0; k < op_.reads[r].indices.size(); ++k) {
-        if (mentionsDim(op_.reads[r].indices[k], dim)) found.emplace_back(r, k);
+        if (schedule::mentions(op_.reads[r].indices[k], dim)) found.emplace_back(r, k);
       }
     }
     return found;
@@ -143,7 +137,7 @@ class Nest {
   std::vector<int> reductionsIn(const tensor::Index &index) const {
     std::vector<int> dims;
     for (size_t d = 0; d < op_.dims.size(); ++d) {
-      if (isReduction(static_cast<int>(d)) && mentionsDim(index, static_cast<int>(d)))
+      if (isReduction(static_cast<int>(d)) && schedule::mentions(index, static_cast<int>(d)))
         dims.push_back(static_cast<int>(d));
     }
     return dims;
@@ -209,7 +203,7 @@ class Nest {
 
   // The register tile over `region`, in two where the vector dim ends with a partial vector in unpadded storage.
   Body tiles(const Region &region, const std::set<int> &expanded) {
-    int vector = dimPosition(schedule_.vectorDim);
+    int vector = schedule::dimPosition(op_, schedule_.vectorDim);
     auto lanes = static_cast<int>(schedule_.lanes);
     if (vector < 0 || isReduction(vector)) return tile(region, vector, lanes, lanes, expanded);
     const Extent &extent = region[static_cast<size_t>(vector)];
@@ -252,7 +246,7 @@ class Nest {
     auto accessIsPadded = [&](const tensor::Access &access) {
       if (lowering_.isRegisterOnly(access.buffer)) return true;
       for (size_t k = 0; k < access.indices.size(); ++k) {
-        if (!mentionsDim(access.indices[k], vector)) continue;
+        if (!schedule::mentions(access.indices[k], vector)) continue;
         if (access.outside || access.indices[k]->kind != tensor::IndexKind::Dim) return false;
         if (lowering_.storage(access.buffer).layout.allocated(static_cast<int>(k)) < rounded) return false;
       }
@@ -261,7 +255,7 @@ class Nest {
     // A write without the dim (of extent 1) has room for one lane.
     const bool isWritten = std::all_of(op.writes.begin(), op.writes.end(), [&](const tensor::Access &write) {
       return std::any_of(write.indices.begin(), write.indices.end(),
-                         [&](const tensor::Index &index) { return mentionsDim(index, vector); });
+                         [&](const tensor::Index &index) { return schedule::mentions(index, vector); });
     });
     return isWritten && std::all_of(op.reads.begin(), op.reads.end(), accessIsPadded) &&
            std::all_of(op.writes.begin(), op.writes.end(), accessIsPadded);
@@ -275,7 +269,7 @@ class Nest {
     tile.activeLanes = activeLanes;
     bool hasVector = false;
     for (const schedule::RegisterTile &registers : schedule_.registers) {
-      int dim = dimPosition(registers.dim);
+      int dim = schedule::dimPosition(op_, registers.dim);
       hasVector = hasVector || dim == vector;
       if (isReduction(dim)) {
         tile.registers.emplace_back(dim, registers.count);

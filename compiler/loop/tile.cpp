@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "compiler/loop/lowering.h"
 #include "compiler/loop/region.h"
+#include "compiler/schedule/structure.h"
 
 namespace hone::loop {
 namespace {
@@ -237,7 +238,7 @@ class TileBuilder {
   Body reductionLoop(size_t position, const Region &region, const ProvenInside &proven) {
     if (position == reduction_.size()) return reductionTiles(region, proven);
     const Loop &loop = reduction_[position];
-    int dim = dimPosition(loop.dim);
+    int dim = schedule::dimPosition(op_, loop.dim);
     auto d = static_cast<size_t>(dim);
     const Extent &extent = region[d];
     Body out;
@@ -268,17 +269,10 @@ class TileBuilder {
     return std::find(unroll.begin(), unroll.end(), dim) != unroll.end();
   }
 
-  int dimPosition(const std::string &name) const {
-    for (size_t i = 0; i < op_.dims.size(); ++i) {
-      if (op_.dims[i].name == name) return static_cast<int>(i);
-    }
-    return -1;
-  }
-
   // Whether everything in `index` but dim `dim` has one value in `region`.
   bool othersAreBound(const tensor::Index &index, int dim, const Region &region) const {
     for (size_t d = 0; d < region.size(); ++d) {
-      if (static_cast<int>(d) != dim && region[d].size > 1 && mentionsDim(index, static_cast<int>(d))) return false;
+      if (static_cast<int>(d) != dim && region[d].size > 1 && schedule::mentions(index, static_cast<int>(d))) return false;
     }
     return true;
   }
@@ -291,7 +285,7 @@ class TileBuilder {
       if (!outsideIsNeutral(op_, static_cast<int>(r))) continue;
       const tensor::Access &access = op_.reads[r];
       for (size_t k = 0; k < access.indices.size(); ++k) {
-        if (!mentionsDim(access.indices[k], dim) || !othersAreBound(access.indices[k], dim, region)) continue;
+        if (!schedule::mentions(access.indices[k], dim) || !othersAreBound(access.indices[k], dim, region)) continue;
         Point point = basePoint(region, false);
         point.dims[d] = region[d].start + variable;
         IntExpr e = lowering_.index(access.indices[k], point);

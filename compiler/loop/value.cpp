@@ -112,12 +112,6 @@ StatementPtr makeFor(const IntExpr &variable, const IntExpr &begin, const IntExp
   return std::make_shared<const Statement>(std::move(s));
 }
 
-bool mentionsDim(const tensor::Index &index, int position) {
-  if (index->kind == IndexKind::Dim) return index->value == position;
-  return std::any_of(index->args.begin(), index->args.end(),
-                     [&](const tensor::Index &arg) { return mentionsDim(arg, position); });
-}
-
 namespace {
 
 // Whether `scalar` is 0 wherever read `read` is: the read is a factor of it.

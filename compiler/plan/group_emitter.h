@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "compiler/base/target.h"
-#include "compiler/plan/kernel_builder.h"
+#include "compiler/plan/kernel_assembler.h"
 #include "compiler/plan/program.h"
 
 namespace hone::plan {
@@ -87,7 +87,7 @@ class GroupEmitter {
   Group &group_;
   Plan &plan_;
   ParameterTable &parameters_;
-  KernelBuilder builder_;
+  KernelAssembler builder_;
   std::map<graph::ValueId, Staged> staged_;
   Finish finish_;
 };

@@ -1,4 +1,4 @@
-#include "compiler/plan/kernel_builder.h"
+#include "compiler/plan/kernel_assembler.h"
 
 #include <algorithm>
 #include <bit>
@@ -81,7 +81,7 @@ int rank(BufferRole role) {
 
 }  // namespace
 
-std::string KernelBuilder::bufferName(const std::string &name) {
+std::string KernelAssembler::bufferName(const std::string &name) {
   std::string clean;
   for (char c : name) {
     const bool allowed = std::isalnum(static_cast<unsigned char>(c)) != 0;
@@ -91,7 +91,7 @@ std::string KernelBuilder::bufferName(const std::string &name) {
   return unique(bufferNames_, clean);
 }
 
-int KernelBuilder::argument(int planBuffer, tensor::Buffer buffer) {
+int KernelAssembler::argument(int planBuffer, tensor::Buffer buffer) {
   const auto [entry, isNew] = arguments_.try_emplace({planBuffer, buffer.shape}, static_cast<int>(planBuffers_.size()));
   if (isNew) {
     buffer.name = bufferName(buffer.name);
@@ -101,7 +101,7 @@ int KernelBuilder::argument(int planBuffer, tensor::Buffer buffer) {
   return entry->second;
 }
 
-int KernelBuilder::temporary(std::string name, DType dtype, std::vector<int64_t> shape) {
+int KernelAssembler::temporary(std::string name, DType dtype, std::vector<int64_t> shape) {
   tensor::Layout layout = tensor::Layout::rowMajor(shape);
   kernel_.buffers.push_back(
       {bufferName(name), dtype, std::move(shape), std::move(layout), tensor::BufferRole::Temporary});
@@ -109,9 +109,9 @@ int KernelBuilder::temporary(std::string name, DType dtype, std::vector<int64_t>
   return static_cast<int>(planBuffers_.size()) - 1;
 }
 
-std::string KernelBuilder::stageName(const std::string &name) { return unique(stageNames_, name); }
+std::string KernelAssembler::stageName(const std::string &name) { return unique(stageNames_, name); }
 
-PlanKernel KernelBuilder::finish(std::string name) {
+PlanKernel KernelAssembler::finish(std::string name) {
   std::vector<int> order(kernel_.buffers.size()), to(kernel_.buffers.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
   const auto role = [&](int buffer) { return rank(kernel_.buffers[static_cast<size_t>(buffer)].role); };
@@ -132,7 +132,7 @@ PlanKernel KernelBuilder::finish(std::string name) {
   return result;
 }
 
-Stage::Stage(KernelBuilder &kernel, const std::string &name, std::vector<tensor::Dim> dims) : kernel_(&kernel) {
+Stage::Stage(KernelAssembler &kernel, const std::string &name, std::vector<tensor::Dim> dims) : kernel_(&kernel) {
   op_.name = kernel.stageName(name);
   op_.dims = std::move(dims);
 }

@@ -1,4 +1,4 @@
-// KernelBuilder: puts a tensor::Kernel together: buffers on first use, stages in order, names that are unique. One
+// KernelAssembler: puts a tensor::Kernel together: buffers on first use, stages in order, names that are unique. One
 // thread; owns what it builds until finish().
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace hone::plan {
 
-class KernelBuilder {
+class KernelAssembler {
  public:
   /// The buffer that stands for plan buffer \p planBuffer read or written as \p buffer says; one per shape.
   int argument(int planBuffer, tensor::Buffer buffer);
@@ -41,7 +41,7 @@ class KernelBuilder {
 /// One stage while its body is written.
 class Stage {
  public:
-  Stage(KernelBuilder &kernel, const std::string &name, std::vector<tensor::Dim> dims);
+  Stage(KernelAssembler &kernel, const std::string &name, std::vector<tensor::Dim> dims);
 
   /// Appends a reduction dim; its index.
   tensor::Index reduce(std::string name, int64_t extent);
@@ -57,10 +57,10 @@ class Stage {
 
   const std::vector<tensor::Dim> &dims() const { return op_.dims; }
   const std::string &name() const { return op_.name; }
-  KernelBuilder &kernel() { return *kernel_; }
+  KernelAssembler &kernel() { return *kernel_; }
 
  private:
-  KernelBuilder *kernel_;
+  KernelAssembler *kernel_;
   tensor::TensorOp op_;
   std::map<std::string, int> reads_;
 };
