@@ -12,6 +12,7 @@
 
 #include "CLI/CLI.hpp"
 #include "bench/loaded_module.h"
+#include "bench/task_file.h"
 #include "bench/task_table.h"
 #include "compiler/base/status.h"
 #include "measure/machine.h"
@@ -194,7 +195,8 @@ int main(int argc, char **argv) {
       "MODEL.tar: the kernels of an artifact, by default in 1 thread and with everything they touch in the caches.\n"
       "TASK.txt: tasks, as `hone compile --dump-code tasks` writes them. Their schedules (the default of each "
       "algorithm,\n"
-      "those of --schedules, other tiles by --tiles) are built in batches, checked against the outputs of plain sums, "
+      "those of --schedules, points of the space by --points) are built in batches, checked against the outputs of "
+      "plain sums, "
       "and "
       "timed\n"
       "with weights from the caches (hot) and from memory (cold), in 1 thread and in --threads.\n\n"
@@ -226,11 +228,11 @@ int main(int argc, char **argv) {
   app.add_option("--target", tasks.target, "what to build for, a target that this machine can run")
       ->group(task)
       ->capture_default_str();
-  app.add_option("--tiles", tasks.tiles, "how many other register tiles of the default schedule to try")
+  app.add_option("--points", tasks.points, "how many points of the space to try, by chance")
       ->group(task)
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--seed", tasks.seed, "of the data and of the choice of tiles")->group(task)->capture_default_str();
+  app.add_option("--seed", tasks.seed, "of the data and of the choice of points")->group(task)->capture_default_str();
   app.add_flag("--builds-only", tasks.buildsOnly, "build the schedules and say how fast, but run nothing")->group(task);
   CLI11_PARSE(app, argc, argv);
   options.artifactThreads = std::max(1, threads);

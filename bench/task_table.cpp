@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <random>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "bench/tile_variants.h"
+#include "bench/task_file.h"
 #include "compiler/artifact/digest.h"
 #include "compiler/base/status.h"
 #include "compiler/codegen/codegen.h"
@@ -16,7 +18,9 @@
 #include "compiler/driver/library.h"
 #include "compiler/driver/parallel.h"
 #include "compiler/driver/schedules_file.h"
+#include "compiler/estimate/least.h"
 #include "compiler/schedule/algorithm.h"
+#include "compiler/schedule/space.h"
 #include "compiler/schedule/task.h"
 #include "compiler/tensor/tensor_op.h"
 #include "measure/measure.h"
@@ -28,12 +32,6 @@ namespace {
 
 /// As a search would ask for them.
 constexpr size_t kBatch = 32;
-constexpr std::string_view kTaskComment = "# task ", kNamesComment = "# of ";
-
-struct TaskText {
-  std::string names;  ///< of kernels, where the file says
-  std::string text;
-};
 
 struct Named {
   std::string name;
@@ -42,17 +40,6 @@ struct Named {
 
 double wallSeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-std::vector<TaskText> splitTasks(std::string_view text) {
-  std::vector<TaskText> tasks;
-  for (absl::string_view whole : absl::StrSplit(absl::string_view(text.data(), text.size()), '\n')) {
-    const std::string_view line(whole.data(), whole.size());
-    if (line.starts_with(kTaskComment) || tasks.empty()) tasks.emplace_back();
-    if (line.starts_with(kNamesComment)) tasks.back().names = line.substr(kNamesComment.size());
-    if (!line.starts_with('#')) absl::StrAppend(&tasks.back().text, whole, "\n");
-  }
-  return tasks;
 }
 
 /// Those of the file that are for this task, whose sections are `task` and its hash, or `kernel` and any name.
@@ -68,16 +55,6 @@ absl::StatusOr<std::vector<Named>> givenSchedules(const std::string &text, const
     schedules.push_back({"given", std::move(parsed)});
   }
   return schedules;
-}
-
-std::string tileName(const schedule::Schedule &schedule) {
-  std::string name = "tile";
-  for (const schedule::StageSchedule &stage : schedule.stages) {
-    if (stage.registers.size() < 2) continue;
-    for (const schedule::RegisterTile &tile : stage.registers) absl::StrAppend(&name, " ", tile.dim, " ", tile.count);
-    break;
-  }
-  return name;
 }
 
 void printBuilt(int64_t schedules, double seconds) {
@@ -111,17 +88,30 @@ class TaskTable {
  private:
   absl::Status chooseSchedules(const std::string &hash) {
     const tensor::Kernel &kernel = task_.kernel();
-    for (const schedule::AlgorithmChoice &choice : schedule::algorithmChoices(kernel, target_))
+    std::vector<std::string> algorithms;
+    for (const schedule::AlgorithmChoice &choice : schedule::algorithmChoices(kernel, target_)) {
+      algorithms.push_back(choice.algorithm);
       schedules_.push_back(
-          {absl::StrCat("default, ", choice.algorithm), schedule::defaultSchedule(kernel, target_, choice.algorithm)});
+          {absl::StrCat("default, ", choice.algorithm), estimate::leastSchedule(kernel, target_, choice.algorithm)});
+    }
     HONE_ASSIGN_OR_RETURN(std::vector<Named> given, givenSchedules(options_.schedules, hash));
     for (Named &one : given) schedules_.push_back(std::move(one));
-    for (schedule::Schedule &one :
-         tileVariants(kernel, schedules_.front().schedule, target_, options_.tiles, options_.seed)) {
-      std::string name = tileName(one);
-      schedules_.push_back({std::move(name), std::move(one)});
-    }
+    addPoints(schedule::Space(kernel, target_, algorithms));
     return absl::OkStatus();
+  }
+
+  /// Points of the space by chance, other than those that there are; fewer where it has no more.
+  void addPoints(const schedule::Space &space) {
+    std::set<std::string> known;
+    for (const Named &one : schedules_) known.insert(schedule::print(one.schedule));
+    std::mt19937_64 rng(options_.seed);
+    for (int tries = 0, added = 0; added < options_.points && tries < 20 * options_.points; ++tries) {
+      const schedule::Point point = space.random(rng);
+      absl::StatusOr<schedule::Schedule> one = space.expand(point);
+      if (!one.ok() || !known.insert(schedule::print(*one)).second) continue;
+      schedules_.push_back({space.text(point), *std::move(one)});
+      ++added;
+    }
   }
 
   absl::Status build() {
@@ -191,8 +181,6 @@ class TaskTable {
 };
 
 }  // namespace
-
-bool isTaskText(std::string_view text) { return text.starts_with(kTaskComment) || text.starts_with("kernel "); }
 
 absl::Status printTaskTable(std::string_view tasks, const TaskOptions &options) {
   HONE_ASSIGN_OR_RETURN(const TargetDescription target, codegen::parseTarget(options.target));

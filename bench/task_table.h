@@ -16,13 +16,10 @@ struct TaskOptions {
   std::string target = "llvm";  ///< as hone compile takes it
   int threads = 0;              ///< of the second half of the rows; 0: one per CPU
   int rounds = 15;
-  int tiles = 0;            ///< so many other register tiles of the default schedule, too
+  int points = 0;           ///< so many points of the space, too
   bool buildsOnly = false;  ///< measure nothing but how fast candidates are built
-  uint64_t seed = 1;        ///< of data and tiles
+  uint64_t seed = 1;        ///< of data and points
 };
-
-/// Whether \p text is one of tasks: what --dump-code tasks writes, or one task of it.
-bool isTaskText(std::string_view text);
 
 /// INVALID_ARGUMENT: task, schedules or target cannot be read.
 absl::Status printTaskTable(std::string_view tasks, const TaskOptions &options);

@@ -30,7 +30,7 @@ absl::Status checkFormats(const CompileFlags &flags) {
   for (const std::string &form : listOf(flags.dumpCode))
     if (form == "relay" || form == "tir")
       return absl::InvalidArgumentError(absl::StrCat("not supported by hone: --dump-code ", form,
-                                                     " (hone's own forms are graph, plan, tasks, loops, ll, asm)"));
+                                                     " (hone's own forms are graph, plan, tasks, loops, estimate, ll, asm)"));
   return absl::OkStatus();
 }
 
@@ -61,7 +61,7 @@ void declareCompileFlags(CommandLine &line, CompileFlags &flags) {
   line.option("-f,--output-format", flags.outputFormat, "so: a tar of mod.so, mod.json, mod.params").showsDefault();
   line.option("--model-format", flags.modelFormat, "onnx, whatever the name of the file");
   line.option("--dump-code", flags.dumpCode,
-              "list of graph, plan, tasks, loops, ll, asm: writes that form to OUTPUT.FORM");
+              "list of graph, plan, tasks, loops, estimate, ll, asm: writes that form to OUTPUT.FORM");
   line.option("--schedules", flags.schedules,
               "a file of schedules for some kernels, as `hone inspect --schedules` prints them");
   line.option("-O,--opt-level", flags.optLevel, "which optional graph passes run: 0 (none) to 3 (all)")

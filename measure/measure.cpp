@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "compiler/base/status.h"
+#include "compiler/estimate/least.h"
 #include "measure/batch.h"
 #include "measure/seeded_arguments.h"
 
@@ -34,9 +35,8 @@ absl::StatusOr<Measurement> Measurement::make(const schedule::Task &task, const 
   Measurement measurement;
   measurement.kernel_ = task.kernel();
   measurement.arguments_ = seededArguments(task.kernel(), seed);
-  HONE_ASSIGN_OR_RETURN(
-      const driver::Library reference,
-      driver::buildLibrary(task, {schedule::defaultSchedule(task.kernel(), target, "direct")}, target));
+  HONE_ASSIGN_OR_RETURN(const driver::Library reference,
+                        driver::buildLibrary(task, {estimate::leastSchedule(task.kernel(), target, "direct")}, target));
   HONE_RETURN_IF_ERROR(reference.candidates.front().status());
   using Outputs = std::map<int, std::vector<char>>;
   HONE_ASSIGN_OR_RETURN(Outputs outputs, inOwnThread([&]() -> absl::StatusOr<Outputs> {

@@ -15,6 +15,7 @@
 #include "compiler/driver/kernels.h"
 #include "compiler/driver/parallel.h"
 #include "compiler/driver/schedules_file.h"
+#include "compiler/estimate/estimate.h"
 #include "compiler/frontend/onnx/import.h"
 #include "compiler/graph/pipeline.h"
 #include "compiler/plan/plan.h"
@@ -38,7 +39,7 @@ struct DumpName {
   std::string_view name;
 };
 constexpr DumpName kDumpNames[] = {{Dump::Graph, "graph"}, {Dump::Plan, "plan"}, {Dump::Tasks, "tasks"},
-                                   {Dump::Loops, "loops"}, {Dump::LlvmIr, "ll"}, {Dump::Assembly, "asm"}};
+                                   {Dump::Loops, "loops"}, {Dump::Estimate, "estimate"}, {Dump::LlvmIr, "ll"}, {Dump::Assembly, "asm"}};
 
 // The lowest optimisation level at which a graph pass runs; passes that are not listed always run, as do
 // the plan's own transformations.
@@ -148,6 +149,7 @@ class Compilation {
   absl::Status loops() {
     HONE_RETURN_IF_ERROR(lowerKernels(kernels_, crew(Phase::Loops)));
     if (wants(Dump::Loops)) result_.dumps[Dump::Loops] = loopsText();
+    if (wants(Dump::Estimate)) result_.dumps[Dump::Estimate] = estimateText();
     return absl::OkStatus();
   }
 
@@ -209,6 +211,13 @@ class Compilation {
                       absl::StrJoin(found->second, ", "), "\n", kernel.task.text());
       names.erase(found);
     }
+    return text;
+  }
+
+  std::string estimateText() const {
+    std::string text = estimate::printHead();
+    for (const KernelState &kernel : kernels_)
+      text += estimate::print(kernel.loops.name, estimate::estimate(kernel.loops, kernel.packed, options_.target));
     return text;
   }
 

@@ -13,6 +13,7 @@
 #include "compiler/base/status.h"
 #include "compiler/driver/algorithms.h"
 #include "compiler/driver/parallel.h"
+#include "compiler/estimate/least.h"
 #include "compiler/loop/lower.h"
 
 namespace hone::driver {
@@ -58,12 +59,32 @@ absl::StatusOr<std::optional<schedule::Schedule>> givenSchedule(const KernelStat
   return isNamed ? parsed : state.task.fromTask(parsed);
 }
 
+// The default schedules of kernels with their algorithms, in the names of tasks: one for all kernels of a task.
+using Defaults = std::map<std::pair<std::string, std::string>, schedule::Schedule>;
+
+Defaults chooseDefaults(const std::vector<KernelState> &kernels, const std::vector<std::string> &algorithms,
+                        const TargetDescription &target, int threads) {
+  Defaults defaults;
+  std::vector<std::pair<const KernelState *, schedule::Schedule *>> distinct;
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    const auto [entry, isNew] = defaults.try_emplace({kernels[i].taskHash, algorithms[i]});
+    if (!isNew) continue;
+    entry->second.algorithm = algorithms[i];
+    distinct.emplace_back(&kernels[i], &entry->second);
+  }
+  parallelFor(static_cast<int>(distinct.size()), threads, [&](int i) {
+    const auto &[kernel, schedule] = distinct[static_cast<size_t>(i)];
+    *schedule = estimate::leastSchedule(kernel->task.kernel(), target, schedule->algorithm);
+  });
+  return defaults;
+}
+
 absl::Status scheduleKernel(KernelState &state, const TargetDescription &target, const SchedulesFile &given,
-                            const std::string &algorithm) {
+                            const schedule::Schedule &defaultSchedule) {
   const tensor::Kernel &kernel = state.planned->kernel;
   HONE_ASSIGN_OR_RETURN(std::optional<schedule::Schedule> chosen, givenSchedule(state, given));
   const bool isGiven = chosen.has_value();
-  if (!isGiven) chosen = schedule::defaultSchedule(kernel, target, algorithm);
+  if (!isGiven) chosen = state.task.fromTask(defaultSchedule);
   state.scheduleText = schedule::print(*chosen);
   // Lowering takes only what went through the text.
   auto parsed = schedule::parse(state.scheduleText);
@@ -128,9 +149,11 @@ absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan,
     return absl::OkStatus();
   }));
   const std::vector<std::string> algorithms = chooseAlgorithms(plan, target, disabledAlgorithms, crew.threads);
+  const Defaults defaults = chooseDefaults(kernels, algorithms, target, crew.threads);
   HONE_RETURN_IF_ERROR(forEachKernel(static_cast<int>(kernels.size()), crew, [&](int i) {
     KernelState &state = kernels[static_cast<size_t>(i)];
-    const absl::Status status = scheduleKernel(state, target, given, algorithms[static_cast<size_t>(i)]);
+    const absl::Status status =
+        scheduleKernel(state, target, given, defaults.at({state.taskHash, algorithms[static_cast<size_t>(i)]}));
     return status.ok() ? status : withKernelName(status, state.planned->kernel.name);
   }));
   return kernels;

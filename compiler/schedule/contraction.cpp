@@ -1,4 +1,4 @@
-// The analytic first choice for sums of products: the register tile, which loops are pieces, the order of the weights.
+// Schedules of sums of products: the register tile, which loops are pieces, the order of the weights.
 #include "compiler/schedule/contraction.h"
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "compiler/schedule/pieces.h"
 #include "compiler/schedule/register_tile.h"
 
@@ -21,25 +22,15 @@ constexpr int64_t kFewestLanes = 4;
 
 class ContractionChooser {
  public:
-  ContractionChooser(const Kernel &kernel, const TargetDescription &target, int64_t lanes)
-      : kernel_(kernel), target_(target), lanes_(lanes) {}
+  ContractionChooser(const Kernel &kernel, const TargetDescription &target, int64_t lanes, Choices &choices)
+      : kernel_(kernel), target_(target), lanes_(lanes), choices_(choices) {}
 
-  void choose(const TensorOp &op, const Contraction &contraction, StageSchedule &out) const {
+  void choose(const TensorOp &op, const Contraction &contraction, StageSchedule &out) {
     int vector = contraction.vectorDim;
     const std::vector<int> &rows = contraction.rowDims;
     int row = rows.empty() ? -1 : rows.back();
     int outerRow = rows.size() < 2 ? -1 : rows[rows.size() - 2];
-    ContractionShape whole;
-    whole.vectors = divideUp(extent(op, vector), lanes());
-    if (row >= 0) {
-      const tensor::Access &read = op.reads[static_cast<size_t>(contraction.rowOperand)];
-      whole.rows = extent(op, row);
-      whole.rowBytes = laneStride(kernel_, read, row, 2).value_or(0) * bytesOf(read);
-    }
-    if (outerRow >= 0) whole.outerRows = extent(op, outerRow);
-    whole.points = reductionPoints(op);
-    whole.registersPerVector = registersPerVector(op, lanes(), target_.vectorBytes);
-    RegisterShape shape = chooseRegisterTile(whole, target_);
+    const RegisterShape shape = chooseRegisters(op, vector, row, outerRow);
     out.vectorDim = nameOf(op, vector);
     out.lanes = lanes();
     if (shape.outerRows > 1) out.registers.push_back({nameOf(op, outerRow), shape.outerRows});
@@ -53,22 +44,27 @@ class ContractionChooser {
  private:
   int64_t lanes() const { return lanes_; }
 
-  int64_t bytesOf(const tensor::Access &read) const {
-    return sizeOf(kernel_.buffers[static_cast<size_t>(read.buffer)].dtype);
+  RegisterShape chooseRegisters(const TensorOp &op, int vector, int row, int outerRow) {
+    ContractionShape whole;
+    whole.vectors = divideUp(extent(op, vector), lanes());
+    if (row >= 0) whole.rows = extent(op, row);
+    if (outerRow >= 0) whole.outerRows = extent(op, outerRow);
+    whole.registersPerVector = registersPerVector(op, lanes(), target_.vectorBytes);
+    const std::vector<RegisterShape> tiles = registerTiles(whole, target_);
+    std::vector<std::string> names;
+    for (const RegisterShape &tile : tiles) {
+      names.push_back(absl::StrCat(tile.rows, "x", tile.vectors));
+      if (tile.outerRows > 1) names.back() = absl::StrCat(tile.outerRows, "x", names.back());
+    }
+    return tiles[choices_.knob(op.name + ".registers", names)];
   }
 
-  int64_t bytesOver(const TensorOp &op, int read, const std::vector<int> &without) const {
-    int64_t elements = 1;
-    for (int dim = 0; dim < static_cast<int>(op.dims.size()); ++dim) {
-      bool counted = mentions(op.reads[static_cast<size_t>(read)], dim) &&
-                     std::find(without.begin(), without.end(), dim) == without.end();
-      if (counted) elements *= extent(op, dim);
-    }
-    return elements * bytesOf(op.reads[static_cast<size_t>(read)]);
-  }
+  // Which of two loops is outside: over blocks of the vector dim, so that one block of weights serves all rows, or
+  // over the rows, so that a row serves all blocks; and there, whether the blocks are pieces of their own.
+  enum class Order : uint8_t { VectorsRows, RowsVectors, RowsWithVectors };
 
   void orderContraction(const TensorOp &op, const Contraction &contraction, int row, const RegisterShape &shape,
-                        StageSchedule &out) const {
+                        StageSchedule &out) {
     int vector = contraction.vectorDim;
     std::vector<int> batch;
     std::vector<int> rows;
@@ -77,11 +73,16 @@ class ContractionChooser {
       bool ofRow = std::find(contraction.rowDims.begin(), contraction.rowDims.end(), dim) != contraction.rowDims.end();
       (ofRow ? rows : batch).push_back(dim);
     }
-    int64_t width = shape.vectors * lanes();
-    int64_t blocks = divideUp(extent(op, vector), width);
-    for (int dim : batch) out.parallel.push_back({nameOf(op, dim), 1});
+    const auto order =
+        static_cast<Order>(choices_.knob(op.name + ".order", {"vectors outside", "rows outside", "vectors inside"}));
+    const Loop vectorLoop{out.vectorDim, shape.vectors * lanes()};
+    const int64_t blocks = divideUp(extent(op, vector), vectorLoop.step);
+    int64_t pieces = order == Order::RowsWithVectors ? 1 : blocks;
+    for (int dim : batch) {
+      out.parallel.push_back({nameOf(op, dim), 1});
+      pieces *= extent(op, dim);
+    }
     std::vector<Loop> rowLoops;
-    int64_t rowPieces = 1;
     for (int dim : rows) {
       // A tile of several outer rows has a tail, which is peeled from loops inside a piece only.
       if (shape.outerRows > 1 && dim == rows.back()) {
@@ -89,48 +90,37 @@ class ContractionChooser {
         continue;
       }
       rowLoops.push_back({nameOf(op, dim), 1});
-      rowPieces *= extent(op, dim);
+      pieces *= extent(op, dim);
     }
-    for (int dim : batch) rowPieces *= extent(op, dim);
+    const int64_t wanted = kPieces[choices_.knob(op.name + ".pieces", pieceNames())] * target_.cores;
     if (row >= 0) {
-      int64_t tiles = divideUp(extent(op, row), shape.rows);
-      int64_t chunk = rowChunk(op, shape, tiles, rowPieces * blocks);
+      const int64_t tiles = divideUp(extent(op, row), shape.rows);
+      const int64_t chunk = std::max<int64_t>(1, divideUp(tiles, divideUp(wanted, pieces)));
       if (chunk < tiles) rowLoops.push_back({nameOf(op, row), chunk * shape.rows});
       // A chunk of one tile is a piece by itself: no loop is left inside.
       if (chunk > 1 || chunk >= tiles) out.tile.push_back({nameOf(op, row), shape.rows});
     }
-    // Weights that stay in the cache may be walked again for every piece of the rows; others are read once.
-    bool rowsOuter = bytesOver(op, contraction.vectorOperand, batch) <= target_.l2Bytes / 2;
-    Loop vectorLoop{out.vectorDim, width};
-    if (!rowsOuter) out.parallel.push_back(vectorLoop);
+    if (order == Order::VectorsRows) out.parallel.push_back(vectorLoop);
     out.parallel.insert(out.parallel.end(), rowLoops.begin(), rowLoops.end());
-    if (rowsOuter) out.parallel.push_back(vectorLoop);
+    if (order == Order::RowsVectors) out.parallel.push_back(vectorLoop);
+    if (order == Order::RowsWithVectors) out.tile.push_back(vectorLoop);
   }
 
-  // Register tiles of the row dim per parallel piece: enough work to be worth a piece, enough pieces to balance.
-  int64_t rowChunk(const TensorOp &op, const RegisterShape &shape, int64_t tiles, int64_t otherPieces) const {
-    int64_t tileCycles = std::max<int64_t>(1, shape.outerRows * shape.rows * shape.vectors * reductionPoints(op) / 2);
-    int64_t chunk = divideUp(kPieceCycles, tileCycles);
-    int64_t wanted = divideUp(kPiecesPerCore * target_.cores, otherPieces);
-    chunk = std::max(chunk, std::min(tiles, divideUp(tiles, std::max<int64_t>(wanted, 1))));
-    return std::min(chunk, std::max<int64_t>(1, divideUp(tiles, wanted)));
-  }
-
-  // Reduction dims in order; one that the row operand's layout splits is split in the same way around the others.
-  void reduceContraction(const TensorOp &op, const Contraction &contraction, StageSchedule &out) const {
-    std::vector<Loop> inner;
+  // Reduction dims in order; one that the row operand's layout splits is split in the same way, around the others or
+  // inside them.
+  void reduceContraction(const TensorOp &op, const Contraction &contraction, StageSchedule &out) {
+    std::vector<Loop> outer, middle, inner;
     for (int dim : dimsOfKind(op, DimKind::Reduction)) {
       const tensor::Access &read = op.reads[static_cast<size_t>(contraction.rowOperand)];
       int64_t block = layoutBlock(kernel_, read, dim);
-      if (block > 1 && extent(op, dim) > block) out.reduction.push_back({nameOf(op, dim), block});
-      if (block > 1 || isWithinBlocks(read, dim)) inner.push_back({nameOf(op, dim), 1});
+      if (block > 1 && extent(op, dim) > block) outer.push_back({nameOf(op, dim), block});
+      (block > 1 || isWithinBlocks(read, dim) ? inner : middle).push_back({nameOf(op, dim), 1});
     }
-    for (int dim : dimsOfKind(op, DimKind::Reduction)) {
-      bool isInner =
-          std::any_of(inner.begin(), inner.end(), [&](const Loop &loop) { return loop.dim == nameOf(op, dim); });
-      if (!isInner) out.reduction.push_back({nameOf(op, dim), 1});
-    }
-    out.reduction.insert(out.reduction.end(), inner.begin(), inner.end());
+    const bool hasOrder = !outer.empty() && !middle.empty();
+    const bool blocksInside = hasOrder && choices_.knob(op.name + ".blocks", {"outside", "inside"}) == 1;
+    std::vector<const std::vector<Loop> *> loops = {&outer, &middle, &inner};
+    if (blocksInside) std::swap(loops[0], loops[1]);
+    for (const std::vector<Loop> *part : loops) out.reduction.insert(out.reduction.end(), part->begin(), part->end());
   }
 
   // Whether neighbours along the dim are neighbours within a block: channels of one group.
@@ -187,6 +177,7 @@ class ContractionChooser {
   const Kernel &kernel_;
   const TargetDescription &target_;
   int64_t lanes_;
+  Choices &choices_;
 };
 
 /// As many lanes as the dim fills, within one block of the results: a group of few channels is a short vector.
@@ -198,9 +189,9 @@ int64_t lanesAlong(const Kernel &kernel, const TargetDescription &target, const 
 }  // namespace
 
 void scheduleContraction(const Kernel &kernel, const TargetDescription &target, const TensorOp &op,
-                         const Contraction &contraction, StageSchedule &out) {
+                         const Contraction &contraction, Choices &choices, StageSchedule &out) {
   const int64_t lanes = lanesAlong(kernel, target, op, contraction.vectorDim);
-  ContractionChooser(kernel, target, lanes).choose(op, contraction, out);
+  ContractionChooser(kernel, target, lanes, choices).choose(op, contraction, out);
 }
 
 }  // namespace hone::schedule

@@ -24,10 +24,17 @@ Loop sharedLoop(const std::vector<StageSchedule *> &stages) {
 
 }  // namespace
 
-void divideScan(const tensor::Kernel &kernel, const TargetDescription &target, Schedule &schedule) {
+std::vector<std::string> pieceNames() {
+  std::vector<std::string> names;
+  for (const int64_t pieces : kPieces) names.push_back(std::to_string(pieces));
+  return names;
+}
+
+void divideScan(const tensor::Kernel &kernel, const TargetDescription &target, Choices &choices, Schedule &schedule) {
+  if (std::none_of(kernel.stages.begin(), kernel.stages.end(), scans)) return;
+  const int64_t wanted = kPieces[choices.knob("scan.pieces", pieceNames())] * target.cores;
   std::vector<StageSchedule *> stages;
   const tensor::TensorOp *first = nullptr;
-  int64_t points = 0;
   for (size_t s = 0; s < kernel.stages.size(); ++s) {
     if (!scans(kernel.stages[s])) continue;
     StageSchedule &stage = schedule.stages[s];
@@ -35,13 +42,12 @@ void divideScan(const tensor::Kernel &kernel, const TargetDescription &target, S
     stage.parallel.clear();
     stages.push_back(&stage);
     if (first == nullptr) first = &kernel.stages[s];
-    points += pointsOf(kernel.stages[s]);
   }
   const Loop loop = sharedLoop(stages);
   if (loop.dim.empty() || !isApartInScan(kernel, loop.dim)) return;
   const int64_t extent = first->dims[static_cast<size_t>(dimPosition(*first, loop.dim))].extent;
   const int64_t tiles = divideUp(extent, loop.step);
-  const int64_t pieces = std::min({tiles, kPiecesPerCore * target.cores, points / kPieceCycles});
+  const int64_t pieces = std::min(tiles, wanted);
   if (pieces < 2) return;
   const int64_t step = loop.step * divideUp(tiles, pieces);
   for (StageSchedule *stage : stages) {

@@ -79,13 +79,6 @@ absl::StatusOr<Schedule> parse(std::string_view text);
 /// with the numbers.
 absl::Status legal(const tensor::Kernel &kernel, const Schedule &schedule, const TargetDescription &target);
 
-/// The default choice among the schedules of one algorithm, which must fit the kernel.
-Schedule defaultSchedule(const tensor::Kernel &kernel, const TargetDescription &target, std::string_view algorithm);
-
-/// The analytic first choice. Always legal; looks at structure only (combiner, accesses, layouts), never at
-/// names.
-Schedule defaultSchedule(const tensor::Kernel &kernel, const TargetDescription &target);
-
 /// \p kernel, which the schedule's algorithm has rewritten, with the layouts of the schedule's packs.
 tensor::Kernel applyPacks(const tensor::Kernel &kernel, const Schedule &schedule);
 

@@ -1,10 +1,13 @@
 #include "compiler/schedule/winograd_schedule.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "compiler/schedule/contraction.h"
 #include "compiler/schedule/pieces.h"
 #include "compiler/schedule/structure.h"
@@ -14,15 +17,16 @@ namespace {
 
 using tensor::TensorOp;
 
-// Fewer tiles in a block and the weights of the products come too often from beyond the second-level cache.
-constexpr int64_t kLeastBlock = 24;
-constexpr int64_t kMostBlock = 64;
+// With fewer tiles in a block the weights of the products come too often from beyond the second-level cache; with more,
+// data, products and results do.
+constexpr std::array<int64_t, 4> kBlocks = {32, 16, 48, 64};
 
 class Composer {
  public:
-  Composer(const tensor::Kernel &kernel, const TargetDescription &target, size_t first)
+  Composer(const tensor::Kernel &kernel, const TargetDescription &target, size_t first, Choices &choices)
       : kernel_(kernel),
         target_(target),
+        choices_(choices),
         data_(kernel.stages[first]),
         products_(kernel.stages[first + 1]),
         results_(kernel.stages[first + 2]) {
@@ -34,7 +38,7 @@ class Composer {
     chooseBlock();
   }
 
-  void run(StageSchedule &data, StageSchedule &products, StageSchedule &results) const {
+  void run(StageSchedule &data, StageSchedule &products, StageSchedule &results) {
     const bool isBlocked = blockY_ < extent(results_, y_) || blockX_ < extent(results_, x_);
     transformStage(results_, isBlocked, results);
     transformStage(data_, false, data);
@@ -67,26 +71,32 @@ class Composer {
            (loop.dim == nameOf(results_, x_) && loop.step > blockX_);
   }
 
+  // The whole, and the different blocks that there are: about so many tiles, a part of a row or several rows.
   void chooseBlock() {
-    const int64_t points = kernel_.buffers[static_cast<size_t>(products_.writes[0].buffer)].shape[0];
-    const int64_t channels = extent(results_, channels_) + extent(data_, static_cast<int>(data_.dims.size()) - 1);
-    const int64_t bytes = points * points * channels * sizeOf(products_.body[0]->dtype);
-    const int64_t wanted = std::clamp(target_.l2Bytes / 2 / bytes, kLeastBlock, kMostBlock);
     const int64_t tilesY = extent(results_, y_), tilesX = extent(results_, x_);
-    blockY_ = tilesY;
-    blockX_ = tilesX;
-    if (tilesY * tilesX < 2 * wanted) return;
-    if (tilesX > wanted + wanted / 2) {
-      blockY_ = 1;
-      blockX_ = divideUp(tilesX, divideUp(tilesX, wanted));
-    } else {
-      blockY_ = divideUp(tilesY, divideUp(tilesY, std::max<int64_t>(1, wanted / tilesX)));
+    std::vector<std::pair<int64_t, int64_t>> blocks;
+    std::vector<std::string> names;
+    for (const int64_t wanted : kBlocks) {
+      if (tilesY * tilesX < 2 * wanted) continue;
+      std::pair<int64_t, int64_t> block;
+      if (tilesX > wanted + wanted / 2) {
+        block = {1, divideUp(tilesX, divideUp(tilesX, wanted))};
+      } else {
+        block = {divideUp(tilesY, divideUp(tilesY, std::max<int64_t>(1, wanted / tilesX))), tilesX};
+      }
+      if (block == std::pair(tilesY, tilesX) || std::find(blocks.begin(), blocks.end(), block) != blocks.end())
+        continue;
+      blocks.push_back(block);
+      names.push_back(absl::StrCat(block.first, "x", block.second));
     }
+    blocks.emplace_back(tilesY, tilesX);
+    names.push_back("whole");
+    std::tie(blockY_, blockX_) = blocks[choices_.form(results_.name + ".block", names)];
   }
 
-  void contract(const TensorOp &op, StageSchedule &out) const {
+  void contract(const TensorOp &op, StageSchedule &out) {
     if (const auto contraction = findContraction(kernel_, op, lanes()))
-      scheduleContraction(kernel_, target_, op, *contraction, out);
+      scheduleContraction(kernel_, target_, op, *contraction, choices_, out);
   }
 
   // A map of vectors of channels. Threads share blocks of tiles, or whatever gives enough pieces.
@@ -111,6 +121,7 @@ class Composer {
 
   const tensor::Kernel &kernel_;
   const TargetDescription &target_;
+  Choices &choices_;
   const TensorOp &data_, &products_, &results_;
   int channels_ = 0, y_ = 0, x_ = 0;
   int64_t blockY_ = 1, blockX_ = 1;
@@ -118,8 +129,9 @@ class Composer {
 
 }  // namespace
 
-void scheduleWinograd(const tensor::Kernel &kernel, const TargetDescription &target, size_t first, Schedule &out) {
-  Composer(kernel, target, first).run(out.stages[first], out.stages[first + 1], out.stages[first + 2]);
+void scheduleWinograd(const tensor::Kernel &kernel, const TargetDescription &target, size_t first, Choices &choices,
+                      Schedule &out) {
+  Composer(kernel, target, first, choices).run(out.stages[first], out.stages[first + 1], out.stages[first + 2]);
 }
 
 }  // namespace hone::schedule

@@ -72,8 +72,8 @@ class Artifacts(CliTest):
         self.assertEqual(re.findall(r"GLOBAL DEFAULT +\d+ (\S+)", symbols), ["hone_module_query"])
 
     def test_dump_code_writes_each_form(self):
-        self.compile("classifier.onnx", "dump.tar", "--dump-code", "graph,plan,loops,ll,asm")
-        for form, word in (("graph", "conv"), ("plan", "kernel"), ("loops", "for"), ("ll", "define"), ("asm", "ret")):
+        self.compile("classifier.onnx", "dump.tar", "--dump-code", "graph,plan,loops,estimate,ll,asm")
+        for form, word in (("graph", "conv"), ("plan", "kernel"), ("loops", "for"), ("estimate", "arithmetic"), ("ll", "define"), ("asm", "ret")):
             self.assertIn(word, self.read(f"dump.tar.{form}").decode(), form)
 
     def test_stop_after_prints_and_writes_nothing(self):

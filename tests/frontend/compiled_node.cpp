@@ -10,6 +10,7 @@
 #include "compiler/frontend/onnx/import.h"
 #include "compiler/graph/pipeline.h"
 #include "compiler/plan/plan.h"
+#include "compiler/estimate/least.h"
 #include "compiler/schedule/schedule.h"
 #include "tests/plan/plan_runner.h"
 #include "tests/support/execute.h"
@@ -36,7 +37,7 @@ absl::StatusOr<std::vector<Array>> runCompiled(const std::string &model, const f
   HONE_ASSIGN_OR_RETURN(const plan::Plan plan, plan::makePlan(graph, target));
   HONE_ASSIGN_OR_RETURN(const std::vector<tensor::HostTensor> outputs,
                         plan::runPlan(plan, inputs, [&](const tensor::Kernel &kernel, const auto &arguments) {
-                          return testing::execute(kernel, schedule::defaultSchedule(kernel, target), target, arguments,
+                          return testing::execute(kernel, estimate::leastSchedule(kernel, target), target, arguments,
                                                   3);
                         }));
   std::vector<Array> arrays;

@@ -5,6 +5,7 @@
 
 #include <iostream>
 
+#include "compiler/estimate/least.h"
 #include "compiler/codegen/codegen.h"
 #include "tests/support/example_kernels.h"
 
@@ -18,7 +19,7 @@ TEST_P(DefaultSchedule, AgreesWithInterpreter) {
   ASSERT_TRUE(target.ok()) << target.status();
   if (!canRun(*target)) GTEST_SKIP() << "this machine cannot run code for " << GetParam();
   for (const tensor::Kernel &kernel : tensor::testing::exampleKernels()) {
-    schedule::Schedule schedule = schedule::defaultSchedule(kernel, *target);
+    schedule::Schedule schedule = estimate::leastSchedule(kernel, *target);
     EXPECT_EQ(checkAgainstInterpreter(kernel, schedule, *target, 1), "") << kernel.name;
   }
 }

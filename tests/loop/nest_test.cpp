@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/estimate/least.h"
 #include "compiler/codegen/codegen.h"
 #include "compiler/loop/lower.h"
 #include "compiler/tensor/algorithms.h"
@@ -167,9 +168,9 @@ void expectSame(const tensor::Kernel &kernel, const std::string &algorithm, doub
     const absl::StatusOr<TargetDescription> target = codegen::parseTarget(text);
     ASSERT_TRUE(target.ok());
     if (!hone::testing::canRun(*target)) continue;
-    const Schedule composed = schedule::defaultSchedule(kernel, *target, algorithm);
+    const Schedule composed = estimate::leastSchedule(kernel, *target, algorithm);
     ASSERT_EQ(schedule::legal(kernel, composed, *target).message(), "") << schedule::print(composed);
-    const Schedule generic = schedule::defaultSchedule(rewritten, *target);
+    const Schedule generic = estimate::leastSchedule(rewritten, *target);
     for (const bool isComposed : {true, false}) {
       SCOPED_TRACE(schedule::print(isComposed ? composed : generic));
       const auto got = isComposed ? hone::testing::execute(kernel, composed, *target, given, 2)
@@ -255,7 +256,7 @@ TEST(Rewrites, WinogradsErrorStaysSmall) {
     std::cout << channels << " channels:";
     for (const auto &[algorithm, bound] : {std::pair{"direct", 3e-6}, {"winograd 2 3", 1e-5}, {"winograd 4 3", 1e-4}}) {
       const auto got =
-          hone::testing::execute(kernel, schedule::defaultSchedule(kernel, *target, algorithm), *target, arguments, 1);
+          hone::testing::execute(kernel, estimate::leastSchedule(kernel, *target, algorithm), *target, arguments, 1);
       ASSERT_TRUE(got.ok()) << got.status();
       double error = 0;
       for (int64_t i = 0; i < exact->front().elements(); ++i)

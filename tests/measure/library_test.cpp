@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/estimate/least.h"
 #include "compiler/loop/lower.h"
 #include "tests/measure/tasks.h"
 
@@ -59,7 +60,7 @@ TEST(CandidateLibrary, OfNothingHasNoBytes) {
 TEST(CandidateLibrary, EqualBatchesAreEqualBytesWhateverTheThreads) {
   const schedule::Task task = productTask();
   const std::vector<Schedule> schedules = {scheduleOf(kRows), scheduleOf(kIllegal), scheduleOf(kVectors),
-                                           schedule::defaultSchedule(task.kernel(), host())};
+                                           estimate::leastSchedule(task.kernel(), host())};
   const auto first = buildLibrary(task, schedules, host());
   ASSERT_TRUE(first.ok()) << first.status();
   for (const int threads : {1, 2, 5}) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "compiler/codegen/codegen.h"
+#include "compiler/estimate/least.h"
 #include "tests/measure/tasks.h"
 #include "tests/support/random_kernel.h"
 #include "tests/support/random_schedule.h"
@@ -113,7 +114,7 @@ TEST(Measure, TwoAlgorithmsOfOneTaskColdAndHotInThreads) {
   const std::vector<Schedule> schedules = {scheduleOf("s0\n"), scheduleOf("s0_v\ns0_m\ns0\n", "winograd 4 3"),
                                            scheduleOf("s0_v\ns0_m\ns0\n", "winograd 2 3"),
                                            scheduleOf("s0_partial\ns0\n", "split s0 d3 2"),
-                                           schedule::defaultSchedule(convolutionTask().kernel(), host())};
+                                           estimate::leastSchedule(convolutionTask().kernel(), host())};
   for (const int threads : {1, 2, 3}) {
     for (const bool cold : {false, true}) {
       MeasureOptions options = quick();

@@ -9,6 +9,7 @@
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/plan/plan.h"
+#include "compiler/estimate/least.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/tensor/interpreter.h"
 #include "tests/plan/random_graph.h"
@@ -51,7 +52,7 @@ TEST(CompiledPlans, AgreeWithInterpreterForEveryCoreOp) {
     for (const PlanKernel &planned : plan->kernels) {
       if (!isTelling(planned.kernel, seed + i)) continue;
       for (const schedule::Schedule &schedule :
-           {schedule::defaultSchedule(planned.kernel, *target), testing::randomSchedule(planned.kernel, *target, i)}) {
+           {estimate::leastSchedule(planned.kernel, *target), testing::randomSchedule(planned.kernel, *target, i)}) {
         const std::string difference = testing::checkAgainstInterpreter(planned.kernel, schedule, *target, seed + i);
         EXPECT_EQ(difference, "") << "graph " << seed + i << ", kernel " << planned.kernel.name;
         failures += difference.empty() ? 0 : 1;
@@ -90,7 +91,7 @@ TEST(CompiledPlans, RoundEachOperationBeforeAStep) {
       a.setReal(i, 1 + 0x1p-12);
       b.setReal(i, op == ScalarOp::Add ? other : -other);
     }
-    auto outputs = testing::execute(kernel, schedule::defaultSchedule(kernel, *target), *target, {a, b}, 1);
+    auto outputs = testing::execute(kernel, estimate::leastSchedule(kernel, *target), *target, {a, b}, 1);
     ASSERT_TRUE(outputs.ok()) << outputs.status();
     for (int64_t i = 0; i < 40; ++i) EXPECT_EQ((*outputs)[0].real(i), 0) << i;
   }

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/codegen/codegen.h"
+#include "compiler/estimate/least.h"
 #include "compiler/graph/constants.h"
 #include "compiler/plan/blocks.h"
 #include "compiler/plan/plan.h"
@@ -301,7 +302,7 @@ void expectRight(const char *targetText, int64_t sampled) {
     const bool isDefault = random.chance(70);
     const auto run = [&](const tensor::Kernel &kernel, const std::vector<tensor::HostTensor> &arguments) {
       const schedule::Schedule schedule =
-          isDefault ? schedule::defaultSchedule(kernel, *target) : hone::testing::randomSchedule(kernel, *target, seed);
+          isDefault ? estimate::leastSchedule(kernel, *target) : hone::testing::randomSchedule(kernel, *target, seed);
       return hone::testing::execute(kernel, schedule, *target, arguments, random.between(1, 3));
     };
     const auto expected = runGraph(graph, inputs), got = runPlan(*plan, inputs, run);

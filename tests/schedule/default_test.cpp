@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/estimate/least.h"
 #include "compiler/schedule/schedule.h"
 #include "tests/support/example_kernels.h"
 #include "tests/support/kernel_builder.h"
@@ -25,6 +26,7 @@ TargetDescription machine(int64_t vectorBytes, int64_t registers) {
   target.vectorBytes = vectorBytes;
   target.vectorRegisters = registers;
   target.cores = 4;
+  target.triple = "x86_64-pc-linux-gnu";
   return target;
 }
 
@@ -129,7 +131,7 @@ TEST(DefaultSchedule, IsAsRead) {
     std::string text = absl::StrCat(tensor::print(kernel), "\n");
     for (const auto &[name, target] :
          {std::pair{"512 bits, 32 registers", machine(64, 32)}, std::pair{"256 bits, 16 registers", machine(32, 16)}}) {
-      absl::StrAppend(&text, "# ", name, "\n", print(defaultSchedule(kernel, target)));
+      absl::StrAppend(&text, "# ", name, "\n", print(estimate::leastSchedule(kernel, target)));
     }
     expectGolden(entry.name, text);
   }
@@ -137,7 +139,7 @@ TEST(DefaultSchedule, IsAsRead) {
 
 void expectLegal(const Kernel &kernel) {
   for (const TargetDescription &target : {machine(64, 32), machine(32, 16), machine(16, 16)}) {
-    const Schedule schedule = defaultSchedule(kernel, target);
+    const Schedule schedule = estimate::leastSchedule(kernel, target);
     ASSERT_TRUE(legal(kernel, schedule, target).ok()) << legal(kernel, schedule, target) << "\n"
                                                       << tensor::print(kernel) << print(schedule);
     absl::StatusOr<Schedule> parsed = parse(print(schedule));
@@ -197,7 +199,7 @@ TEST(DefaultSchedule, GroupsOfFewChannelsAreShortVectors) {
   for (const Group &group : {Group{32, 16}, {16, 16}, {24, 8}, {40, 8}, {8, 8}, {12, 4}, {4, 4}, {6, 8}, {5, 8}}) {
     const Kernel kernel = grouped(8, group.channels);
     expectLegal(kernel);
-    const Schedule schedule = defaultSchedule(kernel, machine(64, 32));
+    const Schedule schedule = estimate::leastSchedule(kernel, machine(64, 32));
     EXPECT_EQ(schedule.stages[0].vectorDim, "oc") << group.channels;
     EXPECT_EQ(schedule.stages[0].lanes, group.lanes) << group.channels;
     // The channels of a group lie together: they are the innermost loop, and in the weights behind the window.

@@ -1,4 +1,5 @@
 // Tasks: names and the order of dims do not matter, and schedules go to the task and come back.
+#include "compiler/estimate/least.h"
 #include "compiler/schedule/task.h"
 
 #include <gtest/gtest.h>
@@ -43,7 +44,7 @@ TEST(Task, TakesSchedulesAndGivesThemBack) {
   for (const tensor::Kernel &example : exampleKernels()) {
     for (const tensor::Kernel &kernel : {example, tensor::collapseDims(example)}) {
       const Task task = taskOf(kernel);
-      expectTravels(kernel, task, defaultSchedule(kernel, wideTarget()));
+      expectTravels(kernel, task, estimate::leastSchedule(kernel, wideTarget()));
       for (uint64_t seed = 0; seed < 20; ++seed)
         expectTravels(kernel, task, hone::testing::randomSchedule(kernel, wideTarget(), seed));
     }
@@ -54,7 +55,7 @@ TEST(Task, TakesRandomSchedulesOfRandomKernels) {
   hone::testing::inRounds(300, 10000, [](hone::testing::Random &random) {
     const tensor::Kernel kernel = randomKernel(random.next());
     const Task task = taskOf(kernel);
-    expectTravels(kernel, task, defaultSchedule(kernel, wideTarget()));
+    expectTravels(kernel, task, estimate::leastSchedule(kernel, wideTarget()));
     expectTravels(kernel, task, hone::testing::randomSchedule(kernel, wideTarget(), random.next()));
   });
 }
@@ -70,8 +71,8 @@ TEST(Task, HasNoNamesOfTheModel) {
   }
   EXPECT_EQ(taskOf(renamed).text(), taskOf(kernel).text());
   // A schedule of one is a schedule of the other.
-  const Schedule moved = taskOf(renamed).fromTask(taskOf(kernel).toTask(defaultSchedule(kernel, wideTarget())));
-  EXPECT_EQ(print(moved), print(defaultSchedule(renamed, wideTarget())));
+  const Schedule moved = taskOf(renamed).fromTask(taskOf(kernel).toTask(estimate::leastSchedule(kernel, wideTarget())));
+  EXPECT_EQ(print(moved), print(estimate::leastSchedule(renamed, wideTarget())));
   EXPECT_NE(taskOf(convolutionWithEpilogue({.ic = 5})).text(), taskOf(kernel).text());
 }
 
@@ -91,7 +92,7 @@ TEST(Task, APointwiseConvolutionIsTheEqualMatmul) {
   tensor::Kernel product = tensor::collapseDims(matmul(1, 20, 48, 32));
   const Task other = taskOf(product);
   EXPECT_EQ(one.text(), other.text());
-  const Schedule schedule = defaultSchedule(product, wideTarget());
+  const Schedule schedule = estimate::leastSchedule(product, wideTarget());
   EXPECT_EQ(legal(tensor::collapseDims(convolved), one.fromTask(other.toTask(schedule)), wideTarget()).message(), "");
   // Channels in front are other places in memory.
   EXPECT_NE(taskOf(tensor::collapseDims(convolution(size))).text(), other.text());

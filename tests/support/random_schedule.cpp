@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <numeric>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/schedule/space.h"
 #include "compiler/tensor/algorithms.h"
 #include "tests/support/random.h"
 
@@ -289,6 +291,12 @@ Schedule randomSchedule(const Kernel &kernel, const TargetDescription &target, u
   const std::string algorithm = random.chance(60) ? randomAlgorithm(kernel, random) : "direct";
   const absl::StatusOr<tensor::Rewrite> rewrite = tensor::applyAlgorithm(kernel, algorithm);
   if (!rewrite.ok()) return Generator(kernel, target, seed).run();
+  // What a search may take, beside what nobody would.
+  if (random.chance(30) && !algorithm.starts_with("split")) {
+    const schedule::Space space(kernel, target, {algorithm});
+    std::mt19937_64 rng(seed);
+    if (absl::StatusOr<Schedule> point = space.expand(space.random(rng)); point.ok()) return *std::move(point);
+  }
   Schedule schedule = Generator(rewrite->kernel, target, seed).run();
   schedule.algorithm = algorithm;
   return schedule;

@@ -1,19 +1,17 @@
-// The analytic first choice: which stages share loops, then, for each nest, vector dim, register tile and loop order
-// from the structure of its accesses and the target's registers and caches.
+#include "compiler/schedule/expand.h"
+
 #include <algorithm>
-#include <cassert>
-#include <cmath>
-#include <limits>
+#include <array>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "compiler/schedule/contraction.h"
 #include "compiler/schedule/pieces.h"
-#include "compiler/schedule/schedule.h"
+#include "compiler/schedule/register_tile.h"
 #include "compiler/schedule/structure.h"
 #include "compiler/schedule/winograd_schedule.h"
-#include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/rewrite.h"
 
 namespace hone::schedule {
@@ -23,17 +21,22 @@ using tensor::DimKind;
 using tensor::Kernel;
 using tensor::TensorOp;
 
+// Accumulators of a reduction over contiguous elements, and vectors of a map: what hides the latency of operations.
+constexpr std::array<int64_t, 4> kVectorCounts = {4, 1, 2, 8};
 // Rows that several stages share are kept in thread scratch up to this many elements.
 constexpr int64_t kLongestSharedRow = 1 << 16;
 // Where reads run across writes, a piece is this long along what the vectors cross: as many cache lines, and a few
 // pages.
 constexpr int64_t kCrossedPiece = 64;
+constexpr int64_t kCrossedVectors = 1024;
 // Reduction loops whose product is at most this are expanded around vectorised parallel dims.
 constexpr int64_t kExpandedReduction = 25;
 
-class Chooser {
+class Expander {
  public:
-  Chooser(const Kernel &kernel, const TargetDescription &target) : kernel_(kernel), target_(target) {}
+  /// \p transforms: the first of the three stages of a convolution by Winograd's algorithm; -1: there are none.
+  Expander(const Kernel &kernel, const TargetDescription &target, int transforms, Choices &choices)
+      : kernel_(kernel), target_(target), transforms_(transforms), choices_(choices) {}
 
   Schedule run() {
     Schedule schedule;
@@ -44,7 +47,7 @@ class Chooser {
     }
     if (!shareRows(schedule)) followHosts(schedule);
     packOnce(schedule);
-    divideScan(kernel_, target_, schedule);
+    divideScan(kernel_, target_, choices_, schedule);
     return schedule;
   }
 
@@ -63,7 +66,7 @@ class Chooser {
 
   // Row reductions and what follows them (s = sum over c; out[r, c] reads s[r]): all stages inside the last one's
   // loops over the dims that the reductions keep.
-  bool shareRows(Schedule &schedule) const {
+  bool shareRows(Schedule &schedule) {
     if (kernel_.stages.size() < 2) return false;
     const TensorOp &host = kernel_.stages.back();
     if (reduces(host)) return false;
@@ -138,9 +141,14 @@ class Chooser {
 
   // ------------------------------------------------------------------------------------------- stage by stage
 
-  void followHosts(Schedule &schedule) const {
+  void followHosts(Schedule &schedule) {
     std::vector<int> host(kernel_.stages.size(), -1);
     for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+      if (static_cast<int>(s) == transforms_) {
+        scheduleWinograd(kernel_, target_, s, choices_, schedule);
+        s += 2;
+        continue;
+      }
       for (size_t h = s; h-- > 0 && host[s] < 0;) {
         if (host[h] >= 0) continue;
         std::vector<int> chain;
@@ -164,19 +172,19 @@ class Chooser {
     }
   }
 
-  void scheduleRoot(const TensorOp &op, StageSchedule &out) const {
+  void scheduleRoot(const TensorOp &op, StageSchedule &out) {
     if (std::optional<Contraction> contraction = findContraction(kernel_, op, lanes())) {
-      scheduleContraction(kernel_, target_, op, *contraction, out);
+      scheduleContraction(kernel_, target_, op, *contraction, choices_, out);
       return;
     }
     if (!reduces(op)) {
       mapElements(op, out);
       return;
     }
-    int vector = vectorDimOf(op);
-    // Vectors of neighbours in memory, folded at the end, rather than lanes that are gathered for every step.
-    bool rowIsBetter = vector >= 0 && crossedBy(op, vector, DimKind::Reduction) >= 0 && contiguousReduction(op) >= 0;
-    if (vector >= 0 && !rowIsBetter) {
+    const int vector = vectorDimOf(op);
+    const bool hasBoth = vector >= 0 && contiguousReduction(op) >= 0;
+    const bool alongRow = hasBoth ? choices_.form(op.name + ".vectors", {"across", "along"}) == 1 : vector < 0;
+    if (!alongRow) {
       reduceVectors(op, vector, out);
       return;
     }
@@ -245,12 +253,19 @@ class Chooser {
   }
 
   // Vector dim and register tile of a stage without loops over \p rows.
-  void vectorise(const TensorOp &op, StageSchedule &out, const std::vector<std::string> &rows) const {
+  void vectorise(const TensorOp &op, StageSchedule &out, const std::vector<std::string> &rows) {
     int vector = vectorDimOf(op);
     if (vector < 0 || std::find(rows.begin(), rows.end(), nameOf(op, vector)) != rows.end()) return;
     out.vectorDim = nameOf(op, vector);
     out.lanes = lanesThatFill(extent(op, vector), lanes());
-    out.registers = {{out.vectorDim, std::min<int64_t>(2, divideUp(extent(op, vector), out.lanes))}};
+    out.registers = {{out.vectorDim, vectorCount(op, vector, out.lanes)}};
+  }
+
+  // As many vectors at a time as there are, at most.
+  int64_t vectorCount(const TensorOp &op, int vector, int64_t lanes) {
+    std::vector<std::string> names;
+    for (const int64_t count : kVectorCounts) names.push_back(std::to_string(count));
+    return std::min(kVectorCounts[choices_.knob(op.name + ".vectors", names)], divideUp(extent(op, vector), lanes));
   }
 
   // Loops over the parallel dims that are not in \p done, in order, the vector dim's by its tile.
@@ -265,80 +280,89 @@ class Chooser {
   }
 
   // No reduction: vectors along memory, pieces of the outer dims in parallel.
-  void mapElements(const TensorOp &op, StageSchedule &out) const {
-    vectorise(op, out, {});
-    int crossed = out.vectorDim.empty() ? -1 : crossedBy(op, dimPosition(op, out.vectorDim), DimKind::Parallel);
-    if (crossed >= 0) {
-      mapAcross(op, crossed, out);
+  void mapElements(const TensorOp &op, StageSchedule &out) {
+    const int vector = vectorDimOf(op);
+    const int crossed = vector < 0 ? -1 : crossedBy(op, vector, DimKind::Parallel);
+    if (crossed >= 0 && choices_.form(op.name + ".blocks", {"no", "square"}) == 1) {
+      mapAcross(op, vector, crossed, out);
       return;
     }
+    vectorise(op, out, {});
+    const int64_t wanted = kPieces[choices_.knob(op.name + ".pieces", pieceNames())] * target_.cores;
     std::vector<Loop> loops;
     appendRest(op, out, {}, loops);
     if (loops.empty()) return;
-    int64_t outer = 1;
-    for (size_t i = 0; i + 1 < loops.size(); ++i) outer *= extent(op, dimPosition(op, loops[i].dim));
-    const Loop &inner = loops.back();
-    int64_t tiles = divideUp(extent(op, dimPosition(op, inner.dim)), inner.step);
-    int64_t wanted = kPiecesPerCore * target_.cores;
+    const Loop inner = loops.back();
+    const int64_t tiles = divideUp(extent(op, dimPosition(op, inner.dim)), inner.step);
     // Pieces enough to balance, and no more: loops inside a piece step where pieces divide to find their place.
     int64_t pieces = 1;
     size_t shared = 0;
     while (shared + 1 < loops.size() && pieces < wanted) pieces *= extent(op, dimPosition(op, loops[shared++].dim));
     for (size_t i = 0; i + 1 < loops.size(); ++i) (i < shared ? out.parallel : out.tile).push_back(loops[i]);
-    if (shared + 1 < loops.size()) {
-      out.tile.push_back(inner);
-      return;
+    if (shared + 1 == loops.size()) {
+      const int64_t chunk = divideUp(tiles, std::min(tiles, divideUp(wanted, pieces)));
+      if (chunk < tiles) out.parallel.push_back({inner.dim, inner.step * chunk});
+      if (chunk == 1 && chunk < tiles) return;
     }
-    int64_t chunk = outer >= wanted ? tiles : divideUp(tiles, divideUp(wanted, outer));
-    chunk = std::max(chunk, std::min(tiles, kPieceCycles / 40));
-    if (chunk < tiles) out.parallel.push_back({inner.dim, inner.step * chunk});
     out.tile.push_back(inner);
   }
 
   // A transposition: square blocks, so that every cache line that vectors step over is used up while it is there.
-  void mapAcross(const TensorOp &op, int crossed, StageSchedule &out) const {
+  void mapAcross(const TensorOp &op, int vector, int crossed, StageSchedule &out) {
+    out.vectorDim = nameOf(op, vector);
+    out.lanes = lanes();
     out.registers = {{out.vectorDim, 1}};
     for (int dim : dimsOfKind(op, DimKind::Parallel)) {
-      if (dim != crossed && nameOf(op, dim) != out.vectorDim) out.parallel.push_back({nameOf(op, dim), 1});
+      if (dim != crossed && dim != vector) out.parallel.push_back({nameOf(op, dim), 1});
     }
-    bool cutsCrossed = extent(op, crossed) > kCrossedPiece;
-    if (cutsCrossed) {
+    if (extent(op, crossed) > kCrossedPiece) {
       out.parallel.push_back({nameOf(op, crossed), kCrossedPiece});
     } else {
-      out.parallel.push_back({out.vectorDim, divideUp(kPieceCycles / 16, lanes()) * lanes()});
+      out.parallel.push_back({out.vectorDim, divideUp(kCrossedVectors, lanes()) * lanes()});
     }
     out.tile = {{out.vectorDim, out.lanes}, {nameOf(op, crossed), 1}};
   }
 
   // A reduction with vectors along a parallel dim (windows per channel, sums over outer dims).
-  void reduceVectors(const TensorOp &op, int vector, StageSchedule &out) const {
+  void reduceVectors(const TensorOp &op, int vector, StageSchedule &out) {
     out.vectorDim = nameOf(op, vector);
     out.lanes = lanesThatFill(extent(op, vector), lanes());
     std::vector<int> parallel = dimsOfKind(op, DimKind::Parallel);
     std::erase(parallel, vector);
-    int64_t points = reductionPoints(op);
-    int row = parallel.empty() ? -1 : parallel.back();
-    int64_t vectors = divideUp(extent(op, vector), out.lanes);
-    int64_t wide = registersPerVector(op, lanes(), target_.vectorBytes);
-    int64_t rowCount = row < 0 ? 1 : bestDivisor(extent(op, row), 8 / wide);
-    int64_t vectorCount = rowCount >= 4 ? 1 : std::min<int64_t>({vectors, 4, 12 / (rowCount * wide)});
-    if (row >= 0) out.registers.push_back({nameOf(op, row), rowCount});
-    out.registers.push_back({out.vectorDim, vectorCount});
+    const int row = parallel.empty() ? -1 : parallel.back();
+    const RegisterShape shape = chooseSums(op, vector, row, out.lanes);
+    if (row >= 0) out.registers.push_back({nameOf(op, row), shape.rows});
+    out.registers.push_back({out.vectorDim, shape.vectors});
     for (int dim : parallel) {
       if (dim != row) out.parallel.push_back({nameOf(op, dim), 1});
     }
     // Blocked channels lie outside of rows and columns: walk them in that order.
-    Loop vectorLoop{out.vectorDim, out.lanes * vectorCount};
+    Loop vectorLoop{out.vectorDim, out.lanes * shape.vectors};
     bool blocked = std::any_of(op.reads.begin(), op.reads.end(),
                                [&](const tensor::Access &read) { return layoutBlock(kernel_, read, vector) > 1; });
     size_t at = blocked && !out.parallel.empty() ? out.parallel.size() - 1 : out.parallel.size();
     out.parallel.insert(out.parallel.begin() + static_cast<std::ptrdiff_t>(at), vectorLoop);
-    if (row >= 0) out.tile.push_back({nameOf(op, row), rowCount});
+    if (row >= 0) out.tile.push_back({nameOf(op, row), shape.rows});
+    const bool canUnroll = reductionPoints(op) <= kExpandedReduction;
+    const bool unrolls = canUnroll && choices_.knob(op.name + ".unroll", {"all", "no"}) == 0;
     for (int dim : dimsOfKind(op, DimKind::Reduction)) {
       out.reduction.push_back({nameOf(op, dim), 1});
-      if (points <= kExpandedReduction) out.unroll.push_back(nameOf(op, dim));
+      if (unrolls) out.unroll.push_back(nameOf(op, dim));
     }
     packVectors(op, vector, out);
+  }
+
+  // Rows by vectors that are summed at a time.
+  RegisterShape chooseSums(const TensorOp &op, int vector, int row, int64_t lanes) {
+    ContractionShape whole;
+    whole.vectors = divideUp(extent(op, vector), lanes);
+    whole.rows = row < 0 ? 1 : std::min<int64_t>(extent(op, row), 8);
+    whole.registersPerVector = registersPerVector(op, lanes, target_.vectorBytes);
+    std::vector<RegisterShape> tiles = registerTiles(whole, target_);
+    std::erase_if(tiles, [](const RegisterShape &tile) { return tile.rows * tile.vectors > 16; });
+    std::vector<std::string> names;
+    for (const RegisterShape &tile : tiles) names.push_back(absl::StrCat(tile.rows, "x", tile.vectors));
+    return tiles[choices_.knob(op.name + ".registers", names)];
   }
 
   // Parameters that vary along the vector dim, so that its elements lie side by side. One that is read in several ways
@@ -365,20 +389,6 @@ class Chooser {
     }
   }
 
-  // The count of at most `most` elements that wastes least of `size` in a tail.
-  static int64_t bestDivisor(int64_t size, int64_t most) {
-    int64_t best = 1;
-    double bestCost = std::numeric_limits<double>::infinity();
-    for (int64_t count = std::min<int64_t>(most, size); count >= 1; --count) {
-      double cost = static_cast<double>(divideUp(size, count)) * (1.0 + 0.25 * static_cast<double>(count));
-      if (cost < bestCost) {
-        bestCost = cost;
-        best = count;
-      }
-    }
-    return best;
-  }
-
   // The innermost reduction dim that lies in memory and fills a vector; -1: there is none.
   int contiguousReduction(const TensorOp &op) const {
     int found = -1;
@@ -393,7 +403,7 @@ class Chooser {
   }
 
   // A reduction over contiguous elements: vectors along the innermost reduction dim, several accumulators.
-  void reduceRow(const TensorOp &op, StageSchedule &out) const {
+  void reduceRow(const TensorOp &op, StageSchedule &out) {
     std::vector<int> reduction = dimsOfKind(op, DimKind::Reduction);
     int vector = contiguousReduction(op);
     for (int dim : dimsOfKind(op, DimKind::Parallel)) out.tile.push_back({nameOf(op, dim), 1});
@@ -403,33 +413,24 @@ class Chooser {
     if (vector < 0) return;
     out.vectorDim = nameOf(op, vector);
     out.lanes = lanes();
-    int64_t count = std::min<int64_t>(4, divideUp(extent(op, vector), lanes()));
+    const int64_t count = vectorCount(op, vector, lanes());
     out.registers = {{out.vectorDim, count}};
     out.reduction.push_back({out.vectorDim, lanes() * count});
   }
 
   const Kernel &kernel_;
   const TargetDescription &target_;
+  const int transforms_;
+  Choices &choices_;
 };
 
 }  // namespace
 
-Schedule defaultSchedule(const Kernel &kernel, const TargetDescription &target) {
-  return Chooser(kernel, target).run();
-}
-
-Schedule defaultSchedule(const Kernel &kernel, const TargetDescription &target, std::string_view algorithm) {
-  const absl::StatusOr<tensor::Rewrite> rewrite = tensor::applyAlgorithm(kernel, algorithm);
-  assert(rewrite.ok() && "the caller knows that the algorithm fits");
-  Schedule schedule = Chooser(rewrite->kernel, target).run();
-  schedule.algorithm = std::string(algorithm);
-  if (!algorithm.starts_with("winograd")) return schedule;
-  const auto products = static_cast<size_t>(rewrite->derivedReader());
-  for (size_t s = products - 1; s <= products + 1; ++s) {
-    schedule.stages[s] = {};
-    schedule.stages[s].stage = rewrite->kernel.stages[s].name;
-  }
-  scheduleWinograd(rewrite->kernel, target, products - 1, schedule);
+Schedule expandKernel(const tensor::Rewrite &rewrite, const TargetDescription &target, const std::string &algorithm,
+                      Choices &choices) {
+  const int transforms = algorithm.starts_with("winograd") ? rewrite.derivedReader() - 1 : -1;
+  Schedule schedule = Expander(rewrite.kernel, target, transforms, choices).run();
+  schedule.algorithm = algorithm;
   return schedule;
 }
 
