@@ -18,6 +18,8 @@ namespace {
 constexpr double kExit = 6, kShortExit = 1, kShortTrips = 5;
 // Pieces by which a thread is late at the end.
 constexpr double kHeldUp = 0.3;
+// Instructions that a core has in flight.
+constexpr double kLookAhead = 256, kShownBeside = 0.9;
 // Of code for vectors.
 constexpr double kInstructionBytes = 8;
 // What goes on beside something else shows a little all the same.
@@ -32,6 +34,14 @@ class Summer {
   double code() const {
     return std::accumulate(work_.begin(), work_.end(), 0.0,
                            [](double sum, const Work &work) { return sum + work.code; });
+  }
+
+  /// Instructions of the longest code beside a loop: what a tile does with its results.
+  double longestBesideLoops() const {
+    double longest = 0;
+    for (size_t s = 0; s < work_.size(); ++s)
+      if (scopes_.isBesideLoops(static_cast<int>(s))) longest = std::max(longest, work_[s].code);
+    return longest;
   }
 
   /// One iteration of a scope.
@@ -89,6 +99,9 @@ Cycles ofPhase(const loop::Phase &phase, const loop::Kernel &kernel, const std::
   const double core = cycles.total, caches = std::max(cycles.fromL2, cycles.fromL3);
   cycles.total = std::max(core, caches) + kShownLoads * cycles.loads + kShownCache * std::min(core, caches) +
                  kShownL3 * cycles.fromL3 + kShownMemory * cycles.fromMemory;
+  // The core goes on with the next tile while the results of the last one are under way, as far as it can look ahead.
+  cycles.total +=
+      kShownBeside * std::min(1.0, summer.longestBesideLoops() / kLookAhead) * traffic.betweenLoops / machine.fromL3;
   cycles.total = std::max(cycles.total, cycles.fromMemory);
   const double threads = std::min(static_cast<double>(target.cores), static_cast<double>(phase.extent));
   const double pieces = static_cast<double>(phase.extent);

@@ -258,7 +258,9 @@ Traffic trafficOf(const Scopes &scopes, const loop::Kernel &kernel, const std::v
     };
     traffic.fromL2 += footprints.into(access, kUsable * static_cast<double>(target.l1Bytes), true);
     const double ways = access.isStore ? kWritten : 1;
-    traffic.fromL3 += ways * from(kUsable * static_cast<double>(target.l2Bytes));
+    const double third = ways * from(kUsable * static_cast<double>(target.l2Bytes));
+    traffic.fromL3 += third;
+    if (scopes.isBesideLoops(scopes.around(access.path.back()))) traffic.betweenLoops += third;
     const double memory = ways * from(kUsable * static_cast<double>(target.l3Bytes));
     traffic.fromMemory += comesFromMemory ? std::max(0.0, memory - once) : memory;
     if (comesFromMemory) {

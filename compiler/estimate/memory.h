@@ -18,6 +18,7 @@ namespace hone::estimate {
 /// Bytes of one thread, in whole cache lines.
 struct Traffic {
   double fromL2 = 0, fromL3 = 0, fromMemory = 0;
+  double betweenLoops = 0;  ///< of fromL3, what is moved behind a loop, as a tile's results
 };
 
 /// \p isCold: by buffer of \p kernel, whether it was last used so long ago that it lies in memory.

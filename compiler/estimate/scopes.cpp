@@ -145,6 +145,18 @@ Path Scopes::path(int scope) const {
   return path;
 }
 
+int Scopes::around(int scope) const {
+  while (at(scope).isUnrolled) scope = at(scope).parent;
+  return scope;
+}
+
+bool Scopes::isBesideLoops(int scope) const {
+  const std::vector<int> &children = at(scope).children;
+  return std::any_of(children.begin(), children.end(), [&](int child) {
+    return (at(child).variable >= 0 && !at(child).isUnrolled) || isBesideLoops(child);
+  });
+}
+
 Path::Values Scopes::valuesOf(const Path &path, int moved) const {
   Path::Values values(variables_, 0);
   for (size_t depth = 0; depth < path.size(); ++depth) {

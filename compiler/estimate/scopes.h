@@ -59,6 +59,10 @@ class Scopes {
   /// The scope in which register array \p reg is declared.
   int scopeOfRegister(int reg) const { return registers_[static_cast<size_t>(reg)]; }
   Path path(int scope) const;
+  /// The innermost scope that is not unrolled: \p scope, or one around it.
+  int around(int scope) const;
+  /// Whether the scope has loops in it, so that its own statements stand beside them.
+  bool isBesideLoops(int scope) const;
 
  private:
   int add(int parent, Scope scope);
