@@ -1,34 +1,27 @@
+// OpenSSL's general way to a hash looks for providers and reads a configuration first, which takes a millisecond of
+// each process. The direct one is called deprecated, and is the same code.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "common/sha256.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <array>
-#include <cassert>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/string_view.h"
 
 namespace hone {
 
-void Sha256::Free::operator()(evp_md_ctx_st *context) const { EVP_MD_CTX_free(context); }
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  [[maybe_unused]] const int done = EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-  assert(done == 1);
-}
+Sha256::Sha256() : state_(std::make_unique<SHA256state_st>()) { SHA256_Init(state_.get()); }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256 &&) noexcept = default;
 Sha256 &Sha256::operator=(Sha256 &&) noexcept = default;
 
-void Sha256::append(std::string_view bytes) {
-  [[maybe_unused]] const int done = EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
-  assert(done == 1);
-}
+void Sha256::append(std::string_view bytes) { SHA256_Update(state_.get(), bytes.data(), bytes.size()); }
 
 std::string Sha256::finish() {
-  std::array<unsigned char, 32> digest{};
-  [[maybe_unused]] const int done = EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
-  assert(done == 1);
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256_Final(digest.data(), state_.get());
   return {reinterpret_cast<const char *>(digest.data()), digest.size()};
 }
 

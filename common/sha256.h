@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-struct evp_md_ctx_st;
+struct SHA256state_st;
 
 namespace hone {
 
@@ -24,10 +24,7 @@ class Sha256 {
   std::string finishAsHex();
 
  private:
-  struct Free {
-    void operator()(evp_md_ctx_st *context) const;
-  };
-  std::unique_ptr<evp_md_ctx_st, Free> context_;
+  std::unique_ptr<SHA256state_st> state_;
 };
 
 std::string sha256Bytes(std::string_view bytes);  ///< 32 bytes
