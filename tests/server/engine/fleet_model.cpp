@@ -1,6 +1,8 @@
 #include "tests/server/engine/fleet_model.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -25,81 +27,6 @@ std::string text(Name lease) { return absl::StrCat(lease.first, ".", lease.secon
 bool isRepeated(Kind kind) { return kind == Kind::Attach || kind == Kind::Result || kind == Kind::Items; }
 
 }  // namespace
-
-// ------------------------------------------------------------------------------------------------------------
-// questions
-
-std::pair<Job *, Task *> Model::at(Name lease, const std::string &worker) {
-  for (auto &[id, job] : jobs) {
-    for (Task &task : job.tasks) {
-      const bool isIt = task.place == Place::Leased && Name{task.id, task.epoch} == lease;
-      if (isIt && task.lease.worker == worker) return {&job, &task};
-    }
-  }
-  return {nullptr, nullptr};
-}
-
-const Task *Model::find(Name lease, const std::string &worker) const {
-  return const_cast<Model *>(this)->at(lease, worker).second;
-}
-
-std::vector<Name> Model::heldBy(const std::string &worker) const {
-  std::vector<Name> held;
-  for (const auto &[id, job] : jobs) {
-    for (const Task &task : job.tasks) {
-      if (task.place == Place::Leased && task.lease.worker == worker) held.emplace_back(task.id, task.epoch);
-    }
-  }
-  std::sort(held.begin(), held.end());
-  return held;
-}
-
-bool Model::mayWork(const Worker &worker) const {
-  return worker.isKnown && worker.isAttached && !worker.isLeaving && !worker.isDraining && !worker.isQuarantined &&
-         !worker.heldUntil;
-}
-
-bool Model::hasFreeSlot(const std::string &name) const { return mayWork(workers.at(name)) && heldBy(name).empty(); }
-
-bool Model::isFlying(const std::string &work) const {
-  return std::any_of(jobs.begin(), jobs.end(), [&](const auto &entry) {
-    return !work.empty() && entry.second.work == work && entry.second.tasks.front().place == Place::Leased;
-  });
-}
-
-bool Model::mayBeUndone() const {
-  return std::ranges::none_of(jobs, [&](const auto &entry) {
-    const Job &job = entry.second;
-    return !job.isOver() && job.takesEqualResult() && kept.contains(job.work);
-  });
-}
-
-int Model::runningOf(const std::string &user) const {
-  int running = 0;
-  for (const auto &[id, job] : jobs) {
-    if (job.user != user) continue;
-    for (const Task &task : job.tasks) running += task.place == Place::Leased ? 1 : 0;
-  }
-  return running;
-}
-
-int64_t Model::queued() const {
-  int64_t count = 0;
-  for (const auto &[id, job] : jobs) {
-    for (const Task &task : job.tasks) count += task.place == Place::Queued ? 1 : 0;
-  }
-  return count;
-}
-
-int64_t Model::position(const Job &job) const {
-  const auto first = std::ranges::find(job.tasks, Place::Queued, &Task::place);
-  if (first == job.tasks.end()) return 0;
-  int64_t before = 0;
-  for (const auto &[id, other] : jobs) {
-    for (const Task &task : other.tasks) before += task.place == Place::Queued && task.id < first->id ? 1 : 0;
-  }
-  return before;
-}
 
 // ---------------------------------------------------------------------------------------------------------- one group
 

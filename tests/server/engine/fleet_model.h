@@ -4,91 +4,19 @@
 // said with the model as it was before.
 //
 // The model does not choose among workers that are equally right: it is told who got which task, and says whether that
-// was allowed. All workers are builders with one slot that can do everything here. Times are milliseconds.
+// was allowed. All workers are builders with one slot that can do everything here.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "tests/server/engine/fleet_state.h"
+
 namespace hone::server::testing::model {
-
-constexpr int64_t kSecond = 1000;
-constexpr int64_t kUnseen = 1'000'000'000;  ///< number of a job that was not to be
-
-struct Rules {
-  int64_t lease = 20 * kSecond, silence = 15 * kSecond;
-  int64_t maxWork = 30 * kSecond;
-  int64_t maxJob = 24 * 3600 * kSecond;
-  int64_t keepJobs = 30 * 24 * 3600 * kSecond;
-  int maxAttempts = 3;
-  int strikesToQuarantine = 2;
-};
-
-/// A lease by its name, task and epoch.
-using Name = std::pair<int64_t, int64_t>;
-
-struct Lease {
-  std::string worker;
-  int64_t silentUntil = 0, workUntil = 0;
-  bool isInherited = false;
-};
-
-enum class Place { Queued, Paused, Parked, Checking, Leased, Ended };
-
-struct Task {
-  int64_t id = 0;
-  Place place = Place::Queued;
-  int64_t epoch = 0;
-  std::string worker;  ///< of the last grant
-  int attempts = 0;
-  int64_t grant = 0;  ///< its number among all grants
-  int64_t pausedUntil = 0, avoidUntil = -1;
-  Lease lease;
-  std::set<int> items;  ///< those with a result
-};
-
-struct Attempt {
-  Name lease;
-  std::string worker, end;
-};
-
-enum class JobState { Pending, Running, Succeeded, Failed, Cancelled };
-
-struct Job {
-  int64_t number = 0;
-  std::string id, user;
-  std::string work;      ///< equal for equal compilations; empty: a probe job
-  bool isFresh = false;  ///< does not take an equal job's result
-  int items = 0;         ///< of each task
-  std::vector<Task> tasks;
-  int priority = 0;
-  int64_t deadline = 0;
-  JobState state = JobState::Pending;
-  bool isFromCache = false;
-  int64_t ended = 0;
-  std::vector<Attempt> attempts;
-
-  bool isOver() const { return state >= JobState::Succeeded; }
-  bool takesEqualResult() const { return !work.empty() && !isFresh; }
-};
-
-struct Worker {
-  bool isKnown = false;  ///< the store has a row of it
-  bool isAttached = false, isLeaving = false;
-  int session = 0;
-  int64_t heard = 0;
-  bool isDraining = false, isQuarantined = false;
-  int strikes = 0;
-  int setbacks = 0;  ///< given back in a row
-  std::optional<int64_t> heldUntil;
-};
 
 /// What happens to the coordinator. Which fields count depends on the kind.
 struct Event {
@@ -121,9 +49,9 @@ struct Event {
   bool isAgain = false;   ///< after a group that was undone
 };
 
-class Model {
+class Model : public State {
  public:
-  explicit Model(Rules rules = {}) : rules(rules) {}
+  explicit Model(Rules those = {}) { rules = those; }
 
   /// Who got which task, as seen; null: anybody who may, in a rehearsal.
   using Seen = std::vector<std::pair<Name, std::string>>;
@@ -138,23 +66,9 @@ class Model {
   bool isChanged = false;                                ///< there was something to commit
   bool answersOk = true;
 
-  Rules rules;
-  int64_t now = 0;
-  std::map<std::string, Worker> workers;
-  std::map<std::string, Job> jobs;  ///< by id; ended ones until they are too old
-  std::set<std::string> kept;       ///< works with a result in the cache
-  int64_t pausedUntil = 0;          ///< after a group that was undone
+  int64_t pausedUntil = 0;  ///< after a group that was undone
   std::vector<Event> repeated;
-
-  const Task *find(Name lease, const std::string &worker) const;  ///< if the worker holds it
-  std::vector<Name> heldBy(const std::string &worker) const;
-  bool mayWork(const Worker &worker) const;
-  bool isFlying(const std::string &work) const;
-  int64_t position(const Job &job) const;  ///< how many queued tasks are older than its first queued one
-  int64_t queued() const;
   bool isPaused() const { return now < pausedUntil; }
-  /// No look at a kept result may begin in the next group: what comes of it would come after that was undone.
-  bool mayBeUndone() const;
 
  private:
   struct Way {
@@ -186,10 +100,7 @@ class Model {
   void undo(const Model &before, const Event &event);
   void restart();
   void disconnect(const std::string &name);
-  std::pair<Job *, Task *> at(Name lease, const std::string &worker);
   bool renew(Name lease, const std::string &worker);
-  bool hasFreeSlot(const std::string &name) const;
-  int runningOf(const std::string &user) const;
 
   int64_t lastGrant_ = 0;
   std::map<std::string, int64_t> lastGrantOf_;  ///< by user

@@ -23,7 +23,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::chrono::seconds kPatience(60);
+// Of one call, and of one that carries much or goes on while others come and go. What has failed once is hardly waited
+// for again.
+std::chrono::milliseconds patienceForCall(bool isLong = false) {
+  if (::testing::Test::HasFailure()) return std::chrono::seconds(1);
+  return std::chrono::seconds(isLong ? 60 : 20);
+}
 
 template <typename T>
 T need(absl::StatusOr<T> value) {
@@ -102,7 +107,7 @@ v1::Digest TestServer::put(const std::string &content) const {
 
 std::unique_ptr<grpc::ClientContext> newCall(const std::string &user, const std::string &requestId) {
   auto context = std::make_unique<grpc::ClientContext>();
-  context->set_deadline(std::chrono::system_clock::now() + kPatience);
+  context->set_deadline(std::chrono::system_clock::now() + patienceForCall());
   if (!user.empty()) context->AddMetadata("hone-user", user);
   if (!requestId.empty()) context->AddMetadata("hone-request-id", requestId);
   return context;
@@ -131,6 +136,7 @@ v1::ErrorDetail detailOf(const grpc::Status &status) {
 grpc::Status upload(v1::Blobs::Stub &stub, const v1::Digest &digest, const std::string &content,
                     const std::string &uploadId, int64_t offset, size_t chunk, const std::string &user) {
   const auto context = newCall(user);
+  context->set_deadline(std::chrono::system_clock::now() + patienceForCall(true));
   v1::UploadResponse response;
   const auto writer = stub.Upload(context.get(), &response);
   v1::UploadRequest request;
@@ -229,7 +235,9 @@ v1::Hello helloOf(const std::string &name, v1::Role role) {
 }
 
 FakeWorker::FakeWorker(const TestServer &server, const std::string &name, v1::Role role)
-    : stub_(server.fleet()), context_(newCall("")), stream_(stub_->Attach(context_.get())) {
+    : stub_(server.fleet()), context_(newCall("")) {
+  context_->set_deadline(std::chrono::system_clock::now() + patienceForCall(true));
+  stream_ = stub_->Attach(context_.get());
   v1::WorkerMessage message;
   *message.mutable_hello() = helloOf(name, role);
   send(message);
