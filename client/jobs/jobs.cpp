@@ -68,6 +68,8 @@ std::string wordFor(v1::TaskEvent::What what) {
       return "done";
     case v1::TaskEvent::FAILED:
       return "failed";
+    case v1::TaskEvent::ITEMS:
+      return "items";
     default:
       return "changed";
   }
@@ -97,6 +99,7 @@ Json eventJson(const v1::JobEvent &event) {
   if (!event.has_task()) return json;
   const v1::TaskEvent &task = event.task();
   json["task"] = {{"id", task.task()}, {"kind", task.kind()}, {"what", wordFor(task.what())}, {"items", task.items()}};
+  if (task.what() == v1::TaskEvent::ITEMS) json["task"]["ended_items"] = task.ended_items();
   return json;
 }
 

@@ -10,16 +10,11 @@ namespace hone::client {
 
 namespace {
 
-absl::Status logs(const std::string &id, Connection &connection) {
-  auto response = attemptsAt(connection, id);
-  if (!response.ok()) return response.status();
-  for (const v1::Attempt &attempt : response->attempts()) {
-    printf("--- attempt %lld on %s, %s\n", static_cast<long long>(attempt.epoch()), attempt.worker().c_str(),
-           attempt.end().empty() ? "goes on" : attempt.end().c_str());
-    fputs(attempt.log().c_str(), stdout);
-    if (!attempt.log().empty() && attempt.log().back() != '\n') puts("");
-  }
-  return absl::OkStatus();
+void printAttempt(const v1::Attempt &attempt) {
+  printf("--- attempt %lld on %s, %s\n", static_cast<long long>(attempt.epoch()), attempt.worker().c_str(),
+         attempt.end().empty() ? "goes on" : attempt.end().c_str());
+  fputs(attempt.log().c_str(), stdout);
+  if (!attempt.log().empty() && attempt.log().back() != '\n') puts("");
 }
 
 }  // namespace
@@ -28,7 +23,8 @@ int jobsLogsCommand(const Invocation &invocation) {
   CommandLine line{"print what each attempt at a job wrote, its last 64 KiB", "hone jobs logs"};
   std::string id;
   line.option("ID", id, "of the job").required();
-  return runRemoteCommand(line, invocation, [&](Connection &connection) { return logs(id, connection); });
+  return runRemoteCommand(line, invocation,
+                          [&](Connection &connection) { return forEachAttempt(connection, id, printAttempt); });
 }
 
 }  // namespace hone::client

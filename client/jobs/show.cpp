@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/command_line.h"
@@ -18,7 +19,7 @@ namespace {
 struct History {
   v1::Job job;
   std::vector<v1::JobEvent> events;
-  v1::AttemptsResponse attempts;
+  std::vector<v1::Attempt> attempts;  ///< without what they wrote
 };
 
 absl::StatusOr<History> load(Connection &connection, const std::string &id) {
@@ -26,9 +27,13 @@ absl::StatusOr<History> load(Connection &connection, const std::string &id) {
   if (!job.ok()) return job.status();
   auto events = eventsOf(connection, *job);
   if (!events.ok()) return events.status();
-  auto attempts = attemptsAt(connection, id);
-  if (!attempts.ok()) return attempts.status();
-  return History{*std::move(job), *std::move(events), *std::move(attempts)};
+  History history{*std::move(job), *std::move(events), {}};
+  absl::Status status = forEachAttempt(connection, id, [&](const v1::Attempt &attempt) {
+    history.attempts.push_back(attempt);
+    history.attempts.back().clear_log();
+  });
+  if (!status.ok()) return status;
+  return history;
 }
 
 Json toJson(const History &history) {
@@ -39,7 +44,7 @@ Json toJson(const History &history) {
   json["events"] = Json::array();
   for (const v1::JobEvent &event : history.events) json["events"].push_back(eventJson(event));
   json["tries"] = Json::array();
-  for (const v1::Attempt &attempt : history.attempts.attempts())
+  for (const v1::Attempt &attempt : history.attempts)
     json["tries"].push_back({{"task", attempt.task()},
                              {"epoch", attempt.epoch()},
                              {"worker", attempt.worker()},
@@ -74,8 +79,8 @@ void printText(const History &history) {
     printField("outputs", result.outputs().sha256() + ", " + megabytes(result.outputs().size_bytes()));
   puts("\nhistory");
   for (const v1::JobEvent &event : history.events) printf("  %s\n", eventText(event).c_str());
-  if (history.attempts.attempts_size() > 0) puts("\nattempts");
-  for (const v1::Attempt &attempt : history.attempts.attempts())
+  if (!history.attempts.empty()) puts("\nattempts");
+  for (const v1::Attempt &attempt : history.attempts)
     printf("  %s  %s  %s\n", timeText(attempt.granted_micros()).c_str(), attempt.worker().c_str(),
            attempt.end().empty() ? "goes on" : attempt.end().c_str());
 }

@@ -44,10 +44,17 @@ absl::StatusOr<v1::ListJobsResponse> listJobs(Connection &connection, const v1::
   return unary(connection, connection.stubs().jobs, &v1::Jobs::Stub::List, request);
 }
 
-absl::StatusOr<v1::AttemptsResponse> attemptsAt(Connection &connection, const std::string &job) {
+absl::Status forEachAttempt(Connection &connection, const std::string &job,
+                            const std::function<void(const v1::Attempt &)> &take) {
   v1::AttemptsRequest request;
   request.set_id(job);
-  return unary(connection, connection.stubs().jobs, &v1::Jobs::Stub::Attempts, request);
+  do {
+    const auto page = unary(connection, connection.stubs().jobs, &v1::Jobs::Stub::Attempts, request);
+    if (!page.ok()) return page.status();
+    for (const v1::Attempt &attempt : page->attempts()) take(attempt);
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<v1::JobEvent>> eventsOf(Connection &connection, const v1::Job &job) {

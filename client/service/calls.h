@@ -2,6 +2,7 @@
 // thread. Errors are those of Connection::call().
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,9 @@ absl::StatusOr<v1::Job> getJob(Connection &connection, const std::string &id);
 absl::StatusOr<v1::Job> cancelJob(Connection &connection, const std::string &id);
 /// One page.
 absl::StatusOr<v1::ListJobsResponse> listJobs(Connection &connection, const v1::ListJobsRequest &request);
-absl::StatusOr<v1::AttemptsResponse> attemptsAt(Connection &connection, const std::string &job);
+/// In the order of tasks, and of a task's leases. Their logs may be more than fits into memory.
+absl::Status forEachAttempt(Connection &connection, const std::string &job,
+                            const std::function<void(const v1::Attempt &)> &take);
 /// What has happened to \p job so far.
 absl::StatusOr<std::vector<v1::JobEvent>> eventsOf(Connection &connection, const v1::Job &job);
 

@@ -90,8 +90,9 @@ absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags 
 }
 
 std::string lastLog(Connection &connection, const std::string &job) {
-  const auto response = attemptsAt(connection, job);
-  return response.ok() && response->attempts_size() > 0 ? response->attempts().rbegin()->log() : std::string();
+  std::string log;
+  forEachAttempt(connection, job, [&](const v1::Attempt &attempt) { log = attempt.log(); }).IgnoreError();
+  return log;
 }
 
 }  // namespace hone::client

@@ -270,6 +270,17 @@ absl::Status Clients::importRecords(const v1::ImportRecordsRequest &request,
                                                       " records, and may have ", kMaxRecords, "; send them in parts")));
     return absl::OkStatus();
   }
+  const int64_t most = state_.policy.maxRecords - request.records_size();
+  const absl::StatusOr<int64_t> known = state_.parts.store->countRecords(most);
+  if (!known.ok()) return known.status();
+  if (*known > most) {
+    state_.answer<v1::ImportRecordsResponse>(
+        done, withDetail(absl::ResourceExhaustedError(absl::StrCat(
+                             "the coordinator has ", *known, " records, and may have ", state_.policy.maxRecords,
+                             "; its operator can raise max-records (HONE_SERVER_MAX_RECORDS)")),
+                         "QUOTA", "ask the operator to raise max-records"));
+    return absl::OkStatus();
+  }
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
   const std::vector<v1::Record> records(request.records().begin(), request.records().end());
   const absl::StatusOr<Store::AddedRecords> added = state_.parts.store->putRecords(records, state_.nowMicros);

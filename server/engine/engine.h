@@ -36,8 +36,9 @@ struct Policy {
   int32_t maxAttempts = 4;                     ///< grants of one task
   int32_t strikesToQuarantine = 3;
   int64_t maxQueuedJobs = 10000;  ///< per user
-  size_t maxWorkers = 20'000;     ///< known, attached or not
-  int64_t maxRunningJobs = 64;    ///< per user; of however many tasks each
+  int64_t maxWorkers = 20'000;    ///< known, attached or not
+  int64_t maxRecords = 10'000'000;
+  int64_t maxRunningJobs = 64;  ///< per user; of however many tasks each
   int64_t maxUserBytes = int64_t{64} << 30;
   absl::Duration keepJobs = absl::Hours(24 * 30);
   absl::Duration blobGrace = absl::Hours(24);

@@ -34,6 +34,18 @@ bool LeaseTable::renew(const std::string &worker, int64_t task, int64_t epoch, a
   return true;
 }
 
+void LeaseTable::standStill(int64_t task, absl::Duration total, absl::Duration now) {
+  const auto found = leases_.find(task);
+  if (found == leases_.end()) return;
+  Lease &lease = found->second;
+  // Nobody stood still for longer than we know of the lease.
+  total = std::min(total, now - lease.granted);
+  if (total <= lease.stoodStill) return;
+  lease.workUntil += total - lease.stoodStill;
+  lease.stoodStill = total;
+  deadlines_.set(task, std::min(lease.silentUntil, lease.workUntil));
+}
+
 const Lease *LeaseTable::due(absl::Duration now) const {
   const std::optional<int64_t> task = deadlines_.due(now);
   return task ? find(*task) : nullptr;

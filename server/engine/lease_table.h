@@ -23,7 +23,8 @@ struct Lease {
   absl::Duration granted;
   int64_t grantedMicros = 0;
   absl::Duration silentUntil;  ///< a heartbeat moves it
-  absl::Duration workUntil;
+  absl::Duration workUntil;    ///< what the worker stood still moves it
+  absl::Duration stoodStill{};
   bool isInherited = false;  ///< granted by a coordinator before this one: whether it was sent is not known
 };
 
@@ -35,6 +36,9 @@ class LeaseTable {
 
   /// A sign of life from \p worker. False: it does not hold this lease.
   bool renew(const std::string &worker, int64_t task, int64_t epoch, absl::Duration silentUntil);
+
+  /// The work of a lease that is held had to stand still for \p total up to \p now.
+  void standStill(int64_t task, absl::Duration total, absl::Duration now);
 
   /// The earliest lease whose time is over.
   const Lease *due(absl::Duration now) const;

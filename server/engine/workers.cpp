@@ -75,11 +75,12 @@ absl::Status Workers::attach(const std::shared_ptr<Arrival> &arrival) {
       arrival->link->close();
       return absl::OkStatus();
     }
-    if (state_.fleet.row(arrival->hello.name()) == nullptr && state_.fleet.rows().size() >= state_.policy.maxWorkers) {
-      arrival->link->send(farewell(
-          absl::StrCat("this coordinator knows ", state_.policy.maxWorkers, " workers, the most there may be: ",
-                       "those that do not come any more are forgotten after a while"),
-          true));
+    if (state_.fleet.row(arrival->hello.name()) == nullptr &&
+        std::ssize(state_.fleet.rows()) >= state_.policy.maxWorkers) {
+      arrival->link->send(farewell(absl::StrCat("this coordinator knows ", state_.policy.maxWorkers,
+                                                " workers, the most that max-workers allows; ",
+                                                "those that do not come any more are forgotten after keep-jobs"),
+                                   true));
       arrival->link->close();
       return absl::OkStatus();
     }
@@ -131,11 +132,19 @@ void Workers::replace(const Session &older) {
   });
 }
 
+bool Workers::renew(const Session &session, const v1::HeldLease &held) {
+  if (!state_.leases.renew(session.name(), held.task(), held.epoch(), state_.now + state_.policy.lease)) return false;
+  // What is no number is no time either.
+  if (held.stood_still_seconds() > 0)
+    state_.leases.standStill(held.task(), absl::Seconds(held.stood_still_seconds()), state_.now);
+  return true;
+}
+
 absl::StatusOr<std::vector<v1::HeldLease>> Workers::reconcile(const Session &session) {
   std::set<std::pair<int64_t, int64_t>> held;
   std::vector<v1::HeldLease> dropped;
   for (const v1::HeldLease &lease : session.hello.held()) {
-    if (state_.leases.renew(session.name(), lease.task(), lease.epoch(), state_.now + state_.policy.lease)) {
+    if (renew(session, lease)) {
       held.insert({lease.task(), lease.epoch()});
     } else {
       dropped.push_back(lease);
@@ -214,9 +223,7 @@ void Workers::heartbeat(const Session &session, const v1::Heartbeat &heartbeat) 
   v1::CoordinatorMessage message;
   v1::HeartbeatReply &reply = *message.mutable_heartbeat();
   for (const v1::HeldLease &lease : heartbeat.held()) {
-    if (!state_.leases.renew(session.name(), lease.task(), lease.epoch(), state_.now + state_.policy.lease)) {
-      *reply.add_dropped() = lease;
-    }
+    if (!renew(session, lease)) *reply.add_dropped() = lease;
   }
   const WorkerRow *row = state_.fleet.row(session.name());
   reply.set_draining(session.isLeaving || (row != nullptr && row->isDraining));
@@ -267,12 +274,21 @@ absl::Status Workers::items(const Session &session, const v1::LeaseItems &items)
   std::copy_if(items.items().begin(), items.items().end(), std::back_inserter(known),
                [&](const v1::ItemResult &item) { return item.item() >= 0 && item.item() < live->task.items; });
   if (absl::Status status = state_.group->change(); !status.ok()) return status;
-  const absl::StatusOr<bool> accepted = state_.parts.store->putItems(items.task(), items.epoch(), known);
-  if (!accepted.ok()) return accepted.status();
-  if (!*accepted) {
+  const absl::StatusOr<std::optional<Store::PutItems>> put =
+      state_.parts.store->putItems(items.task(), items.epoch(), known, state_.nowMicros);
+  if (!put.ok()) return put.status();
+  if (!put->has_value()) {
     return absl::InternalError(
         absl::StrCat("lease ", items.epoch(), " of task ", items.task(), " stands here and not in the store"));
   }
+  v1::Progress progress;
+  progress.set_phase(absl::StrCat("task ", live->task.id, ", item"));
+  progress.set_done((*put)->ended);
+  progress.set_total(live->task.items);
+  state_.group->after([this, job = live->job->row.id, progress = std::move(progress)] {
+    state_.watchers.tell(job, [&](JobWatcher &watcher) { watcher.progress(progress); });
+  });
+  if ((*put)->isTold) state_.group->touch(live->job->row.id);
   ack.set_accepted(true);
   acknowledge(session, std::move(ack));
   return absl::OkStatus();

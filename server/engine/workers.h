@@ -32,6 +32,8 @@ class Workers {
   absl::Status drain(const v1::DrainRequest &request, const Callback<v1::Worker> &done);
 
  private:
+  /// False: it is not (any more) that worker's.
+  bool renew(const Session &session, const v1::HeldLease &held);
   /// What the worker holds and what the store says, made one; returns what the worker must drop.
   absl::StatusOr<std::vector<v1::HeldLease>> reconcile(const Session &session);
   absl::Status welcome(const Session &session);

@@ -93,13 +93,8 @@ grpc::ServerUnaryReactor *JobsService::Attempts(grpc::CallbackServerContext *con
       site_, context, in, out, "Jobs.Attempts", Call::Kind::Read,
       [this](std::shared_ptr<Unary<v1::AttemptsResponse>> call, v1::AttemptsRequest request) {
         call->call.setJob(request.id());
-        site_.lists.run([this, call = std::move(call), id = request.id()] {
-          if (const auto job = site_.store->job(id); !job.ok()) return call->finish(job.status());
-          auto attempts = site_.store->attempts(id);
-          if (!attempts.ok()) return call->finish(attempts.status());
-          v1::AttemptsResponse response;
-          for (v1::Attempt &attempt : *attempts) *response.add_attempts() = std::move(attempt);
-          call->finish(response);
+        site_.lists.run([this, call = std::move(call), request = std::move(request)] {
+          call->finish(site_.store->attempts(request));
         });
       });
 }

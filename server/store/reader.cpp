@@ -2,7 +2,9 @@
 
 #include <limits>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 
 namespace hone::server::sqlite {
 namespace {
@@ -11,6 +13,7 @@ namespace {
 // what is read for it, since listings leave most of a job out.
 constexpr size_t kMostShown = size_t{3} << 20;
 constexpr size_t kMostRead = size_t{16} << 20;
+constexpr int kAttemptLog = 5;                      // a column, as attemptFromRow() reads them
 constexpr int kRecordBytes[] = {1, 2, 4, 5, 6, 7};  // the columns of any length
 
 absl::Status noJob(const std::string &id) { return absl::NotFoundError(absl::StrCat("there is no job '", id, "'")); }
@@ -237,10 +240,36 @@ absl::StatusOr<std::vector<v1::JobEvent>> Reader::events(const std::string &job,
   });
 }
 
-absl::StatusOr<std::vector<v1::Attempt>> Reader::attempts(const std::string &job) {
-  if (absl::Status status = mustExist(job); !status.ok()) return status;
-  Use use(attempts_, job);
-  return collect<v1::Attempt>(use, attemptFromRow);
+absl::StatusOr<v1::AttemptsResponse> Reader::attempts(const v1::AttemptsRequest &request) {
+  absl::StatusOr<int64_t> size = pageSize(request.page_size());
+  if (!size.ok()) return size.status();
+  if (absl::Status status = mustExist(request.id()); !status.ok()) return status;
+  const auto question = [&](int64_t task) { return absl::StrCat("attempts;", request.id(), ";", task); };
+  // TASK.TOKEN, where the token says the epoch.
+  int64_t task = 0, epoch = 0;
+  if (!request.page_token().empty()) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(request.page_token(), absl::MaxSplits('.', 1));
+    if (!absl::SimpleAtoi(parts.first, &task)) task = 0;
+    absl::StatusOr<int64_t> last = lastOfToken(std::string(parts.second), question(task));
+    if (!last.ok()) return last.status();
+    epoch = *last;
+  }
+  Use use(attempts_, request.id(), task, epoch, *size + 1);
+  v1::AttemptsResponse response;
+  size_t shown = 0;
+  for (;;) {
+    absl::StatusOr<bool> more = use.row();
+    if (!more.ok()) return more.status();
+    if (!*more) return response;
+    shown += use.view(kAttemptLog).size();
+    if (response.attempts_size() == *size || (shown > kMostShown && response.attempts_size() > 0)) {
+      const v1::Attempt &last = *response.attempts().rbegin();
+      response.set_next_page_token(absl::StrCat(last.task(), ".", pageToken(last.epoch(), question(last.task()))));
+      return response;
+    }
+    *response.add_attempts() = attemptFromRow(use);
+  }
 }
 
 absl::StatusOr<std::vector<v1::Attempt>> Reader::attemptsAt(int64_t task) {
@@ -295,6 +324,19 @@ absl::StatusOr<UserUsage> Reader::usage(const std::string &user) {
   if (!found.ok()) return found.status();
   if (!*found) return UserUsage{};
   return UserUsage{use.integer(0), use.integer(1), use.integer(2)};
+}
+
+absl::StatusOr<int64_t> Reader::countRecords(int64_t enough) {
+  const auto answerOf = [](Statement &question) -> absl::StatusOr<int64_t> {
+    Use use(question);
+    absl::StatusOr<bool> found = use.row();
+    if (!found.ok()) return found.status();
+    return use.integer(0);
+  };
+  // Numbers are given one after the other, also to those that turn out to be known: there are no more than the last
+  // number says. To count them takes a second for some millions.
+  const absl::StatusOr<int64_t> last = answerOf(lastRecord_);
+  return !last.ok() || *last <= enough ? last : answerOf(countRecords_);
 }
 
 absl::StatusOr<v1::QueryRecordsResponse> Reader::records(const v1::QueryRecordsRequest &request) {

@@ -27,7 +27,7 @@ class Reader {
   absl::StatusOr<v1::Job> jobOfRequest(const std::string &user, const std::string &requestId);
   absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request, const Shorten &shorten);
   absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence);
-  absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job);
+  absl::StatusOr<v1::AttemptsResponse> attempts(const v1::AttemptsRequest &request);
   absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task);
   absl::StatusOr<std::optional<std::string>> userOfLease(int64_t task, int64_t epoch);
   absl::StatusOr<std::vector<WorkerRow>> workers();
@@ -35,6 +35,7 @@ class Reader {
   absl::StatusOr<std::optional<BlobRow>> blob(const v1::Digest &digest);
   absl::StatusOr<std::vector<v1::Digest>> unreferencedBlobs(int64_t usedBefore, int64_t most, int64_t cacheUsedBefore);
   absl::StatusOr<UserUsage> usage(const std::string &user);
+  absl::StatusOr<int64_t> countRecords(int64_t enough);
   absl::StatusOr<v1::QueryRecordsResponse> records(const v1::QueryRecordsRequest &request);
 
  private:
@@ -91,9 +92,10 @@ class Reader {
                     "SELECT sequence, micros, from_state, to_state, actor, detail, task FROM event "
                     "WHERE job = (SELECT number FROM job WHERE id = ?) AND sequence > ? ORDER BY sequence"};
   Statement attempts_{connection_,
-                      "SELECT epoch, attempt.worker, granted, ended, outcome, log, task FROM attempt WHERE task IN "
-                      "(SELECT task.id FROM task WHERE job = (SELECT number FROM job WHERE id = ?)) "
-                      "ORDER BY task, epoch"};
+                      "SELECT attempt.epoch, attempt.worker, granted, ended, outcome, log, attempt.task FROM task "
+                      "CROSS JOIN attempt ON attempt.task = task.id WHERE job = (SELECT number FROM job WHERE id = ?1) "
+                      "AND task.id >= ?2 AND (task.id > ?2 OR attempt.epoch > ?3) ORDER BY task.id, attempt.epoch "
+                      "LIMIT ?4"};
   Statement attemptsAt_{connection_,
                         "SELECT epoch, worker, granted, ended, outcome, log, task FROM attempt WHERE task = ? "
                         "ORDER BY epoch"};
@@ -128,6 +130,8 @@ class Reader {
                            "AND record.target = (SELECT id FROM record_target WHERE text = ?5) "
                            "ORDER BY record.id LIMIT ?3"};
 #undef HONE_RECORD_QUERY
+  Statement lastRecord_{connection_, "SELECT ifnull(max(id), 0) FROM record"};
+  Statement countRecords_{connection_, "SELECT count(*) FROM record"};
 };
 
 class ReaderPool {

@@ -69,8 +69,10 @@ class SqliteStore : public Store {
   absl::StatusOr<Grant> claim(int64_t task, const std::string &worker, int64_t nowMicros) override {
     return write<Grant>([&] { return tasks_.claim(task, worker, nowMicros); });
   }
-  absl::StatusOr<bool> putItems(int64_t task, int64_t epoch, const std::vector<v1::ItemResult> &items) override {
-    return write<bool>([&] { return tasks_.putItems(task, epoch, items); });
+  absl::StatusOr<std::optional<PutItems>> putItems(int64_t task, int64_t epoch,
+                                                   const std::vector<v1::ItemResult> &items,
+                                                   int64_t nowMicros) override {
+    return write<std::optional<PutItems>>([&] { return tasks_.putItems(task, epoch, items, nowMicros); });
   }
   absl::StatusOr<int32_t> endedItems(int64_t task) override {
     return write<int32_t>([&] { return tasks_.endedItems(task); });
@@ -151,8 +153,8 @@ class SqliteStore : public Store {
   absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence) const override {
     return readers_.with([&](Reader &reader) { return reader.events(job, afterSequence); });
   }
-  absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const override {
-    return readers_.with([&](Reader &reader) { return reader.attempts(job); });
+  absl::StatusOr<v1::AttemptsResponse> attempts(const v1::AttemptsRequest &request) const override {
+    return readers_.with([&](Reader &reader) { return reader.attempts(request); });
   }
   absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const override {
     return readers_.with([&](Reader &reader) { return reader.attemptsAt(task); });
@@ -177,6 +179,9 @@ class SqliteStore : public Store {
   }
   absl::StatusOr<UserUsage> usage(const std::string &user) const override {
     return readers_.with([&](Reader &reader) { return reader.usage(user); });
+  }
+  absl::StatusOr<int64_t> countRecords(int64_t enough) const override {
+    return readers_.with([&](Reader &reader) { return reader.countRecords(enough); });
   }
   absl::StatusOr<v1::QueryRecordsResponse> records(const v1::QueryRecordsRequest &request) const override {
     return readers_.with([&](Reader &reader) { return reader.records(request); });

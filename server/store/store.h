@@ -154,9 +154,15 @@ class Store {
   /// Grants a lease: one UPDATE from pending to leased that raises the epoch. NOT_FOUND when the task is not pending.
   virtual absl::StatusOr<Grant> claim(int64_t task, const std::string &worker, int64_t nowMicros) = 0;
 
-  /// Keeps the results of items of a leased task; those that have one keep it. False: the epoch is stale, and nothing
-  /// was changed.
-  virtual absl::StatusOr<bool> putItems(int64_t task, int64_t epoch, const std::vector<v1::ItemResult> &items) = 0;
+  /// Keeps the results of items of a leased task; those that have one keep it. An event tells of each quarter of them.
+  /// None: the epoch is stale, and nothing was changed.
+  struct PutItems {
+    int32_t ended = 0;  ///< how many have a result now
+    bool isTold = false;
+  };
+  virtual absl::StatusOr<std::optional<PutItems>> putItems(int64_t task, int64_t epoch,
+                                                           const std::vector<v1::ItemResult> &items,
+                                                           int64_t nowMicros) = 0;
   virtual absl::StatusOr<int32_t> endedItems(int64_t task) = 0;  ///< how many have a result
 
   /// Ends a leased task: one UPDATE that matches (task, epoch, leased). False: the epoch is stale, and nothing was
@@ -212,7 +218,8 @@ class Store {
   virtual absl::StatusOr<v1::ListJobsResponse> jobs(const v1::ListJobsRequest &request,
                                                     const Shorten &shorten = nullptr) const = 0;
   virtual absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t afterSequence) const = 0;
-  virtual absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const = 0;
+  /// Of a job, in the order of tasks and epochs.
+  virtual absl::StatusOr<v1::AttemptsResponse> attempts(const v1::AttemptsRequest &request) const = 0;
   virtual absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const = 0;
   /// The user of the job of a lease that stands; none: it does not.
   virtual absl::StatusOr<std::optional<std::string>> userOfLease(int64_t task, int64_t epoch) const = 0;
@@ -225,6 +232,8 @@ class Store {
   virtual absl::StatusOr<std::vector<v1::Digest>> unreferencedBlobs(
       int64_t usedBeforeMicros, int64_t most, std::optional<int64_t> cacheUsedBeforeMicros = std::nullopt) const = 0;
   virtual absl::StatusOr<UserUsage> usage(const std::string &user) const = 0;
+  /// Those that are committed; at least as many as there are, if these are no more than \p enough.
+  virtual absl::StatusOr<int64_t> countRecords(int64_t enough) const = 0;
   virtual absl::StatusOr<v1::QueryRecordsResponse> records(const v1::QueryRecordsRequest &request) const = 0;
 };
 

@@ -139,17 +139,47 @@ absl::Status TaskWriter::endAttempt(int64_t task, int64_t epoch, AttemptEnd end,
 
 // --------------------------------------------------------------------------------------------------------------- items
 
-absl::StatusOr<bool> TaskWriter::putItems(int64_t task, int64_t epoch, const std::vector<v1::ItemResult> &items) {
+absl::StatusOr<std::optional<Store::PutItems>> TaskWriter::putItems(int64_t task, int64_t epoch,
+                                                                    const std::vector<v1::ItemResult> &items,
+                                                                    int64_t nowMicros) {
+  Place place;
   {
     Use use(isLeased_, task, epoch);
     absl::StatusOr<bool> found = use.row();
-    if (!found.ok() || !*found) return found;
+    if (!found.ok()) return found.status();
+    if (!*found) return std::nullopt;
+    place = placeOf(use);
   }
+  const absl::StatusOr<int32_t> before = endedItems(task);
+  if (!before.ok()) return before.status();
+  Store::PutItems put{.ended = *before};
   for (const v1::ItemResult &item : items) {
     const std::string message = item.SerializeAsString();
-    if (absl::Status status = Use(insertItem_, task, item.item(), Bytes{message}).run(); !status.ok()) return status;
+    Use use(insertItem_, task, item.item(), Bytes{message});
+    absl::StatusOr<bool> isNew = use.row();
+    if (!isNew.ok()) return isNew.status();
+    if (*isNew) ++put.ended;
   }
-  return true;
+  // The end of all is told by that of the task.
+  const auto quarters = [&](int64_t count) { return place.items == 0 ? 0 : 4 * count / place.items; };
+  put.isTold = !place.isTheJob && put.ended < place.items && quarters(put.ended) > quarters(*before);
+  if (put.isTold) {
+    if (absl::Status status = itemsEnded(task, place, put.ended, nowMicros); !status.ok()) return status;
+  }
+  return put;
+}
+
+absl::Status TaskWriter::itemsEnded(int64_t task, const Place &place, int32_t ended, int64_t nowMicros) {
+  Use use(tellOfJob_, place.job);
+  absl::StatusOr<bool> found = use.row();
+  if (!found.ok()) return found.status();
+  if (!*found) return damaged();
+  const v1::JobState state = stateOf(use.view(1));
+  Change change{state, state, absl::StrCat("worker:", place.worker),
+                absl::StrCat(ended, " of ", place.items, " items have results"),
+                taskEvent(task, place.kind, place.items, v1::TaskEvent::ITEMS)};
+  change.task->set_ended_items(ended);
+  return events_->put(place.job, use.integer(0), change, nowMicros);
 }
 
 absl::StatusOr<int32_t> TaskWriter::endedItems(int64_t task) {

@@ -21,7 +21,8 @@ class TaskWriter {
   absl::Status beforeCommit();  ///< before COMMIT
 
   absl::StatusOr<Grant> claim(int64_t task, const std::string &worker, int64_t nowMicros);
-  absl::StatusOr<bool> putItems(int64_t task, int64_t epoch, const std::vector<v1::ItemResult> &items);
+  absl::StatusOr<std::optional<Store::PutItems>> putItems(int64_t task, int64_t epoch,
+                                                          const std::vector<v1::ItemResult> &items, int64_t nowMicros);
   absl::StatusOr<int32_t> endedItems(int64_t task);
   absl::StatusOr<bool> completeTask(int64_t task, int64_t epoch, AttemptEnd end, const v1::TaskResult &result,
                                     const std::string &log, int64_t nowMicros);
@@ -40,6 +41,8 @@ class TaskWriter {
     bool isTheJob = false;  ///< the job's one task: what happens to it happens to the job
   };
   static Place placeOf(const Use &use);
+  /// \p ended of the items of the task of \p place have results.
+  absl::Status itemsEnded(int64_t task, const Place &place, int32_t ended, int64_t nowMicros);
   /// The task of \p place has ended, in a job that goes on.
   absl::Status taskEnded(int64_t task, const Place &place, const std::string &actor, const v1::TaskResult &result,
                          int64_t nowMicros);
@@ -65,8 +68,8 @@ class TaskWriter {
   Statement endLease_{*connection_, HONE_END_TASK "AND epoch = ? AND state = 'leased' RETURNING " HONE_PLACE};
   Statement endPending_{*connection_, HONE_END_TASK "AND state = 'pending' RETURNING " HONE_PLACE};
 #undef HONE_END_TASK
+  Statement isLeased_{*connection_, "SELECT " HONE_PLACE " FROM task WHERE id = ? AND epoch = ? AND state = 'leased'"};
 #undef HONE_PLACE
-  Statement isLeased_{*connection_, "SELECT 1 FROM task WHERE id = ? AND epoch = ? AND state = 'leased'"};
   Statement readState_{*connection_, "SELECT state FROM job WHERE number = ?"};
   Statement startJob_{*connection_,
                       "UPDATE job SET state = 'running', started = CASE started WHEN 0 THEN ? ELSE started END, "
@@ -76,6 +79,9 @@ class TaskWriter {
                         "UPDATE job SET state = CASE WHEN ended_tasks = 0 AND NOT EXISTS(SELECT 1 FROM task WHERE "
                         "task.job = number AND task.state = 'leased') THEN 'pending' ELSE state END, "
                         "last_sequence = last_sequence + 1 WHERE number = ? RETURNING last_sequence, state"};
+  Statement tellOfJob_{*connection_,
+                       "UPDATE job SET last_sequence = last_sequence + 1 WHERE number = ? "
+                       "RETURNING last_sequence, state"};
   Statement countEnded_{*connection_,
                         "UPDATE job SET ended_tasks = ended_tasks + 1, state = 'running', "
                         "started = CASE started WHEN 0 THEN ? ELSE started END, last_sequence = last_sequence + 1 "
@@ -86,7 +92,7 @@ class TaskWriter {
   Statement insertAttempt_{*connection_, "INSERT INTO attempt(task, epoch, worker, granted) VALUES(?, ?, ?, ?)"};
   Statement endAttempt_{*connection_,
                         "UPDATE attempt SET ended = ?, outcome = ?, log = ? WHERE task = ? AND epoch = ?"};
-  Statement insertItem_{*connection_, "INSERT OR IGNORE INTO item VALUES(?, ?, ?)"};
+  Statement insertItem_{*connection_, "INSERT OR IGNORE INTO item VALUES(?, ?, ?) RETURNING 1"};
   Statement countItems_{*connection_, "SELECT count(*) FROM item WHERE task = ?"};
   Statement readItems_{*connection_, "SELECT number, result FROM item WHERE task = ? ORDER BY number"};
 };

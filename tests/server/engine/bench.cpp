@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/sha256.h"
+#include "tests/server/all_attempts.h"
 
 namespace hone::server::testing {
 namespace {
@@ -204,7 +205,7 @@ std::vector<std::string> Bench::story(const std::string &job) {
 }
 
 std::vector<std::string> Bench::ends(const std::string &job) {
-  const auto attempts = store().attempts(job);
+  const auto attempts = allAttempts(store(), job);
   EXPECT_TRUE(attempts.ok()) << attempts.status();
   std::vector<std::string> result;
   for (const v1::Attempt &attempt : *attempts) result.push_back(absl::StrCat(attempt.worker(), " ", attempt.end()));
@@ -329,13 +330,14 @@ std::vector<std::string> TestWorker::heard() {
   return std::exchange(heard_, {});
 }
 
-void TestWorker::heartbeat(const std::vector<v1::Lease> &held) {
+void TestWorker::heartbeat(const std::vector<v1::Lease> &held, double stoodStillSeconds) {
   v1::WorkerMessage message;
   message.mutable_heartbeat();
   for (const v1::Lease &lease : held) {
     v1::HeldLease &each = *message.mutable_heartbeat()->add_held();
     each.set_task(lease.task());
     each.set_epoch(lease.epoch());
+    each.set_stood_still_seconds(stoodStillSeconds);
   }
   bench_.engine().receive(session_, message);
 }

@@ -139,7 +139,7 @@ class TestWorker {
   /// New leases since the last call, after everything was decided.
   std::vector<v1::Lease> leases();
   v1::Lease lease();  ///< exactly one new one
-  void heartbeat(const std::vector<v1::Lease> &held);
+  void heartbeat(const std::vector<v1::Lease> &held, double stoodStillSeconds = 0);
   void goodbye();
   void progress(const v1::Lease &lease, const std::string &phase);
   void send(const v1::LeaseResult &result);

@@ -247,8 +247,8 @@ TEST(Watch, endsWithTheWatcherOrByHand) {
   EXPECT_EQ(unwatched->changes, 1);
 }
 
-TEST(Records, areImportedOnce) {
-  Bench bench;
+TEST(Records, areImportedOnceAndNotMoreThanAllowed) {
+  Bench bench({.maxRecords = 2});
   v1::ImportRecordsRequest request;
   v1::Record &record = *request.add_records();
   record.set_task("task");
@@ -261,6 +261,10 @@ TEST(Records, areImportedOnce) {
   };
   EXPECT_EQ(import()->added(), 1);
   EXPECT_EQ(import()->known(), 1);
+  request.mutable_records(0)->set_schedule("another");
+  EXPECT_EQ(import()->added(), 1);
+  request.mutable_records(0)->set_schedule("a third");
+  EXPECT_TRUE(absl::IsResourceExhausted(import().status()));
   for (int i = 0; i < 1000; ++i) request.add_records();
   EXPECT_TRUE(absl::IsInvalidArgument(import().status()));
 }

@@ -38,9 +38,10 @@ class FailingStore : public Store {
     if (changeFails()) return fail();
     return store_->claim(task, worker, now);
   }
-  absl::StatusOr<bool> putItems(int64_t task, int64_t epoch, const std::vector<v1::ItemResult> &items) override {
+  absl::StatusOr<std::optional<PutItems>> putItems(int64_t task, int64_t epoch,
+                                                   const std::vector<v1::ItemResult> &items, int64_t now) override {
     if (changeFails()) return fail();
-    return store_->putItems(task, epoch, items);
+    return store_->putItems(task, epoch, items, now);
   }
   absl::StatusOr<int32_t> endedItems(int64_t task) override { return store_->endedItems(task); }
   absl::StatusOr<bool> completeTask(int64_t task, int64_t epoch, AttemptEnd end, const v1::TaskResult &result,
@@ -117,8 +118,8 @@ class FailingStore : public Store {
   absl::StatusOr<std::vector<v1::JobEvent>> events(const std::string &job, int64_t after) const override {
     return store_->events(job, after);
   }
-  absl::StatusOr<std::vector<v1::Attempt>> attempts(const std::string &job) const override {
-    return store_->attempts(job);
+  absl::StatusOr<v1::AttemptsResponse> attempts(const v1::AttemptsRequest &request) const override {
+    return store_->attempts(request);
   }
   absl::StatusOr<std::vector<v1::Attempt>> attemptsAt(int64_t task) const override { return store_->attemptsAt(task); }
   absl::StatusOr<std::optional<std::string>> userOfLease(int64_t task, int64_t epoch) const override {
@@ -136,6 +137,7 @@ class FailingStore : public Store {
     return found;
   }
   absl::StatusOr<UserUsage> usage(const std::string &user) const override { return store_->usage(user); }
+  absl::StatusOr<int64_t> countRecords(int64_t enough) const override { return store_->countRecords(enough); }
   absl::StatusOr<v1::QueryRecordsResponse> records(const v1::QueryRecordsRequest &request) const override {
     return store_->records(request);
   }

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "server/store/maintenance.h"
+#include "tests/server/all_attempts.h"
 
 namespace hone::server::testing {
 namespace {
@@ -262,7 +263,7 @@ void World::compareJob(const model::Job &job) {
     expected.push_back(
         absl::StrCat(attempt.lease.first, ".", attempt.lease.second, " ", attempt.worker, " ", attempt.end));
   }
-  const auto attempts = bench_.store().attempts(job.id);
+  const auto attempts = allAttempts(bench_.store(), job.id);
   for (const v1::Attempt &attempt : *attempts) {
     ends.push_back(absl::StrCat(attempt.task(), ".", attempt.epoch(), " ", attempt.worker(), " ", attempt.end()));
   }

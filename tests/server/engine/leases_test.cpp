@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/match.h"
+#include "tests/server/all_attempts.h"
 #include "tests/server/engine/bench.h"
 
 namespace hone::server::testing {
@@ -113,6 +114,30 @@ TEST(Lease, endsWhenTheWorkIsLongerThanAllowed) {
   EXPECT_NE(std::find(heard.begin(), heard.end(), "revoke " + nameOf(lease)), heard.end());
 }
 
+TEST(Lease, doesNotCountTheTimeInWhichItsWorkStoodStill) {
+  Bench bench({.maxWork = absl::Minutes(1)});
+  TestWorker worker(bench, "w");
+  worker.attach();
+  const std::string id = bench.submit(bench.compileSpec()).id();
+  const v1::Lease lease = worker.lease();
+  // 30 s of standing still move the end from 80 s to 110 s, however often they are told.
+  for (int i = 0; i < 10; ++i) {
+    bench.advance(absl::Seconds(10));
+    worker.heartbeat({lease}, std::min(10. * i, 30.));
+  }
+  EXPECT_EQ(bench.ends(id), Texts{"w "});
+  // Nobody stands still for longer than the lease has lasted.
+  worker.heartbeat({lease}, 1e9);
+  bench.settle();
+  for (int i = 0; i < 7; ++i) {
+    bench.advance(absl::Seconds(10));
+    worker.heartbeat({lease}, 0);
+  }
+  EXPECT_EQ(bench.ends(id), Texts{"w "}) << "170 s, of which 100 s do not count";
+  bench.advance(absl::Seconds(10));
+  EXPECT_EQ(bench.ends(id).front(), "w expired");
+}
+
 TEST(Lease, isBegunSoOftenAndNoMore) {
   Bench bench({.maxAttempts = 2, .strikesToQuarantine = 100});
   TestWorker first(bench, "first");
@@ -188,7 +213,7 @@ TEST(Lease, logsAreCutToTheirEnd) {
   result.set_log(std::string(100'000, 'x') + "the end");
   worker.send(result);
   bench.settle();
-  const std::string log = bench.store().attempts(id)->at(0).log();
+  const std::string log = allAttempts(bench.store(), id)->at(0).log();
   EXPECT_EQ(log.size(), size_t{64} << 10);
   EXPECT_TRUE(absl::EndsWith(log, "the end"));
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "tests/server/all_attempts.h"
 #include "tests/server/engine/bench.h"
 #include "tests/server/engine/failing_store.h"
 #include "tests/support/effort.h"
@@ -221,7 +222,7 @@ class Simulation {
       EXPECT_EQ(finals, 1) << id << " ends once";
       EXPECT_EQ(state, job.state()) << id;
       EXPECT_LE(grants, kMaxAttempts) << id;
-      const auto attempts = bench_.store().attempts(id);
+      const auto attempts = allAttempts(bench_.store(), id);
       EXPECT_EQ(attempts->size(), static_cast<size_t>(grants)) << id;
       int64_t epoch = 0, ended = 0;
       int done = 0;

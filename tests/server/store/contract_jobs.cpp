@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/server/all_attempts.h"
 #include "tests/server/store/store_contract.h"
 
 namespace hone::server::testing {
@@ -186,7 +187,7 @@ TEST_P(StoreContract, aStaleEpochChangesNothing) {
             (std::vector<std::string>{"JOB_STATE_UNSPECIFIED>JOB_PENDING user:ada", "JOB_PENDING>JOB_RUNNING worker:w1",
                                       "JOB_RUNNING>JOB_PENDING server", "JOB_PENDING>JOB_RUNNING worker:w2",
                                       "JOB_RUNNING>JOB_SUCCEEDED worker:w2"}));
-  const std::vector<v1::Attempt> attempts = *store().attempts("j-a");
+  const std::vector<v1::Attempt> attempts = *allAttempts(store(), "j-a");
   ASSERT_EQ(attempts.size(), 2U);
   EXPECT_EQ(attempts[0].end(), "expired");
   EXPECT_EQ(attempts[0].ended_micros(), 60);
@@ -214,7 +215,7 @@ TEST_P(StoreContract, aFailureIsAResultAndIsNotCached) {
   EXPECT_EQ(store().events("j-a", 2)->at(0).detail(), "the model is damaged");
   EXPECT_FALSE(store().cached("k")->has_value());
   EXPECT_TRUE(absl::IsNotFound(store().events("j-none", 0).status()));
-  EXPECT_TRUE(absl::IsNotFound(store().attempts("j-none").status()));
+  EXPECT_TRUE(absl::IsNotFound(allAttempts(store(), "j-none").status()));
 }
 
 TEST_P(StoreContract, finishEndsWhatIsPendingOrLeased) {
@@ -235,7 +236,7 @@ TEST_P(StoreContract, finishEndsWhatIsPendingOrLeased) {
   EXPECT_EQ(job("j-a").state(), v1::JOB_CANCELLED);
   EXPECT_EQ(job("j-a").result().result().sentence(), "cancelled by bob");
   EXPECT_EQ(job("j-b").state(), v1::JOB_FAILED);
-  EXPECT_EQ(store().attempts("j-b")->at(0).end(), "expired");
+  EXPECT_EQ(allAttempts(store(), "j-b")->at(0).end(), "expired");
   EXPECT_EQ(story(store(), "j-a").back(), "JOB_PENDING>JOB_CANCELLED user:bob");
   EXPECT_EQ(story(store(), "j-b").back(), "JOB_RUNNING>JOB_FAILED server");
   EXPECT_TRUE(store().unfinished()->tasks.empty());

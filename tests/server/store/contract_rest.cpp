@@ -298,6 +298,8 @@ TEST_P(StoreContract, recordsAreKeptOnceForOneTargetAndThreadCount) {
   EXPECT_EQ(counts->known, 2);
   commit();
   reopen();
+  EXPECT_EQ(*store().countRecords(0), 6);
+  EXPECT_GE(*store().countRecords(100), 6);
   v1::QueryRecordsRequest request;
   EXPECT_EQ(store().records(request)->records_size(), 6);
   request.set_task("t1");

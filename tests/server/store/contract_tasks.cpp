@@ -1,5 +1,6 @@
 // Jobs of many tasks, and tasks of many items.
 #include "absl/strings/str_cat.h"
+#include "tests/server/all_attempts.h"
 #include "tests/server/store/store_contract.h"
 
 namespace hone::server::testing {
@@ -80,25 +81,91 @@ TEST_P(StoreContract, aJobGoesOnAsItsDriverSays) {
   EXPECT_FALSE(events[3].has_task());
 }
 
+TEST_P(StoreContract, attemptsPageByNumberAndByTheLengthOfTheirLogs) {
+  const std::string log(1 << 20, 'l');
+  for (const std::string id : {"j-a", "j-b"}) {
+    NewJob job = newJob(id, "ada");
+    job.kind = "probe";
+    job.tasks = {probe(1), probe(2), probe(3), probe(4)};
+    begin();
+    const Store::PutJob put = *store().putJob(job, 10);
+    for (const Task &task : put.tasks) {
+      const int64_t lost = store().claim(task.id, "w1", 11)->epoch;
+      ASSERT_TRUE(*store().requeue(task.id, lost, AttemptEnd::Lost, "lost", 12));
+      const int64_t epoch = store().claim(task.id, "w2", 13)->epoch;
+      ASSERT_TRUE(*store().completeTask(task.id, epoch, AttemptEnd::Done, done(5), log, 14));
+    }
+    commit();
+  }
+  v1::AttemptsRequest request;
+  request.set_id("j-a");
+  EXPECT_EQ(store().attempts(request)->attempts_size(), 7) << "the fourth log would make more than 3 MiB";
+  const std::vector<v1::Attempt> all = *allAttempts(store(), "j-a");
+  ASSERT_EQ(all.size(), 8U);
+  EXPECT_EQ(all[7].log(), log);
+  // A page may end between two attempts at one task.
+  request.set_page_size(3);
+  const v1::AttemptsResponse first = *store().attempts(request);
+  ASSERT_EQ(first.attempts_size(), 3);
+  EXPECT_EQ(first.attempts(2).worker(), "w1");
+  request.set_page_token(first.next_page_token());
+  const v1::AttemptsResponse second = *store().attempts(request);
+  ASSERT_EQ(second.attempts_size(), 3);
+  EXPECT_EQ(second.attempts(0).task(), first.attempts(2).task());
+  EXPECT_EQ(second.attempts(0).worker(), "w2");
+  request.set_id("j-b");
+  EXPECT_TRUE(absl::IsInvalidArgument(store().attempts(request).status())) << "a token of another question";
+  request.set_page_token("1.1");
+  EXPECT_TRUE(absl::IsInvalidArgument(store().attempts(request).status()));
+}
+
+TEST_P(StoreContract, eventsTellOfEachQuarterOfTheItems) {
+  begin();
+  NewJob two = newJob("j-a", "ada");
+  two.kind = "probe";
+  two.tasks = {probe(1), probe(2, 100)};
+  const int64_t task = store().putJob(two, 10)->tasks[1].id;
+  const int64_t epoch = store().claim(task, "w1", 11)->epoch;
+  for (int32_t number = 0; number < 100; ++number) {
+    const bool isTold = (*store().putItems(task, epoch, {item(number, 0)}, 12 + number))->isTold;
+    EXPECT_EQ(isTold, number == 24 || number == 49 || number == 74) << number;
+    // Again, it tells nothing.
+    EXPECT_FALSE((*store().putItems(task, epoch, {item(number, 0)}, 12 + number))->isTold);
+  }
+  commit();
+  reopen();
+  std::vector<int32_t> told;
+  const std::vector<v1::JobEvent> events = *store().events("j-a", 0);
+  for (const v1::JobEvent &event : events) {
+    if (event.task().what() != v1::TaskEvent::ITEMS) continue;
+    told.push_back(event.task().ended_items());
+    EXPECT_EQ(event.task().task(), task);
+    EXPECT_EQ(event.task().items(), 100);
+    EXPECT_EQ(event.actor(), "worker:w1");
+    EXPECT_EQ(event.to(), v1::JOB_RUNNING);
+  }
+  EXPECT_EQ(told, (std::vector<int32_t>{25, 50, 75}));
+}
+
 TEST_P(StoreContract, itemsKeepTheirFirstResultAndBelongToTheLease) {
   begin();
   const Store::PutJob put = putTwo(store(), "j-a");
   const int64_t task = put.tasks[1].id;
-  EXPECT_FALSE(*store().putItems(task, 0, {item(0, 1)})) << "not leased";
+  EXPECT_FALSE(store().putItems(task, 0, {item(0, 1)}, 12)->has_value()) << "not leased";
   const int64_t first = store().claim(task, "w1", 11)->epoch;
-  EXPECT_TRUE(*store().putItems(task, first, {item(2, 22), item(0, 20)}));
-  EXPECT_TRUE(*store().putItems(task, first, {item(2, 99)}));
+  EXPECT_EQ((*store().putItems(task, first, {item(2, 22), item(0, 20)}, 12))->ended, 2);
+  EXPECT_EQ((*store().putItems(task, first, {item(2, 99)}, 12))->ended, 2);
   EXPECT_EQ(*store().endedItems(task), 2);
   ASSERT_TRUE(*store().requeue(task, first, AttemptEnd::Lost, "lost", 12));
-  EXPECT_FALSE(*store().putItems(task, first, {item(1, 21)})) << "the lease is over";
+  EXPECT_FALSE(store().putItems(task, first, {item(1, 21)}, 12)->has_value()) << "the lease is over";
   commit();
   reopen();
   begin();
   const absl::StatusOr<Grant> again = store().claim(task, "w2", 13);
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(again->endedItems, (std::vector<int32_t>{0, 2}));
-  EXPECT_FALSE(*store().putItems(task, first, {item(1, 21)})) << "nor is it this one";
-  EXPECT_TRUE(*store().putItems(task, again->epoch, {item(1, 21)}));
+  EXPECT_FALSE(store().putItems(task, first, {item(1, 21)}, 12)->has_value()) << "nor is it this one";
+  EXPECT_EQ((*store().putItems(task, again->epoch, {item(1, 21)}, 14))->ended, 3);
   ASSERT_TRUE(*store().completeTask(task, again->epoch, AttemptEnd::Done, done(0), "", 14));
   const absl::StatusOr<DriverInput> input = store().driverInput(task);
   ASSERT_EQ(input->items.size(), 3U);

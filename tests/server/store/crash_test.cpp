@@ -12,6 +12,7 @@
 #include "server/base/failpoint.h"
 #include "server/store/maintenance.h"
 #include "server/store/sqlite_store.h"
+#include "tests/server/all_attempts.h"
 #include "tests/server/scratch.h"
 #include "tests/server/store/child.h"
 #include "tests/server/store/store_contract.h"
@@ -96,7 +97,7 @@ struct Acknowledged {
       EXPECT_GE(job->attempts(), epoch) << id;
       if (done.contains(id)) {
         EXPECT_EQ(job->state(), v1::JOB_SUCCEEDED) << id;
-        EXPECT_EQ(store.attempts(id)->back().epoch(), done.at(id));
+        EXPECT_EQ(allAttempts(store, id)->back().epoch(), done.at(id));
       }
     }
   }
