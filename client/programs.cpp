@@ -1,5 +1,6 @@
 #include "client/programs.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <system_error>
@@ -21,6 +22,18 @@ absl::StatusOr<fs::path> findProgram(const std::string &name) {
     if (access(candidate.c_str(), X_OK) == 0) return candidate;
   return absl::UnavailableError(absl::StrCat("cannot find ", name, " in '", folder.string(), "' or in '",
                                              libexec.string(), "'; install it beside hone"));
+}
+
+std::string identityOfServer() {
+  std::string identity;
+  for (const char *name : {"hone-server", "hone-worker"}) {
+    struct stat file{};
+    const auto program = findProgram(name);
+    if (!program.ok() || stat(program->c_str(), &file) != 0) return "";
+    absl::StrAppend(&identity, identity.empty() ? "" : " ", name, " ", file.st_dev, ".", file.st_ino, ".", file.st_size,
+                    ".", file.st_mtim.tv_sec, ".", file.st_mtim.tv_nsec);
+  }
+  return identity;
 }
 
 }  // namespace hone::client

@@ -67,6 +67,10 @@ void addWorkers(std::vector<Option> &table, Settings &settings) {
   table.push_back({group, "strikes-to-quarantine",
                    "After so many failures at work that others then complete, a worker gets no more",
                    &policy.strikesToQuarantine, 1, 1000});
+  table.push_back({group, "max-workers",
+                   "Workers that are known, attached or not; another one is refused until one is forgotten, after "
+                   "`keep-jobs` without it",
+                   &policy.maxWorkers, 1});
   table.push_back({group, "drain-timeout",
                    "How long SIGTERM waits for leases to end. Those that are left then go on with their workers, which "
                    "come back after the restart",
@@ -85,6 +89,7 @@ void addQuotas(std::vector<Option> &table, Settings &settings) {
   table.push_back({group, "max-user-bytes", "Stored blobs of one user", &policy.maxUserBytes, 0, INT64_MAX, bytes});
   table.push_back({group, "max-blob-bytes", "The largest blob: model, its data files, artifact, inputs or outputs",
                    &limits.maxBlobBytes, 1, int64_t{1} << 40, bytes});
+  table.push_back({group, "max-records", "Records of measurements; more are refused", &policy.maxRecords, 0});
   table.push_back({group, "disk-reserve",
                    "Uploads, submissions and records are refused when less would stay free on the disk. Default: "
                    "`1GiB`; of a private coordinator "
@@ -132,6 +137,10 @@ void addPrivate(std::vector<Option> &table, Settings &settings) {
       {group, "idle", "The private coordinator ends when nobody has used it for so long", &settings.idle, 100});
   table.push_back({group, "ready-fd", "A descriptor to write `ready` to, once it serves. -1: none",
                    &settings.readyDescriptor, -1, 1 << 20});
+  table.push_back({group, "programs",
+                   "Which files its programs are, in the words of who starts it: a `hone` that finds others in their "
+                   "places ends it when it is idle",
+                   &settings.programs});
 }
 
 }  // namespace

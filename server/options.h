@@ -28,6 +28,7 @@ struct Settings {
   bool isPrivate = false;
   std::string socket;
   int64_t readyDescriptor = -1;
+  std::string programs;
   absl::Duration idle = absl::Minutes(10);
 
   absl::Duration drainTimeout = absl::Minutes(2);

@@ -193,6 +193,7 @@ absl::Status Coordinator::startServices() {
   RpcOptions options;
   options.addresses = settings_.listen;
   options.privateUser = settings_.isPrivate ? userName() : "";
+  options.programs = settings_.programs;
   options.limits = settings_.limits;
   options.policy = settings_.policy;
   options.seed = newSeed();

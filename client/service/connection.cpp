@@ -6,10 +6,15 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "client/programs.h"
 #include "client/service/private_server.h"
 #include "client/service/service_error.h"
 #include "client/service/stubs.h"
@@ -43,6 +48,33 @@ grpc::ChannelArguments channelArguments() {
   return arguments;
 }
 
+// Versions are numbers with dots between them.
+bool isOlder(std::string_view one, std::string_view other) {
+  const auto numbers = [](std::string_view version) {
+    std::vector<int> parts;
+    for (const absl::string_view part : absl::StrSplit(absl::string_view(version.data(), version.size()), '.')) {
+      int number = 0;
+      parts.push_back(absl::SimpleAtoi(part, &number) ? number : 0);
+    }
+    return parts;
+  };
+  return numbers(one) < numbers(other);
+}
+
+/// Whether the private coordinator that runs gives way to ours, and how it is asked to.
+bool isToBeReplaced(const v1::Capabilities &running, v1::StopRequest &request) {
+  if (running.version() == HONE_VERSION) {
+    // What it does now it does as well as when it was begun; what it will do is the new programs'.
+    request.set_if_idle(true);
+    const std::string ours = identityOfServer();
+    return !ours.empty() && running.programs() != ours;
+  }
+  // Its unfinished jobs are durable: ours goes on with them. A newer one understands us, and may have changed its data
+  // so that ours could not read them.
+  request.set_now(true);
+  return isOlder(running.version(), HONE_VERSION);
+}
+
 std::string_view failpointInEnvironment() {
   const char *text = getenv("HONE_FAILPOINT");
   return text == nullptr ? std::string_view() : text;
@@ -58,7 +90,12 @@ Connection::Connection(Endpoint endpoint, Interrupts &interrupts)
       failpoints_(failpointInEnvironment()),
       random_(std::random_device{}()) {}
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+#ifndef HONE_SANITIZED
+  // What the kernel closes at once when the program ends, gRPC takes apart in milliseconds.
+  static_cast<void>(stubs_.release());
+#endif
+}
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::open(Endpoint endpoint, Interrupts &interrupts) {
   std::unique_ptr<Connection> connection(new Connection(std::move(endpoint), interrupts));
@@ -95,12 +132,17 @@ absl::Status Connection::openPrivate() {
     status = connect(target);
     if (!absl::IsUnavailable(status)) break;
   }
-  if (!status.ok() || capabilities_.version() == HONE_VERSION) return status;
-  // The one of another version. Its unfinished jobs are durable: ours goes on with them.
   v1::StopRequest request;
-  request.set_now(true);
+  if (!status.ok() || !isToBeReplaced(capabilities_, request)) return status;
   v1::StopResponse response;
   status = call({}, [&](grpc::ClientContext &context) { return stubs_->server.Stop(&context, request, &response); });
+  if (status.ok() && request.if_idle() && response.unfinished_jobs() > 0) {
+    fputs(
+        "note: the private server runs programs that have been replaced since it was started; it has work, and is "
+        "started anew by the first command after that, or by `hone server stop --now`\n",
+        stderr);
+    return status;
+  }
   if (status.ok()) status = waitForEnd(*paths, interrupts_);
   if (status.ok()) status = ensurePrivateServer(*paths, interrupts_);
   return status.ok() ? connect(target) : status;

@@ -113,9 +113,10 @@ absl::Status start(const PrivatePaths &paths, Interrupts &interrupts) {
   auto writing = pipe->second.copy(kFirstFreeDescriptor);
   pipe->second.reset();
   if (!log.ok() || !writing.ok()) return log.ok() ? writing.status() : log.status();
-  auto pid = spawnDetached({program->string(), "--private", "--data", paths.data.string(), "--socket",
-                            paths.socket.string(), "--ready-fd", std::to_string(kReadyDescriptor)},
-                           log->get(), writing->get());
+  auto pid =
+      spawnDetached({program->string(), "--private", "--data", paths.data.string(), "--socket", paths.socket.string(),
+                     "--ready-fd", std::to_string(kReadyDescriptor), "--programs", identityOfServer()},
+                    log->get(), writing->get());
   writing->reset();
   if (!pid.ok()) return pid.status();
   auto ready = waitUntilReady(pipe->first.get(), interrupts);

@@ -36,6 +36,7 @@ class RpcServerImpl : public RpcServer {
         jobs_(site_),
         records_(site_),
         server_(site_) {
+    site_.programs = std::move(options.programs);
     site_.stop = std::move(options.stop);
   }
   ~RpcServerImpl() override { close(absl::ZeroDuration()); }

@@ -20,6 +20,7 @@ namespace hone::server {
 struct RpcOptions {
   std::vector<std::string> addresses;  ///< HOST:PORT on loopback (port 0: any) or unix:/path
   std::string privateUser;             ///< not empty: the private coordinator's one user
+  std::string programs;                ///< of that one, as Capabilities has them
   RpcLimits limits;
   Policy policy;
   uint64_t seed = 0;                   ///< of the request ids that are given to calls without one

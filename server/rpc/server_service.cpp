@@ -32,7 +32,10 @@ v1::Capabilities describe(const Site &site, const std::string &user) {
   capabilities.mutable_quota()->set_max_queued_jobs(number(site.policy.maxQueuedJobs));
   capabilities.mutable_disk()->set_free_bytes(site.blobs->freeBytes());
   capabilities.mutable_disk()->set_reserve_bytes(site.blobs->reserveBytes());
-  if (site.isPrivate()) capabilities.set_staging_folder(site.blobs->stagingFolder().string());
+  if (site.isPrivate()) {
+    capabilities.set_staging_folder(site.blobs->stagingFolder().string());
+    capabilities.set_programs(site.programs);
+  }
   capabilities.set_started_micros(site.startedMicros);
   return capabilities;
 }
@@ -60,9 +63,10 @@ grpc::ServerUnaryReactor *ServerService::Stop(grpc::CallbackServerContext *conte
                          "NOT_PRIVATE"));
         const EngineState state = site_.engine->state();
         v1::StopResponse response;
-        response.set_unfinished_jobs(static_cast<int32_t>(std::min<int64_t>(state.pending + state.leased, INT32_MAX)));
+        const int64_t unfinished = state.pending + state.leased;
+        response.set_unfinished_jobs(static_cast<int32_t>(std::min<int64_t>(unfinished, INT32_MAX)));
         call->finish(response);
-        site_.stop(request.now());
+        if (!request.if_idle() || unfinished == 0) site_.stop(request.now());
       });
 }
 

@@ -162,6 +162,7 @@ struct Site {
   const RpcLimits limits;
   const Policy policy;
   const std::string privateUser;  ///< as whom every caller of the private coordinator is seen; empty: it is not private
+  std::string programs;           ///< of the private coordinator, as Capabilities has them
   const int64_t startedMicros;
   RequestIds requestIds;
   Activity activity;

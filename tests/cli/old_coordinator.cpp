@@ -1,5 +1,5 @@
 // A private coordinator of another version, as far as a client looks before it asks it to end: old_coordinator SOCKET
-// DATA. Ends when it is asked to, and lets go of the data folder's lock only then.
+// DATA VERSION. Ends when it is asked to, and lets go of the data folder's lock only then.
 #include <fcntl.h>
 #include <grpcpp/grpcpp.h>
 #include <sys/file.h>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <semaphore>
 #include <string>
+#include <utility>
 
 #include "hone/v1/server.grpc.pb.h"
 
@@ -15,9 +16,10 @@ namespace {
 
 class OldServer final : public hone::v1::Server::Service {
  public:
+  explicit OldServer(std::string version) : version_(std::move(version)) {}
   grpc::Status GetCapabilities(grpc::ServerContext *, const hone::v1::GetCapabilitiesRequest *,
                                hone::v1::Capabilities *response) override {
-    response->set_version("0.0.1");
+    response->set_version(version_);
     response->set_api_version(1);
     response->set_is_private(true);
     return grpc::Status::OK;
@@ -30,16 +32,17 @@ class OldServer final : public hone::v1::Server::Service {
   void waitForEnd() { end_.acquire(); }
 
  private:
+  const std::string version_;
   std::counting_semaphore<> end_{0};
 };
 
 }  // namespace
 
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   const int lock = open((std::string(argv[2]) + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) != 0) return 5;
-  OldServer service;
+  OldServer service(argv[3]);
   grpc::ServerBuilder builder;
   builder.AddListeningPort(std::string("unix:") + argv[1], grpc::InsecureServerCredentials());
   builder.RegisterService(&service);

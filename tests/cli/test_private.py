@@ -1,11 +1,13 @@
 """The private coordinator: started by whoever comes first, shared, killed, stopped, too old, unable."""
+import contextlib
 import json
 import os
+import shutil
 import signal
 import stat
 import subprocess
 
-from support import HONE, CliTest, processes, wait_until, without_note
+from support import HONE, PATIENCE, SERVER, WORKER, CliTest, children, processes, wait_until, without_note
 
 
 class Private(CliTest):
@@ -84,19 +86,76 @@ class Private(CliTest):
         wait_until(lambda: not self.private_servers(), "its end")
         self.assertFalse(self.status()["running"])
 
-    def test_one_of_another_version_gives_way(self):
+    @contextlib.contextmanager
+    def coordinator_of(self, version):
         os.makedirs(self.path("data/hone"), exist_ok=True)
-        old = subprocess.Popen([os.environ["OLD_COORDINATOR"], self.path("data/hone/hone.sock"), self.path("data/hone")],
-                               stdout=subprocess.PIPE, text=True)
+        other = subprocess.Popen([os.environ["OLD_COORDINATOR"], self.path("data/hone/hone.sock"), self.path("data/hone"),
+                                  version], stdout=subprocess.PIPE, text=True)
         try:
-            wait_until(lambda: self.status()["version"] == "0.0.1", "the old coordinator")
+            wait_until(lambda: self.status()["version"] == version, "the other coordinator")
+            yield other
+        finally:
+            other.kill()
+            other.wait()
+
+    def test_an_older_one_gives_way(self):
+        with self.coordinator_of("0.0.1") as old:
             self.compile(output="new.tar")
             self.assertEqual(old.communicate(timeout=60)[0], "asked to end now\n")
-        finally:
-            old.kill()
-            old.wait()
         self.assertEqual("hone " + self.status()["version"], self.hone("--version")[0].strip())
         self.assertEqual(len(self.private_servers()), 1)
+
+    def test_a_newer_one_is_used_as_it_is(self):
+        # It may be at work for a newer hone, and its data may be such that an older one cannot read them.
+        for version in ("999.0.0", "0.999"):
+            with self.coordinator_of(version) as newer:
+                out, errors = self.start("jobs", "list").communicate(timeout=60)
+                # This one knows no jobs, but it was asked.
+                self.assertIn("hone", errors, out)
+                self.assertIsNone(newer.poll())
+                self.assertEqual(self.status()["version"], version)
+
+    def programs(self, folder):
+        """A copy of the programs, whose files are others than before."""
+        os.makedirs(self.path(folder), exist_ok=True)
+        for program in (HONE, WORKER, SERVER):
+            place = os.path.join(self.path(folder), os.path.basename(program))
+            shutil.copy2(program, place + ".new")
+            os.rename(place + ".new", place)
+        return os.path.join(self.path(folder), "hone")
+
+    def test_whose_programs_were_replaced_ends_when_it_is_idle(self):
+        hone = self.programs("installed")
+
+        def ask():
+            """The jobs that have not ended, and what else is said."""
+            out, errors = self.start("jobs", "list", "--output-format", "json", program=hone).communicate(timeout=PATIENCE)
+            return [job for job in json.loads(out) if job["state"] in ("pending", "running")], without_note(errors)
+
+        self.assertEqual(ask(), ([], ""))
+        first, = self.private_servers()
+        self.assertEqual(ask(), ([], ""))
+        self.assertEqual(self.private_servers(), [first])
+        # While it has work, which cannot end here before its worker goes on, it stays as it is.
+        def worker():
+            return [pid for pid in children(first) if "--server" in processes().get(pid, [])]
+        stopped = wait_until(worker, "its worker")[0]
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            compiling = self.start("compile", "--no-cache", "classifier.onnx", "-o", "installed.tar", program=hone)
+            wait_until(lambda: ask()[0], "the job")
+            self.programs("installed")
+            self.assertIn("note: the private server runs programs that have been replaced", ask()[1])
+            self.assertEqual(self.private_servers(), [first])
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        out, errors = compiling.communicate(timeout=PATIENCE)
+        self.assertEqual((compiling.returncode, out, without_note(errors)), (0, "", ""))
+        self.assertEqual(ask(), ([], ""))
+        second, = self.private_servers()
+        self.assertNotEqual(second, first)
+        self.assertEqual(ask(), ([], ""))
+        self.assertEqual(self.private_servers(), [second])
 
     def test_where_it_cannot_start_it_says_why(self):
         self.write("file", "no folder")
