@@ -1,5 +1,6 @@
 // hone: the command-line driver.
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,5 +109,11 @@ int main(int argc, char **argv) {
     return 0;
   }
   invocation.arguments.assign(argv + next + 1, argv + argc);
-  return dispatch(name, invocation);
+  const int code = dispatch(name, invocation);
+#ifndef HONE_SANITIZED
+  // What has been done is done: what libraries would still take down is of no use to anyone.
+  fflush(nullptr);
+  std::_Exit(code);
+#endif
+  return code;
 }

@@ -1,6 +1,7 @@
 #include "client/service/job_run.h"
 
 #include <cstdio>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/command_line.h"
@@ -51,7 +52,7 @@ void declareJobFlags(CommandLine &line, JobFlags &flags) {
 absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags &flags) {
   ProgressLine progress;
   Transfer transfer(connection, progress);
-  for (bool isSecond = false;; isSecond = true) {
+  for (bool isSecond = false;;) {
     auto spec = plan.prepare(transfer);
     if (!spec.ok()) return beforeSubmission(spec.status());
     connection.failpoints().pass("client.upload.done");
@@ -60,7 +61,7 @@ absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags 
     PendingRequest pending = PendingRequest::find(request, connection.endpoint());
     auto job = submit(connection, std::move(request), pending);
     connection.failpoints().pass("client.submit.answered");
-    if (!job.ok() && reasonOf(job.status()) == "MISSING_BLOB" && !isSecond) continue;
+    if (reasonOf(job.status()) == "MISSING_BLOB" && (transfer.doubt() || !std::exchange(isSecond, true))) continue;
     if (!job.ok()) return beforeSubmission(job.status());
     if (flags.detach) {
       pending.forget();
@@ -80,7 +81,7 @@ absl::Status runJob(Connection &connection, const JobPlan &plan, const JobFlags 
     }
     absl::Status delivered = plan.deliver(*job, transfer);
     progress.clear();
-    if (!delivered.ok() && isBlobGone(delivered) && !isSecond) {
+    if (!delivered.ok() && isBlobGone(delivered) && !std::exchange(isSecond, true)) {
       pending.forget();
       continue;
     }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,17 +21,23 @@ class Transfer {
  public:
   Transfer(Connection &connection, ProgressLine &progress);
 
-  /// The server has the open file (named \p path) after this. CANCELLED after Ctrl-C: the same again goes on.
+  /// The server has the open file (named \p path) after this. CANCELLED after Ctrl-C: the same again goes on. A file
+  /// whose digest is remembered is taken to be there, as it mostly is: who names the digest hears if it is not, and
+  /// calls doubt().
   absl::StatusOr<v1::Digest> put(int descriptor, const std::filesystem::path &path);
 
   /// The same of a file whose path is not to be followed again: another may lie there by now.
   absl::StatusOr<v1::Digest> put(int descriptor);
+
+  /// From now on put() asks the server. False: it has done so already.
+  bool doubt() { return std::exchange(isTrusting_, false); }
 
   /// Writes the blob to \p output, whole and right, or fails.
   absl::Status get(const v1::Digest &digest, OutputFile &output);
 
  private:
   absl::StatusOr<bool> isMissing(const v1::Digest &digest);
+  /// What is remembered of the file, if the server has it.
   absl::StatusOr<std::optional<v1::Digest>> knownToServer(int descriptor);
   absl::StatusOr<v1::Digest> import(int descriptor, const std::filesystem::path &path);
   absl::StatusOr<v1::Digest> stage(int descriptor);
@@ -46,6 +53,7 @@ class Transfer {
   Connection &connection_;
   ProgressLine &progress_;
   DigestCache digests_;
+  bool isTrusting_ = true;
 };
 
 }  // namespace hone::client
