@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 // States of broken uploads are small; beyond these the bytes are hashed again.
 constexpr size_t kMostParts = 4096;
 // Longer than any kernel's tick; beyond it the clock has been set back.
-constexpr int kMostTickMilliseconds = 50;
+constexpr std::chrono::milliseconds kMostTick(50);
+constexpr std::chrono::microseconds kTickLook(200);  // somebody waits for the answer
 // To hash so much takes less time than a tick.
 constexpr int64_t kQuicklyHashed = 1 << 20;
 // At a file that is replaced or changed meanwhile.
@@ -42,10 +43,10 @@ bool haveBytesChanged(const struct stat &before, const struct stat &after) {
 
 /// Waits until isSettled(); \p info is \p file's then. False: it does not settle.
 bool awaitSettled(const Descriptor &file, struct stat &info) {
-  for (int waited = 0; fstat(file.get(), &info) == 0; ++waited) {
+  for (auto left = kMostTick / kTickLook; fstat(file.get(), &info) == 0; --left) {
     if (isSettled(info)) return true;
-    if (waited == kMostTickMilliseconds) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (left == 0) return false;
+    std::this_thread::sleep_for(kTickLook);
   }
   return false;
 }

@@ -43,6 +43,15 @@ TEST(LeaseBook, NobodyWantsTheResultOfADroppedLease) {
   EXPECT_TRUE(book.held().empty());
 }
 
+TEST(LeaseBook, HeartbeatsSayHowLongTheWorkStoodStill) {
+  LeaseBook book;
+  book.grant({1, 1}, at(20), at(0));
+  book.standStill({1, 1}, absl::Milliseconds(2500));
+  book.standStill({2, 1}, at(9));  // dropped meanwhile
+  ASSERT_EQ(book.held().size(), 1u);
+  EXPECT_EQ(book.held()[0].stood_still_seconds(), 2.5);
+}
+
 v1::ItemResult item(int32_t number) {
   v1::ItemResult item;
   item.set_item(number);

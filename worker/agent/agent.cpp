@@ -318,6 +318,9 @@ LeaseRunner::Listener Agent::listenerOf(LeaseId id) {
   listener.itemEnded = [this, id](v1::ItemResult item) {
     post([this, id, item = std::move(item)]() mutable { itemEnded(id, std::move(item)); });
   };
+  listener.stoodStill = [this, id](Deadline::duration total) {
+    post([this, id, total] { leases_.standStill(id, absl::FromChrono(total)); });
+  };
   return listener;
 }
 

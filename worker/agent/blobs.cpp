@@ -29,6 +29,7 @@ constexpr int kLongestPauseMs = 2000;
 constexpr double kLongestAskedPause = 60;
 constexpr int64_t kChunkBytes = 512 << 10;
 constexpr int64_t kSmallestChunk = 4 << 10;
+constexpr int64_t kQuicklyCopied = 1 << 20;
 
 absl::Status ownTrouble(const std::string &folder, int error) {
   return absl::InternalError(absl::StrCat("this worker cannot write in '", folder, "': ", strerror(error)));
@@ -227,6 +228,18 @@ absl::StatusOr<OutputFile> Blobs::newOutput(const Errand &errand) {
   return OutputFile(std::move(path), std::move(file));
 }
 
+std::optional<OutputFile> Blobs::copyOfSmall(const OutputFile &output, const Errand &errand) {
+  struct stat facts{};
+  if (fstat(output.descriptor(), &facts) != 0 || facts.st_size > kQuicklyCopied) return std::nullopt;
+  std::string bytes(static_cast<size_t>(facts.st_size), '\0');
+  const ssize_t count = pread(output.descriptor(), bytes.data(), bytes.size(), 0);
+  if (count != facts.st_size) return std::nullopt;
+  auto copy = newOutput(errand);
+  if (!copy.ok() || pwrite(copy->descriptor(), bytes.data(), static_cast<size_t>(count), 0) != count)
+    return std::nullopt;
+  return *std::move(copy);
+}
+
 absl::StatusOr<v1::Digest> Blobs::store(OutputFile output, const Errand &errand) {
   const auto server = capabilities(errand);
   if (!server.ok()) return server.status();
@@ -278,8 +291,10 @@ absl::Status Blobs::send(const OutputFile &output, const v1::Digest &digest, con
   absl::Status trouble;
   const absl::Status status = call(errand, false, [&](grpc::ClientContext &context) {
     v1::UploadResponse answer;
+    // A small blob travels as one piece, from the call's beginning to its end.
+    context.set_initial_metadata_corked(true);
     auto stream = blobs_->Upload(&context, &answer);
-    std::vector<char> buffer(static_cast<size_t>(chunk));
+    std::vector<char> buffer(static_cast<size_t>(std::clamp<int64_t>(digest.size_bytes() - offset, 1, chunk)));
     v1::UploadRequest piece;
     *piece.mutable_header()->mutable_digest() = digest;
     piece.mutable_header()->set_upload_id(id);
@@ -296,12 +311,13 @@ absl::Status Blobs::send(const OutputFile &output, const v1::Digest &digest, con
       }
       piece.set_data(buffer.data(), static_cast<size_t>(count));
       offset += count;
+      grpc::WriteOptions options;
+      if (offset >= digest.size_bytes()) options.set_last_message();
       // False when the coordinator has ended the call: Finish() says how.
-      if (!stream->Write(piece)) break;
+      if (!stream->Write(piece, options)) break;
       settings_.failpoints->pass("worker.upload.middle");
       piece.clear_header();
     } while (offset < digest.size_bytes());
-    stream->WritesDone();
     return stream->Finish();
   });
   return trouble.ok() ? status : trouble;

@@ -13,6 +13,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "common/descriptor.h"
@@ -38,7 +39,11 @@ class OutputFile {
  public:
   OutputFile(std::string path, Descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
   OutputFile(OutputFile &&) = default;
-  OutputFile &operator=(OutputFile &&) = default;
+  OutputFile &operator=(OutputFile &&other) noexcept {
+    std::swap(path_, other.path_);
+    std::swap(file_, other.file_);
+    return *this;
+  }
   ~OutputFile() {
     if (file_.isOpen()) unlink(path_.c_str());
   }
@@ -65,6 +70,8 @@ class Blobs {
   absl::StatusOr<Descriptor> open(const v1::Digest &digest, const Errand &errand);
 
   absl::StatusOr<OutputFile> newOutput(const Errand &errand);
+  /// A file with the bytes of \p output, which nobody else can change; none when they are many.
+  std::optional<OutputFile> copyOfSmall(const OutputFile &output, const Errand &errand);
   absl::StatusOr<v1::Digest> store(OutputFile output, const Errand &errand);
 
   /// After a new connection: the coordinator may be another one.

@@ -309,6 +309,11 @@ ChildEnd Child::pause() {
   return std::exchange(end_, std::move(next));
 }
 
+std::string Child::takeLog() {
+  readLog();
+  return std::exchange(end_.log, {});
+}
+
 ChildEnd Child::finish() {
   wait(end_.reason == ChildEnd::Reason::Ended);
   readLog();

@@ -81,8 +81,10 @@ class Child {
   void converse(const Terms &terms);
   /// Whether converse() ended with a result: it can have the next work.
   bool hasResult() const { return end_.reason == ChildEnd::Reason::Ended && end_.result.has_value(); }
-  /// How the work ended, with what was logged since the one before. The child goes on.
+  /// How the work ended; what was logged comes with the child's end. The child goes on.
   ChildEnd pause();
+  /// What was logged up to now, of a child for whose end nobody waits.
+  std::string takeLog();
   /// Waits for the end of the process (kills it unless it ended by itself) and tells of it.
   ChildEnd finish();
 

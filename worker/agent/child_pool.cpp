@@ -10,6 +10,10 @@ using Clock = std::chrono::steady_clock;
 namespace {
 constexpr auto kAfterFailure = std::chrono::seconds(2);
 constexpr auto kQuietInterval = std::chrono::milliseconds(50);
+// To start a child, and to end one, takes a processor that whoever waits for a lease's result needs first. One in
+// reserve does for the next lease.
+constexpr auto kAfterLease = std::chrono::milliseconds(10);
+constexpr auto kAfterLeaseWithReserve = std::chrono::milliseconds(100);
 }  // namespace
 
 ChildPool::ChildPool(ChildProgram program, const QuietLock &quiet, const Log &log)
@@ -48,6 +52,20 @@ absl::StatusOr<std::unique_ptr<Child>> ChildPool::take() {
 
 absl::StatusOr<std::unique_ptr<Child>> ChildPool::takeTalkative() { return order(true); }
 
+void ChildPool::endLater(std::unique_ptr<Child> child) {
+  const MutexLock lock(mutex_);
+  lastEnd_ = Clock::now();
+  ending_.push_back({std::move(child), lastEnd_ + kAfterLease});
+  changed_.notifyAll();
+}
+
+void ChildPool::endNow() {
+  const MutexLock lock(mutex_);
+  for (Ending &one : ending_) one.at = {};
+  changed_.notifyAll();
+  while (!ending_.empty()) done_.wait(mutex_);
+}
+
 absl::StatusOr<std::unique_ptr<Child>> ChildPool::order(bool isTalkative) {
   Order order;
   order.isTalkative = isTalkative;
@@ -58,10 +76,27 @@ absl::StatusOr<std::unique_ptr<Child>> ChildPool::order(bool isTalkative) {
   return std::move(order.child);
 }
 
+std::pair<ChildPool::Step, Clock::time_point> ChildPool::next() const {
+  const auto now = Clock::now();
+  if (!orders_.empty()) return {Step::Order, now};
+  std::pair<Step, Clock::time_point> next{Step::Nothing, Clock::time_point::max()};
+  if (idle_.size() < target_)
+    next = quiet_.isWanted()
+               ? std::pair(Step::Nothing, now + kQuietInterval)
+               : std::pair(Step::Spare, lastEnd_ + (idle_.empty() ? kAfterLease : kAfterLeaseWithReserve));
+  if (!ending_.empty() && ending_.front().at <= next.second) next = {Step::End, ending_.front().at};
+  return next;
+}
+
 void ChildPool::work() {
   MutexLock lock(mutex_);
   while (!isEnding_) {
-    if (!orders_.empty()) {
+    const auto [step, when] = next();
+    if (when == Clock::time_point::max()) {
+      changed_.wait(mutex_);
+    } else if (when > Clock::now()) {
+      changed_.waitUntil(mutex_, when);
+    } else if (step == Step::Order) {
       Order &order = *orders_.front();
       orders_.pop_front();
       lock.unlock();
@@ -70,11 +105,14 @@ void ChildPool::work() {
       order.child = std::move(child);
       order.isDone = true;
       done_.notifyAll();
-    } else if (idle_.size() >= target_) {
-      changed_.wait(mutex_);
-    } else if (quiet_.isWanted()) {
-      changed_.waitUntil(mutex_, Clock::now() + kQuietInterval);
-    } else {
+    } else if (step == Step::End) {
+      std::unique_ptr<Child> child = std::move(ending_.front().child);
+      lock.unlock();
+      child.reset();
+      lock.lock();
+      ending_.pop_front();
+      done_.notifyAll();
+    } else if (step == Step::Spare) {
       lock.unlock();
       auto child = spare();
       lock.lock();
@@ -90,6 +128,7 @@ void ChildPool::work() {
     order->isDone = true;
   }
   orders_.clear();
+  ending_.clear();
   done_.notifyAll();
   idle_.clear();
 }

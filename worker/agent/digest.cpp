@@ -1,7 +1,9 @@
 #include "worker/agent/digest.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -13,7 +15,9 @@ namespace hone::worker {
 
 absl::StatusOr<v1::Digest> digestOf(int descriptor) {
   Sha256 hash;
-  std::vector<char> buffer(1 << 20);
+  struct stat facts{};
+  if (fstat(descriptor, &facts) != 0) facts.st_size = 0;
+  std::vector<char> buffer(static_cast<size_t>(std::clamp<off_t>(facts.st_size, 1 << 12, 1 << 20)));
   off_t position = 0;
   for (;;) {
     const ssize_t count = pread(descriptor, buffer.data(), buffer.size(), position);

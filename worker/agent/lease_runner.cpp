@@ -164,18 +164,22 @@ absl::Status LeaseRunner::work(const v1::Lease &lease, Errand errand, const List
   return absl::OkStatus();
 }
 
-absl::Status LeaseRunner::converse(const v1::Lease &lease, const Files &files, Errand &errand, const Listener &listener,
+absl::Status LeaseRunner::converse(const v1::Lease &lease, Files &files, Errand &errand, const Listener &listener,
                                    v1::LeaseResult &result) const {
   Order order{.lease = lease, .kind = *kindOf(parts_.kinds, lease.spec()), .fileBytes = bytesOf(files)};
   QuietLock::Quiet quiet;
+  Deadline::duration waited{};
   std::vector<int> descriptors = files.descriptors();
   if (order.kind.isTimed != nullptr && order.kind.isTimed(lease.spec())) {
     const auto asked = Deadline::clock::now();
+    parts_.children->endNow();
     auto held = parts_.quiet->measure(errand.cancellation);
     if (!held.ok()) return held.status();
     quiet = *std::move(held);
     // Nor is the wait for it the work's.
-    errand.deadline += Deadline::clock::now() - asked;
+    waited = Deadline::clock::now() - asked;
+    errand.deadline += waited;
+    listener.stoodStill(waited);
   }
   if (quiet.has_value()) {
     order.cores = kFirstInput + static_cast<int>(descriptors.size());
@@ -184,8 +188,11 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const Files &files, E
   ServingChild::Terms terms{.cancellation = errand.cancellation,
                             .progress = listener.progress,
                             .isBuilder = order.kind.role == v1::ROLE_BUILDER,
+                            .stoodStill = [&, waited](Deadline::duration more) { listener.stoodStill(waited + more); },
                             .files = std::move(descriptors),
                             .failpoints = parts_.failpoints};
+  // Who has the cores for a measurement has them until the child is gone.
+  if (order.cores == 0) terms.isIndependent = [&] { return isIndependent(order, files, errand); };
   if (order.items() > 0 && order.kind.itemSeconds != nullptr)
     terms.most = std::chrono::duration_cast<Deadline::duration>(std::chrono::duration<double>(order.itemSeconds()));
   ServingChild child(*parts_.children, *parts_.quiet, std::move(terms));
@@ -193,6 +200,15 @@ absl::Status LeaseRunner::converse(const v1::Lease &lease, const Files &files, E
       order.items() > 0 ? doItems(order, child, errand, listener, result) : doWhole(order, child, errand, result);
   result.set_log(logOf(child.log()));
   return status;
+}
+
+// A small output is taken from the child by a copy.
+bool LeaseRunner::isIndependent(const Order &order, Files &files, const Errand &errand) const {
+  if (order.kind.makesFile != nullptr && !order.kind.makesFile(order.lease.spec())) return true;
+  auto copy = parts_.blobs->copyOfSmall(files.output, errand);
+  if (!copy.has_value()) return false;
+  files.output = *std::move(copy);
+  return true;
 }
 
 v1::Limits LeaseRunner::limits(double seconds, uint64_t fileBytes) const {

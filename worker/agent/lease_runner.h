@@ -38,6 +38,8 @@ class LeaseRunner {
   struct Listener {
     std::function<void(const v1::Progress &)> progress;
     std::function<void(v1::ItemResult)> itemEnded;
+    /// How long it had to stand still up to now, altogether.
+    std::function<void(Deadline::duration)> stoodStill;
   };
   /// Of a lease whose kind of work is known. Its result, after those of its items; none when it was cancelled: nobody
   /// wants one. \p deadline: of the work, by our clock.
@@ -50,11 +52,12 @@ class LeaseRunner {
   absl::Status work(const v1::Lease &lease, Errand errand, const Listener &listener, v1::LeaseResult &result) const;
   absl::StatusOr<Files> openFiles(const std::vector<v1::Digest> &inputs, const Errand &errand) const;
   /// \p errand: gets the time by which the work may take longer, since it had to stand still.
-  absl::Status converse(const v1::Lease &lease, const Files &files, Errand &errand, const Listener &listener,
+  absl::Status converse(const v1::Lease &lease, Files &files, Errand &errand, const Listener &listener,
                         v1::LeaseResult &result) const;
   absl::Status doWhole(const Order &order, ServingChild &child, Errand &errand, v1::LeaseResult &result) const;
   absl::Status doItems(const Order &order, ServingChild &child, Errand &errand, const Listener &listener,
                        v1::LeaseResult &result) const;
+  bool isIndependent(const Order &order, Files &files, const Errand &errand) const;
   v1::Limits limits(double seconds, uint64_t fileBytes) const;
   static uint64_t bytesOf(const Files &files);
   bool isDiskFull() const;

@@ -30,7 +30,7 @@ std::optional<v1::LeaseItems> LeaseBook::takeItems(LeaseId lease) {
   constexpr size_t kMostBytes = 1 << 20;
   const auto found = leases_.find(lease);
   if (found == leases_.end() || found->second.waiting.empty()) return std::nullopt;
-  auto &[duration, confirmed, result, waiting, sent] = found->second;
+  auto &[duration, confirmed, stoodStill, result, waiting, sent] = found->second;
   if (!sent.empty() && !result.has_value()) return std::nullopt;
   v1::LeaseItems group;
   group.set_task(lease.task);
@@ -64,6 +64,10 @@ bool LeaseBook::finish(LeaseId lease, v1::LeaseResult result) {
   return true;
 }
 
+void LeaseBook::standStill(LeaseId lease, absl::Duration total) {
+  if (const auto found = leases_.find(lease); found != leases_.end()) found->second.stoodStill = total;
+}
+
 bool LeaseBook::forget(LeaseId lease) { return leases_.erase(lease) > 0; }
 
 void LeaseBook::confirm(absl::Duration when) {
@@ -82,6 +86,7 @@ std::vector<v1::HeldLease> LeaseBook::held() const {
     v1::HeldLease &one = held.emplace_back();
     one.set_task(id.task);
     one.set_epoch(id.epoch);
+    one.set_stood_still_seconds(absl::ToDoubleSeconds(lease.stoodStill));
   }
   return held;
 }

@@ -44,6 +44,8 @@ class LeaseBook {
 
   /// Keeps the result until it is acknowledged. False: the lease was dropped meanwhile; nobody wants the result.
   bool finish(LeaseId lease, v1::LeaseResult result);
+  /// How long its work had to stand still up to now, for who wants to measure.
+  void standStill(LeaseId lease, absl::Duration total);
   /// Forgets a lease: acknowledged, revoked, dropped. False: it was not there.
   bool forget(LeaseId lease);
 
@@ -62,6 +64,7 @@ class LeaseBook {
   struct Lease {
     absl::Duration duration;
     absl::Duration confirmed;
+    absl::Duration stoodStill{};
     std::optional<v1::LeaseResult> result{};
     std::deque<v1::ItemResult> waiting{};      ///< items to be sent
     std::map<int32_t, v1::ItemResult> sent{};  ///< items on their way, until their Ack

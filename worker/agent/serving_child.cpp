@@ -9,6 +9,8 @@ namespace hone::worker {
 
 namespace {
 
+constexpr auto kToldStep = std::chrono::milliseconds(500);
+
 // Gone, or out of step, before it had read the work.
 bool isNotTheWorks(const ChildEnd &end) {
   return !end.hasBegun && (end.reason == ChildEnd::Reason::Ended || end.reason == ChildEnd::Reason::Nonsense);
@@ -33,26 +35,50 @@ absl::StatusOr<ChildEnd> ServingChild::work(const v1::Work &work, bool isLast, D
 }
 
 absl::StatusOr<ChildEnd> ServingChild::attempt(const v1::Work &work, bool isLast, Deadline &deadline) {
+  const bool mayBeLeft = isLast && terms_.isIndependent != nullptr;
+  const bool endsByItself = isLast && !mayBeLeft;
   if (child_) {
-    child_->next(work, isLast);
+    child_->next(work, endsByItself);
   } else {
     auto child = children_.take();
     if (!child.ok()) return absl::InternalError(child.status().message());
     child_ = *std::move(child);
     if (terms_.isBuilder) builder_.emplace(quiet_, child_->pid());
     terms_.failpoints->pass("worker.child.before");
-    child_->begin(work, terms_.files, isLast);
+    child_->begin(work, terms_.files, endsByItself);
     terms_.failpoints->pass("worker.child.begun");
   }
   const auto stoodStill = [this] { return builder_.has_value() ? builder_->lost() : Deadline::duration(); };
   const Deadline::duration before = stoodStill();
-  const auto lost = [&] { return stoodStill() - before; };
+  const auto lost = [&] {
+    const Deadline::duration now = stoodStill() - before;
+    tellStoodStill(stoodStill_ + now);
+    return now;
+  };
   child_->converse({deadline, terms_.cancellation, terms_.progress, lost, terms_.most});
-  deadline += lost();
-  ChildEnd end = child_->hasResult() && !isLast ? child_->pause() : finish();
+  const Deadline::duration all = lost();
+  deadline += all;
+  stoodStill_ += all;
+  const bool isLeft = mayBeLeft && child_->hasResult() && terms_.isIndependent();
+  ChildEnd end = child_->hasResult() && (!isLast || isLeft) ? child_->pause() : finish();
   appendToLog(log_, end.log);
-  if (child_ && !isAsGoodAsNew(*end.result)) appendToLog(log_, finish().log);
+  if (isLeft)
+    leave();
+  else if (child_ && !isAsGoodAsNew(*end.result))
+    appendToLog(log_, finish().log);
   return end;
+}
+
+void ServingChild::leave() {
+  builder_.reset();
+  appendToLog(log_, child_->takeLog());
+  children_.endLater(std::move(child_));
+}
+
+void ServingChild::tellStoodStill(Deadline::duration total) {
+  if (total < told_ + kToldStep) return;
+  told_ = total;
+  terms_.stoodStill(total);
 }
 
 ChildEnd ServingChild::finish() {

@@ -24,6 +24,11 @@ class ServingChild {
     /// What each may take from its begin on, apart from the deadline.
     Deadline::duration most = Deadline::duration::max();
     bool isBuilder = false;
+    /// Told now and then how long all works had to stand still, for who wants to measure.
+    std::function<void(Deadline::duration)> stoodStill = [](Deadline::duration) {};
+    /// Asked when the last work is done: whether it no longer matters what the child would still write, so that nobody
+    /// has to wait for the end of its process. None: it does.
+    std::function<bool()> isIndependent = nullptr;
     std::vector<int> files{};          ///< for each child, in the order of their numbers
     Failpoints *failpoints = nullptr;  ///< outlives the child
   };
@@ -40,11 +45,14 @@ class ServingChild {
  private:
   absl::StatusOr<ChildEnd> attempt(const v1::Work &work, bool isLast, Deadline &deadline);
   ChildEnd finish();
+  void leave();
+  void tellStoodStill(Deadline::duration total);
 
   ChildPool &children_;
   QuietLock &quiet_;
   const Terms terms_;
   std::string log_;
+  Deadline::duration stoodStill_{}, told_{};  ///< by all works that have ended; as was told
   std::unique_ptr<Child> child_;
   std::optional<QuietLock::Builder> builder_;  ///< while there is a child
 };
