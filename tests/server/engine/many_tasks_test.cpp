@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "tests/server/engine/bench.h"
 #include "tests/server/engine/failing_store.h"
 #include "tests/server/probe/probe.h"
@@ -106,6 +107,44 @@ TEST_F(Probing, fansOutFoldsAndFansOutAgain) {
   EXPECT_EQ(whats[v1::TaskEvent::LEASED], 600);
   EXPECT_EQ(whats[v1::TaskEvent::DONE], 600);
   EXPECT_EQ(whats[v1::TaskEvent::UNSPECIFIED], 2) << "of the job as a whole";
+}
+
+/// What is told of progress, "PHASE DONE/TOTAL"; read when the engine has settled.
+class ItemWatcher : public JobWatcher {
+ public:
+  void changed() override { ++changes; }
+  void progress(const v1::Progress &now) override {
+    told.push_back(absl::StrCat(now.phase(), " ", now.done(), "/", now.total()));
+  }
+  int changes = 0;
+  Texts told;
+};
+
+TEST_F(Probing, whoWatchesHearsHowFarTheItemsAre) {
+  Prober prober(bench, "w");
+  prober.worker.attach();
+  const std::string id = bench.submit(probeSpec(1, 1, 8)).id();
+  const v1::Lease lease = prober.worker.lease();
+  auto watcher = std::make_shared<ItemWatcher>();
+  bench.engine().watch(id, watcher);
+  bench.settle();
+  watcher->changes = 0;
+  prober.sendItems(lease, {3});
+  bench.settle();
+  EXPECT_EQ(watcher->changes, 0) << "less than a quarter makes no event";
+  prober.sendItems(lease, {0, 7});
+  prober.sendItems(lease, {0});  // again
+  bench.settle();
+  EXPECT_EQ(watcher->changes, 1);
+  const std::string phase = absl::StrCat("task ", lease.task(), ", item ");
+  EXPECT_EQ(watcher->told, (Texts{phase + "1/8", phase + "3/8", phase + "3/8"}));
+  const v1::JobEvent event = bench.store().events(id, 0)->back();
+  EXPECT_EQ(event.task().what(), v1::TaskEvent::ITEMS);
+  EXPECT_EQ(event.task().ended_items(), 3);
+  EXPECT_EQ(event.detail(), "3 of 8 items have results");
+  prober.succeed(lease);
+  bench.settle();
+  EXPECT_EQ(bench.job(id).state(), v1::JOB_SUCCEEDED);
 }
 
 TEST_F(Probing, itemsAreDurableOneByOne) {
