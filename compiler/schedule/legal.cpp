@@ -4,7 +4,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/substitute.h"
 #include "compiler/base/status.h"
+#include "compiler/schedule/rules.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/structure.h"
 #include "compiler/tensor/algorithms.h"
@@ -46,21 +48,23 @@ class Rules {
   const TensorOp &op(size_t s) const { return kernel_.stages[s]; }
   const StageSchedule &stage(size_t s) const { return schedule_.stages[s]; }
 
-  static absl::Status error(const StageSchedule &stage, const std::string &text) {
-    return absl::InvalidArgumentError(StrCat("schedule of stage '", stage.stage, "': ", text));
+  template <typename... Args>
+  static absl::Status error(const StageSchedule &stage, Rule rule, const Args &...args) {
+    return absl::InvalidArgumentError(
+        StrCat("schedule of stage '", stage.stage, "': ", absl::Substitute(sentenceOf(rule), args...)));
+  }
+  /// Of the schedule as a whole.
+  template <typename... Args>
+  static absl::Status error(Rule rule, const Args &...args) {
+    return absl::InvalidArgumentError(absl::Substitute(sentenceOf(rule), args...));
   }
 
   absl::Status stagesMatch() const {
     if (schedule_.stages.size() != kernel_.stages.size()) {
-      return absl::InvalidArgumentError(StrCat("schedule has ", schedule_.stages.size(), " stages, kernel '",
-                                               kernel_.name, "' has ", kernel_.stages.size(),
-                                               "; give one line per stage"));
+      return error(Rule::LinePerStage, schedule_.stages.size(), kernel_.name, kernel_.stages.size());
     }
     for (size_t s = 0; s < kernel_.stages.size(); ++s) {
-      if (stage(s).stage != op(s).name) {
-        return absl::InvalidArgumentError(StrCat("schedule line for stage '", stage(s).stage, "' where '", op(s).name,
-                                                 "' is expected; keep the kernel's order of stages"));
-      }
+      if (stage(s).stage != op(s).name) return error(Rule::LinesInOrder, stage(s).stage, op(s).name);
     }
     return absl::OkStatus();
   }
@@ -69,12 +73,12 @@ class Rules {
     const StageSchedule &line = stage(s);
     if (line.vectorDim.empty()) return absl::OkStatus();
     int dim = dimPosition(op(s), line.vectorDim);
-    if (dim < 0) return error(line, StrCat("vector dim '", line.vectorDim, "' is not a dim of the stage"));
+    if (dim < 0) return error(line, Rule::VectorDimExists, line.vectorDim);
     if (line.lanes < 2 || line.lanes > kMostLanes || (line.lanes & (line.lanes - 1)) != 0) {
-      return error(line, StrCat("vector of ", line.lanes, " lanes; use a power of two from 2 to ", kMostLanes));
+      return error(line, Rule::LanesFit, line.lanes, kMostLanes);
     }
     if (op(s).dims[static_cast<size_t>(dim)].kind == DimKind::Scan) {
-      return error(line, StrCat("vector dim '", line.vectorDim, "' is a scan dim, which is serial"));
+      return error(line, Rule::VectorDimIsNoScan, line.vectorDim);
     }
     auto insideLoad = [&](const tensor::Access &access) {
       return std::any_of(access.indices.begin(), access.indices.end(),
@@ -84,10 +88,7 @@ class Rules {
                   std::any_of(op(s).writes.begin(), op(s).writes.end(), insideLoad) ||
                   std::any_of(op(s).body.begin(), op(s).body.end(),
                               [&](const tensor::Scalar &body) { return loadsBy(body, dim); });
-    if (loaded) {
-      return error(line, StrCat("vector dim '", line.vectorDim, "' occurs in an index that is loaded from a buffer"));
-    }
-    return absl::OkStatus();
+    return loaded ? error(line, Rule::VectorDimIsNotLoaded, line.vectorDim) : absl::OkStatus();
   }
 
   static bool loadsBy(const tensor::Scalar &scalar, int dim) {
@@ -102,28 +103,24 @@ class Rules {
     int64_t elements = 1;
     for (const RegisterTile &tile : line.registers) {
       int dim = dimPosition(op(s), tile.dim);
-      if (dim < 0) return error(line, StrCat("register dim '", tile.dim, "' is not a dim of the stage"));
+      if (dim < 0) return error(line, Rule::RegisterDimExists, tile.dim);
       if (op(s).dims[static_cast<size_t>(dim)].kind == DimKind::Scan) {
-        return error(line, StrCat("register dim '", tile.dim, "' is a scan dim, which is serial"));
+        return error(line, Rule::RegisterDimIsNoScan, tile.dim);
       }
-      if (!seen.insert(tile.dim).second) return error(line, StrCat("register dim '", tile.dim, "' is given twice"));
-      if (tile.count > kMostRegisterElements)
-        return error(line, StrCat("registers ", tile.dim, " ", tile.count, "; at most ", kMostRegisterElements));
+      if (!seen.insert(tile.dim).second) return error(line, Rule::RegisterDimOnce, tile.dim);
+      if (tile.count > kMostRegisterElements / elements) {
+        return error(line, Rule::RegisterTileFits, tile.dim, tile.count, kMostRegisterElements);
+      }
       elements *= tile.count;
-    }
-    if (elements > kMostRegisterElements) {
-      return error(line, StrCat("register tile of ", elements, " elements; at most ", kMostRegisterElements));
     }
     const auto values = static_cast<int64_t>(op(s).body.size());
     if (elements * values > kMostTupleValues) {
-      return error(line, StrCat("register tile of ", elements, " elements of ", values, " values each; at most ",
-                                kMostTupleValues, " values"));
+      return error(line, Rule::RegisterTuplesFit, elements, values, kMostTupleValues);
     }
     if (!reduces(op(s)) || line.vectorDim.empty()) return absl::OkStatus();
     int64_t needed = elements * registersPerVector(op(s), line.lanes, target_.vectorBytes);
     if (needed > target_.vectorRegisters) {
-      return error(line, StrCat("register tile needs ", needed, " vector registers, the target has ",
-                                target_.vectorRegisters, "; lower the counts after 'registers'"));
+      return error(line, Rule::VectorRegistersSuffice, needed, target_.vectorRegisters);
     }
     return absl::OkStatus();
   }
@@ -141,21 +138,16 @@ class Rules {
     const StageSchedule &line = stage(s);
     for (const Loop &loop : loops) {
       int dim = dimPosition(op(s), loop.dim);
-      if (dim < 0) return error(line, StrCat("loop over '", loop.dim, "', which is not a dim of the stage"));
+      if (dim < 0) return error(line, Rule::LoopDimExists, loop.dim);
       if (op(s).dims[static_cast<size_t>(dim)].kind != kind) {
-        return error(line, StrCat("'", loop.dim, "' among the ", what, " loops is not a ",
-                                  kind == DimKind::Parallel ? "parallel" : "reduction", " dim"));
+        return error(line, Rule::LoopKindFits, loop.dim, what, kind == DimKind::Parallel ? "parallel" : "reduction");
       }
       int64_t tile = covered(line, loop.dim);
-      if (loop.step % tile != 0) {
-        return error(line,
-                     StrCat("loop ", loop.dim, "/", loop.step, " is not a multiple of the register tile, ", tile));
-      }
+      if (loop.step % tile != 0) return error(line, Rule::StepIsWholeTiles, loop.dim, loop.step, tile);
       for (const Loop &outer : seen) {
         if (outer.dim != loop.dim) continue;
         if (outer.step <= loop.step || outer.step % loop.step != 0) {
-          return error(line, StrCat("loop ", loop.dim, "/", loop.step, " inside ", outer.dim, "/", outer.step,
-                                    ": steps must get smaller, each a divisor of the one before"));
+          return error(line, Rule::StepsDivide, loop.dim, loop.step, outer.step);
         }
       }
       seen.push_back(loop);
@@ -170,7 +162,7 @@ class Rules {
     HONE_RETURN_IF_ERROR(section(s, line.tile, DimKind::Parallel, "tile", seen));
     HONE_RETURN_IF_ERROR(section(s, line.reduction, DimKind::Reduction, "reduction", seen));
     if (!line.parallel.empty() && line.at) {
-      return error(line, "parallel loops in a stage that is attached to another; give them as tile loops");
+      return error(line, Rule::AttachedIsNotParallel);
     }
     return scans(op(s)) ? scanLoops(s) : absl::OkStatus();
   }
@@ -179,14 +171,11 @@ class Rules {
   absl::Status scanLoops(size_t s) const {
     const StageSchedule &line = stage(s);
     for (const Loop &loop : line.parallel) {
-      if (isApartInScan(kernel_, loop.dim)) continue;
-      return error(line, StrCat("parallel loop over '", loop.dim,
-                                "', whose values meet in the steps of the scan; give it as a tile loop"));
+      if (!isApartInScan(kernel_, loop.dim)) return error(line, Rule::ScanPiecesAreApart, loop.dim);
     }
     for (size_t other = 0; other < s; ++other) {
       if (!scans(op(other)) || stage(other).parallel == line.parallel) continue;
-      return error(line, StrCat("parallel loops differ from those of '", stage(other).stage,
-                                "'; all stages of a scan have the same"));
+      return error(line, Rule::ScanPiecesAreTheSame, stage(other).stage);
     }
     return absl::OkStatus();
   }
@@ -197,18 +186,19 @@ class Rules {
     for (const std::string &name : line.unroll) {
       int dim = dimPosition(op(s), name);
       if (dim < 0 || op(s).dims[static_cast<size_t>(dim)].kind != DimKind::Reduction) {
-        return error(line, StrCat("unroll of '", name, "', which is not a reduction dim of the stage"));
+        return error(line, Rule::UnrollsReductions, name);
       }
       int64_t extent = op(s).dims[static_cast<size_t>(dim)].extent;
       for (const Loop &loop : line.reduction) {
         if (loop.dim == name && loop.step > 1) extent = loop.step;
       }
-      steps *= extent;
+      // What is too much already grows no further, and so never wraps around.
+      if (steps <= kMostUnrolledSteps) steps *= extent;
     }
-    for (const RegisterTile &tile : line.registers) steps *= line.unroll.empty() ? 1 : tile.count;
-    if (steps > kMostUnrolledSteps) {
-      return error(line, StrCat("unrolling makes ", steps, " steps; at most ", kMostUnrolledSteps));
+    for (const RegisterTile &tile : line.registers) {
+      if (!line.unroll.empty() && steps <= kMostUnrolledSteps) steps *= tile.count;
     }
+    if (steps > kMostUnrolledSteps) return error(line, Rule::UnrolledStepsFit, steps, kMostUnrolledSteps);
     return absl::OkStatus();
   }
 
@@ -235,16 +225,15 @@ class Rules {
     if (!line.at) return absl::OkStatus();
     size_t host = position(line.at->stage);
     if (host == kernel_.stages.size() || host == s) {
-      return error(line, StrCat("attached to '", line.at->stage, "', which is not another stage of the kernel"));
+      return error(line, Rule::HostIsAnotherStage, line.at->stage);
     }
-    if (scans(op(s)) || scans(op(host))) return error(line, "stages with scan dims cannot be attached");
+    if (scans(op(s)) || scans(op(host))) return error(line, Rule::ScansAreNotAttached);
     const StageSchedule &hostLine = stage(host);
     auto in = [&](const std::vector<Loop> &loops) {
       return std::find(loops.begin(), loops.end(), line.at->loop) != loops.end();
     };
     if (!in(hostLine.parallel) && !in(hostLine.tile)) {
-      return error(line, StrCat("attached at loop ", line.at->loop.dim, "/", line.at->loop.step,
-                                ", which is not among the parallel or tile loops of '", hostLine.stage, "'"));
+      return error(line, Rule::HostHasTheLoop, line.at->loop.dim, line.at->loop.step, hostLine.stage);
     }
     return s < host ? producer(s, host) : consumer(s, host);
   }
@@ -257,21 +246,18 @@ class Rules {
       if (r == s || !readsFrom(r, s)) continue;
       read = true;
       bool inside = r == host || (r < host && stage(r).at == line.at);
-      if (!inside)
-        return error(line, StrCat("attached to '", op(host).name, "' but also read by '", op(r).name,
-                                  "', outside of that loop"));
+      if (!inside) return error(line, Rule::ReadersAreInside, op(host).name, op(r).name);
     }
     for (const tensor::Access &write : op(s).writes) {
       auto loaded = std::find_if(kernel_.stages.begin(), kernel_.stages.end(),
                                  [&](const TensorOp &other) { return tensor::loads(other, write.buffer); });
       if (loaded == kernel_.stages.end()) continue;
-      return error(line, StrCat("attached to '", op(host).name, "', but '", loaded->name,
-                                "' loads indices from what it writes, which has to be complete; attach it nowhere"));
+      return error(line, Rule::NothingLoadsFromIt, op(host).name, loaded->name);
     }
-    if (!read) return error(line, StrCat("attached to '", op(host).name, "', which does not read it"));
+    if (!read) return error(line, Rule::HostReadsIt, op(host).name);
     for (size_t w = 0; w < s; ++w) {
       if (readsFrom(s, w) && stage(w).at && stage(w).at != line.at) {
-        return error(line, StrCat("reads '", op(w).name, "', which is attached elsewhere"));
+        return error(line, Rule::WriterIsNotElsewhere, op(w).name);
       }
     }
     for (const tensor::Access &write : op(s).writes) {
@@ -280,10 +266,7 @@ class Rules {
         return index->kind == tensor::IndexKind::Dim || index->kind == tensor::IndexKind::Constant;
       });
       if (buffer.role == tensor::BufferRole::Temporary && plain) continue;
-      if (!coversHostOnce(s, host)) {
-        return error(line, StrCat("writes '", buffer.name, "', which would be written by several pieces of '",
-                                  op(host).name, "'"));
-      }
+      if (!coversHostOnce(s, host)) return error(line, Rule::WrittenByOnePiece, buffer.name, op(host).name);
     }
     return absl::OkStatus();
   }
@@ -308,17 +291,11 @@ class Rules {
       if (stage(c).at && stage(c).at->stage == hostLine.stage) chain.push_back(static_cast<int>(c));
     }
     if (!canFollow(kernel_, static_cast<int>(s), static_cast<int>(host), chain)) {
-      return error(line, StrCat("attached to '", hostLine.stage, "' but does not follow it element by element"));
-    }
-    for (size_t w = host + 1; w < s; ++w) {
-      bool inChain = std::find(chain.begin(), chain.end(), static_cast<int>(w)) != chain.end();
-      if (readsFrom(s, w) && !inChain)
-        return error(line, StrCat("reads '", op(w).name, "', which is computed after '", hostLine.stage, "'"));
+      return error(line, Rule::FollowsElementByElement, hostLine.stage);
     }
     const Loop &last = hostLine.tile.empty() ? hostLine.parallel.back() : hostLine.tile.back();
     if (!(line.at->loop == last)) {
-      return error(line, StrCat("a stage that reads '", hostLine.stage, "' is attached at its innermost loop, ",
-                                last.dim, "/", last.step));
+      return error(line, Rule::FollowsAtTheInnermostLoop, hostLine.stage, last.dim, last.step);
     }
     for (const tensor::Dim &dim : op(host).dims) {
       int64_t left = dim.extent;
@@ -326,12 +303,11 @@ class Rules {
         for (const Loop &loop : *loops) left = loop.dim == dim.name ? loop.step : left;
       }
       if (dim.kind == DimKind::Parallel && left > covered(hostLine, dim.name)) {
-        return error(line, StrCat("attached to '", hostLine.stage, "', whose loops leave ", left, " of dim '", dim.name,
-                                  "'; end them with ", dim.name, "/", covered(hostLine, dim.name)));
+        return error(line, Rule::HostEndsWithItsTile, hostLine.stage, left, dim.name, covered(hostLine, dim.name));
       }
     }
     if (!line.vectorDim.empty() || !line.registers.empty() || !line.tile.empty()) {
-      return error(line, StrCat("takes vector dim, registers and loops from '", hostLine.stage, "'; give none"));
+      return error(line, Rule::FollowerHasNoLoops, hostLine.stage);
     }
     return absl::OkStatus();
   }
@@ -344,21 +320,18 @@ class Rules {
       auto found = std::find_if(kernel_.buffers.begin(), kernel_.buffers.end(),
                                 [&](const tensor::Buffer &buffer) { return buffer.name == pack.buffer; });
       if (found == kernel_.buffers.end() || found->role != tensor::BufferRole::Parameter) {
-        return error(line, StrCat("packs '", pack.buffer, "', which is not a parameter of the kernel"));
+        return error(line, Rule::PacksParameters, pack.buffer);
       }
       for (size_t earlier = 0; earlier <= s; ++earlier) {
         auto count = std::count_if(stage(earlier).packs.begin(), stage(earlier).packs.end(),
                                    [&](const Pack &other) { return other.buffer == pack.buffer; });
-        if (count > (earlier == s ? 1 : 0)) return error(line, StrCat("packs '", pack.buffer, "' twice"));
+        if (count > (earlier == s ? 1 : 0)) return error(line, Rule::PacksOnce, pack.buffer);
       }
       std::set<int> dims;
       for (const tensor::LayoutAxis &axis : pack.layout.axes) dims.insert(axis.dim);
       bool complete =
           dims.size() == found->shape.size() && (dims.empty() || *dims.rbegin() + 1 == static_cast<int>(dims.size()));
-      if (!complete) {
-        return error(line,
-                     StrCat("layout of '", pack.buffer, "' must name each of its ", found->shape.size(), " dims"));
-      }
+      if (!complete) return error(line, Rule::PackNamesAllDims, pack.buffer, found->shape.size());
     }
     return absl::OkStatus();
   }

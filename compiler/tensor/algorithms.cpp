@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "compiler/base/status.h"
+#include "compiler/tensor/algorithm_rules.h"
 
 namespace hone::tensor {
 namespace {
@@ -22,7 +22,7 @@ Rewrite withOrigins(Kernel kernel, size_t old) {
 absl::StatusOr<Rewrite> applySplit(const Kernel &kernel, const std::vector<std::string> &words) {
   int64_t parts = 0;
   if (words.size() != 4 || !absl::SimpleAtoi(words[3], &parts)) {
-    return absl::InvalidArgumentError("expected 'split STAGE DIM PARTS'");
+    return broken(AlgorithmRule::SplitHasItsForm);
   }
   for (size_t s = 0; s < kernel.stages.size(); ++s) {
     if (kernel.stages[s].name != words[1]) continue;
@@ -32,21 +32,21 @@ absl::StatusOr<Rewrite> applySplit(const Kernel &kernel, const std::vector<std::
       HONE_ASSIGN_OR_RETURN(Kernel split, splitReduction(kernel, static_cast<int>(s), static_cast<int>(d), parts));
       return withOrigins(std::move(split), kernel.buffers.size());
     }
-    return absl::InvalidArgumentError(absl::StrCat("stage '", words[1], "' has no dim '", words[2], "'"));
+    return broken(AlgorithmRule::SplitDimExists, words[1], words[2]);
   }
-  return absl::InvalidArgumentError(absl::StrCat("there is no stage '", words[1], "'"));
+  return broken(AlgorithmRule::SplitStageExists, words[1]);
 }
 
 absl::StatusOr<Rewrite> applyWinograd(const Kernel &kernel, const std::vector<std::string> &words) {
   int64_t tile = 0;
   if (words.size() != 3 || !absl::SimpleAtoi(words[1], &tile) || words[2] != "3") {
-    return absl::InvalidArgumentError("expected 'winograd 2 3' or 'winograd 4 3'");
+    return broken(AlgorithmRule::WinogradHasItsForm);
   }
-  absl::Status first = absl::InvalidArgumentError("the kernel has no stage");
-  for (size_t s = 0; s < kernel.stages.size(); ++s) {
+  // What no stage fits is refused for what the first one lacks.
+  absl::StatusOr<Rewrite> first = winograd(kernel, 0, tile);
+  for (size_t s = 1; !first.ok() && s < kernel.stages.size(); ++s) {
     absl::StatusOr<Rewrite> rewrite = winograd(kernel, static_cast<int>(s), tile);
     if (rewrite.ok()) return rewrite;
-    if (s == 0) first = rewrite.status();
   }
   return first;
 }
@@ -58,8 +58,7 @@ absl::StatusOr<Rewrite> applyAlgorithm(const Kernel &kernel, std::string_view al
   if (words == std::vector<std::string>{"direct"}) return withOrigins(kernel, kernel.buffers.size());
   if (!words.empty() && words[0] == "winograd") return applyWinograd(kernel, words);
   if (!words.empty() && words[0] == "split") return applySplit(kernel, words);
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown algorithm '", std::string(algorithm), "'; use direct, winograd or split"));
+  return broken(AlgorithmRule::AlgorithmIsKnown, std::string(algorithm));
 }
 
 }  // namespace hone::tensor

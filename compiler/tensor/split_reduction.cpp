@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/tensor/algorithm_rules.h"
 #include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/rewrite.h"
 
@@ -14,15 +15,11 @@ absl::Status checkSplit(const Kernel &kernel, int stage, int dim, int64_t parts)
   }
   const TensorOp &op = kernel.stages[stage];
   if (dim < 0 || static_cast<size_t>(dim) >= op.dims.size() || op.dims[dim].kind != DimKind::Reduction) {
-    return absl::InvalidArgumentError(absl::StrCat("dim ", dim, " of stage '", op.name, "' is no reduction dim"));
+    return broken(AlgorithmRule::SplitDimIsReduced, dim, op.name);
   }
-  if (op.dims.front().kind == DimKind::Scan) {
-    return absl::InvalidArgumentError(absl::StrCat("stage '", op.name, "' has a scan dim; its reductions stay whole"));
-  }
+  if (op.dims.front().kind == DimKind::Scan) return broken(AlgorithmRule::SplitStageIsNoScan, op.name);
   if (parts < 2 || parts > op.dims[dim].extent) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot cut dim '", op.dims[dim].name, "' of extent ",
-                                                   op.dims[dim].extent, " into ", parts, " parts; use 2 to ",
-                                                   op.dims[dim].extent));
+    return broken(AlgorithmRule::SplitPartsFit, op.dims[dim].name, op.dims[dim].extent, parts);
   }
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/tensor/algorithm_rules.h"
 #include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/index_range.h"
 #include "compiler/tensor/kernel_builder.h"
@@ -357,9 +358,7 @@ absl::StatusOr<Rewrite> winograd(const Kernel &kernel, int stage, int64_t tile) 
   if (stage < 0 || static_cast<size_t>(stage) >= kernel.stages.size()) {
     return absl::InvalidArgumentError(absl::StrCat("there is no stage ", stage, " among ", kernel.stages.size()));
   }
-  if (tile != 2 && tile != 4) {
-    return absl::InvalidArgumentError(absl::StrCat("winograd has no tiles of ", tile, "; use 2 or 4"));
-  }
+  if (tile != 2 && tile != 4) return broken(AlgorithmRule::WinogradTileExists, tile);
   HONE_ASSIGN_OR_RETURN(const WinogradMatch found, matchWinograd(kernel, kernel.stages[stage]));
   return Builder(kernel, stage, found, tile).run();
 }

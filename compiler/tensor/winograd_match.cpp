@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <string_view>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "compiler/base/status.h"
+#include "compiler/tensor/algorithm_rules.h"
 #include "compiler/tensor/index_range.h"
 
 namespace hone::tensor {
@@ -52,11 +51,6 @@ std::optional<Linear> linear(const Index &index) {
   }
 }
 
-absl::Status mismatch(const TensorOp &op, std::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("stage '", op.name, "' is not a convolution that winograd fits: ", std::string(why)));
-}
-
 bool isPlainAccess(const Access &access) {
   return !access.outside && std::all_of(access.indices.begin(), access.indices.end(), [](const Index &i) {
     return i->kind == IndexKind::Dim || i->kind == IndexKind::Constant;
@@ -91,17 +85,17 @@ absl::Status checkDirection(const Kernel &kernel, const TensorOp &op, const Acce
                             const Direction &direction) {
   for (size_t i = 0; i < data.indices.size(); ++i) {
     const bool again = usesDim(data.indices[i], direction.out) || usesDim(data.indices[i], direction.tap);
-    if (i != direction.dataDim && again) return mismatch(op, "a direction occurs twice in the data's indices");
+    if (i != direction.dataDim && again) return broken(AlgorithmRule::WinogradDirectionsOccurOnce, op.name);
   }
-  if (uses(weight, direction.out)) return mismatch(op, "its weights must not depend on the place");
-  if (!uses(weight, direction.tap)) return mismatch(op, "its weights must depend on the taps");
+  if (uses(weight, direction.out)) return broken(AlgorithmRule::WinogradWeightsKeepPlaces, op.name);
+  if (!uses(weight, direction.tap)) return broken(AlgorithmRule::WinogradWeightsHaveTaps, op.name);
   // Where tiles hang over the edge, what they write there must fall outside the buffer.
   const Access &write = op.writes[0];
   const std::vector<int64_t> &shape = kernel.buffers[write.buffer].shape;
   for (size_t i = 0; i < write.indices.size(); ++i) {
     if (!usesDim(write.indices[i], direction.out)) continue;
     if (write.indices[i]->kind != IndexKind::Dim || shape[i] != op.dims[direction.out].extent) {
-      return mismatch(op, "its output must be written whole, at plain dims");
+      return broken(AlgorithmRule::WinogradWritesWhole, op.name);
     }
   }
   return absl::OkStatus();
@@ -111,28 +105,28 @@ absl::Status checkDirection(const Kernel &kernel, const TensorOp &op, const Acce
 
 absl::StatusOr<WinogradMatch> matchWinograd(const Kernel &kernel, const TensorOp &op) {
   if (op.combiner.kind != CombinerKind::Sum || op.body.size() != 1 || !isFloat(op.body[0]->dtype)) {
-    return mismatch(op, "it must be one sum of floats");
+    return broken(AlgorithmRule::WinogradSums, op.name);
   }
   const ScalarNode &body = *op.body[0];
   const bool isProduct = body.kind == ScalarKind::Apply && body.op == ScalarOp::Mul &&
                          body.args[0]->kind == ScalarKind::Read && body.args[1]->kind == ScalarKind::Read;
   if (!isProduct || body.args[0]->position == body.args[1]->position) {
-    return mismatch(op, "its terms must be products of two reads");
+    return broken(AlgorithmRule::WinogradMultiplies, op.name);
   }
-  if (op.dims.front().kind == DimKind::Scan) return mismatch(op, "it has a scan dim");
+  if (op.dims.front().kind == DimKind::Scan) return broken(AlgorithmRule::WinogradIsNoScan, op.name);
   WinogradMatch result;
   result.data = body.args[0]->position;
   result.weight = body.args[1]->position;
   if (isPlainAccess(op.reads[result.data])) std::swap(result.data, result.weight);
   const Access &data = op.reads[result.data], &weight = op.reads[result.weight];
-  if (!isPlainAccess(weight)) return mismatch(op, "the weights must be read at plain dims");
-  if (data.outside.value_or(0) != 0) return mismatch(op, "data outside must be 0");
+  if (!isPlainAccess(weight)) return broken(AlgorithmRule::WinogradWeightsArePlain, op.name);
+  if (data.outside.value_or(0) != 0) return broken(AlgorithmRule::WinogradPadsWithZeros, op.name);
   const Buffer &weights = kernel.buffers[weight.buffer];
   if (weights.role != BufferRole::Parameter || weights.dtype != DType::F32)
-    return mismatch(op, "its weights must be a parameter of type f32, which is transformed when the model is compiled");
+    return broken(AlgorithmRule::WinogradWeightsAreParameters, op.name);
   const std::optional<std::vector<Direction>> found = directions(op, data);
   if (!found || found->size() != 2 || (*found)[0].out == (*found)[1].out || (*found)[0].tap == (*found)[1].tap) {
-    return mismatch(op, "it must slide in two directions with stride 1, dilation 1 and 3 taps each");
+    return broken(AlgorithmRule::WinogradSlidesTwice, op.name);
   }
   result.y = (*found)[0];
   result.x = (*found)[1];
@@ -143,7 +137,7 @@ absl::StatusOr<WinogradMatch> matchWinograd(const Kernel &kernel, const TensorOp
     if (d == result.y.out || d == result.x.out || d == result.y.tap || d == result.x.tap) continue;
     (op.dims[d].kind == DimKind::Reduction ? result.reduction : result.parallel).push_back(d);
   }
-  if (result.reduction.empty()) return mismatch(op, "it needs input channels to sum over");
+  if (result.reduction.empty()) return broken(AlgorithmRule::WinogradSumsChannels, op.name);
   return result;
 }
 
