@@ -113,7 +113,7 @@ bool differByConstant(const loop::IntExpr &a, const loop::IntExpr &b) {
 
 class Collector {
  public:
-  Collector(const Scopes &scopes, const loop::Kernel &kernel) : scopes_(scopes), kernel_(kernel) {}
+  explicit Collector(const Scopes &scopes) : scopes_(scopes) {}
 
   std::vector<Access> run() {
     for (size_t s = 0; s < scopes_.all().size(); ++s) {
@@ -167,7 +167,6 @@ class Collector {
   }
 
   const Scopes &scopes_;
-  const loop::Kernel &kernel_;
   std::vector<Access> accesses_;
   Path path_;
   std::vector<Place> here_;  // in the scope at hand
@@ -245,7 +244,7 @@ class Footprints {
 
 Traffic trafficOf(const Scopes &scopes, const loop::Kernel &kernel, const std::vector<bool> &isCold,
                   const TargetDescription &target) {
-  const Footprints footprints(scopes, kernel, Collector(scopes, kernel).run());
+  const Footprints footprints(scopes, kernel, Collector(scopes).run());
   Traffic traffic;
   std::map<int, double> cold;
   for (const Access &access : footprints.accesses()) {
