@@ -3,11 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <functional>
 #include <map>
 #include <numeric>
 #include <set>
-#include <tuple>
 
 namespace hone::estimate {
 namespace {

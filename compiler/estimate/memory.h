@@ -5,8 +5,6 @@
 // outwards, whose body is larger; from there on each iteration fetches again.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <vector>
 
 #include "compiler/base/target.h"

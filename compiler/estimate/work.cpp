@@ -1,7 +1,6 @@
 #include "compiler/estimate/work.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <map>
 
@@ -304,7 +303,6 @@ class Counter {
         break;
       default:
         work.vectors = addsProduct ? machine_.multiplyAdd.cycles(bytes) : machine_.arithmetic.cycles(bytes);
-        if (addsProduct) work.multiplyAdds = work.vectors;
     }
     add(work, dependence);
     return dependence;
@@ -359,7 +357,6 @@ double Work::bound() const { return std::max({vectors, loads, stores, divisions,
 
 Work &Work::operator+=(const Work &other) {
   vectors += other.vectors;
-  multiplyAdds += other.multiplyAdds;
   loads += other.loads;
   stores += other.stores;
   divisions += other.divisions;
@@ -370,8 +367,7 @@ Work &Work::operator+=(const Work &other) {
 
 Work Work::operator*(double factor) const {
   Work work = *this;
-  for (double Work::*part :
-       {&Work::vectors, &Work::multiplyAdds, &Work::loads, &Work::stores, &Work::divisions, &Work::instructions})
+  for (double Work::*part : {&Work::vectors, &Work::loads, &Work::stores, &Work::divisions, &Work::instructions})
     work.*part *= factor;
   return work;
 }

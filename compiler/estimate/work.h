@@ -10,8 +10,7 @@ namespace hone::estimate {
 
 /// Cycles that the parts of a core are busy with some work; they go on beside each other.
 struct Work {
-  double vectors = 0;       ///< multiply-adds and other arithmetic
-  double multiplyAdds = 0;  ///< of these, what multiply-adds take
+  double vectors = 0;  ///< multiply-adds and other arithmetic
   double loads = 0, stores = 0;
   double divisions = 0;  ///< divisions, roots, and calls of exponentials and the like
   double instructions = 0;
