@@ -29,6 +29,7 @@ TEST_P(Corners, GuardsBeyond32Bits) {
       {wide, kTwo32 + 1, kTwo32 + 3},                                     // the second of them
       {wide, 2, 2 * kTwo32 + 1},                                          // from one to another
       {wide - 3 * kTwo32, -kTwo32 + 1, -kTwo32 + 3},                      // a negative one
+      {wide - 5 * kTwo32, 1, 3},                                          // a small one, of numbers far below
       {wide - 3 * kTwo32, -kTwo32 + 1, 2},                                // over zero
       {p * kTwo30 + lane * kTwo29, kTwo30, kTwo31},                       // large steps of lanes
       {p + lane + (kTwo30 - 3), kTwo30 - 1, kTwo30 + 2},                  // around 2^30
@@ -138,18 +139,18 @@ TEST(Corners, IndicesBeforeAndAfterAStore) {
   check("whether", [&](const IntExpr &to) { return guarded(store(2, to, load(0, p, kF32)), {{index, 2, 5}}); });
 }
 
-// Slots of scratch that share their place, one after the other, in whole or in part.
+// Slots of scratch that share their place, in whole or in part. Where one of them is written is known at run time only:
+// the other one must be loaded again.
 TEST(Corners, SlotsOfOnePlace) {
-  const IntExpr p = var(0, "p", 4), x = var(1, "x", 16), z = var(2, "z", 16), u = var(3, "u", 16), v = var(4, "v", 16);
+  const IntExpr p = var(0, "p", 4), x = var(1, "x", 16);
   for (const int64_t offset : {0, 64}) {
-    const ValuePtr in = load(0, p * 16 + x, kF32);
-    loop::Kernel kernel = kernelOf(
-        {{DType::F32, 64}, {DType::F32, 32}, {DType::F32, 16}, {DType::F32, 128}}, p, 4,
-        block({forLoop(x, 0, 16, {store(1, x + offset / 4, in)}),
-               forLoop(z, 0, 16, {store(3, p * 32 + z, load(1, z + offset / 4, kF32))}),
-               forLoop(u, 0, 16,
-                       {store(2, u, apply(ScalarOp::Add, {load(0, p * 16 + u, kF32), constantValue(3, kF32)}))}),
-               forLoop(v, 0, 16, {store(3, p * 32 + 16 + v, load(1, v + offset / 4, kF32))})}));
+    const ValuePtr in = load(0, p * 16 + x, kF32), kept = load(1, x + offset / 4, kF32);
+    const ValuePtr changed = apply(ScalarOp::Add, {in, constantValue(3, kF32)});
+    loop::Kernel kernel =
+        kernelOf({{DType::F32, 64}, {DType::F32, 32}, {DType::F32, 16}, {DType::I32, 16}, {DType::F32, 128}}, p, 4,
+                 forLoop(x, 0, 16,
+                         {store(1, x + offset / 4, in), store(4, p * 32 + x, kept),
+                          store(2, loop::loadIndex(3, x, 0, 15), changed), store(4, p * 32 + 16 + x, kept)}));
     for (const size_t slot : {1, 2}) {
       kernel.buffers[slot].space = loop::Space::ThreadScratch;
       kernel.buffers[slot].written = true;
@@ -157,12 +158,15 @@ TEST(Corners, SlotsOfOnePlace) {
     kernel.buffers[1].offset = 0;
     kernel.buffers[2].offset = offset;
     kernel.buffers[3].offset = 1;
+    kernel.buffers[4].offset = 2;
     kernel.phases[0].scratchBytes = 128;
     for (const auto &[name, target] : runnableTargets()) {
       const Loaded module(kernel, target);
       Aligned<float> data(64), out(128, -1);
+      Aligned<int32_t> places(16);
       for (size_t i = 0; i < 64; ++i) data[i] = static_cast<float>(i);
-      module.run({data.data(), out.data()});
+      for (size_t i = 0; i < 16; ++i) places[i] = static_cast<int32_t>(i);
+      module.run({data.data(), places.data(), out.data()});
       for (size_t i = 0; i < 64; ++i) {
         const size_t row = i / 16 * 32 + i % 16;
         EXPECT_EQ(out[row], static_cast<float>(i)) << name << ", before";

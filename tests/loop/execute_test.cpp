@@ -8,6 +8,7 @@
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/estimate/least.h"
+#include "tests/support/effort.h"
 #include "tests/support/example_kernels.h"
 #include "tests/support/kernel_builder.h"
 
@@ -20,9 +21,10 @@ TEST_P(DefaultSchedule, AgreesWithInterpreter) {
   absl::StatusOr<TargetDescription> target = codegen::parseTarget(GetParam());
   ASSERT_TRUE(target.ok()) << target.status();
   if (!canRun(*target)) GTEST_SKIP() << "this machine cannot run code for " << GetParam();
+  const uint64_t seed = testSeed();
   for (const tensor::Kernel &kernel : tensor::testing::exampleKernels()) {
     schedule::Schedule schedule = estimate::leastSchedule(kernel, *target);
-    EXPECT_EQ(checkAgainstInterpreter(kernel, schedule, *target, 1), "") << kernel.name;
+    EXPECT_EQ(checkAgainstInterpreter(kernel, schedule, *target, seed), "") << kernel.name;
   }
 }
 

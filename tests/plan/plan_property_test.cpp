@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "compiler/graph/constants.h"
@@ -12,6 +11,7 @@
 #include "compiler/plan/plan.h"
 #include "tests/plan/plan_runner.h"
 #include "tests/plan/random_graph.h"
+#include "tests/support/rounds.h"
 
 namespace hone::plan {
 namespace {
@@ -89,37 +89,36 @@ void check(const graph::Graph &graph, uint64_t seed, int64_t lanes) {
   }
 }
 
-/// How many seeds to try: HONE_TEST_SEEDS, or a sample.
-uint64_t seeds() {
-  const char *text = std::getenv("HONE_TEST_SEEDS");
-  return text == nullptr ? 150 : std::strtoull(text, nullptr, 10);
-}
+constexpr int64_t kSampled = 150, kAll = 4000;  // graphs
 
 TEST(PlanProperty, SmallGraphsMeanTheSame) {
-  for (uint64_t seed = 0; seed < seeds(); ++seed) {
-    check(randomGraph(seed, 1 + static_cast<int>(seed % 6)), seed, seed % 2 == 0 ? 4 : 8);
-    if (HasFatalFailure()) return;
-  }
+  hone::testing::inRounds(kSampled, kAll, [](hone::testing::Random &random) {
+    const uint64_t seed = random.next();
+    check(randomGraph(seed, static_cast<int>(random.between(1, 6))), seed, random.chance(50) ? 4 : 8);
+  });
 }
 
 TEST(PlanProperty, LargerGraphsMeanTheSame) {
-  for (uint64_t seed = 0; seed < seeds(); ++seed) {
-    check(randomGraph(1000000 + seed, 8 + static_cast<int>(seed % 25)), 1000000 + seed, seed % 2 == 0 ? 4 : 16);
-    if (HasFatalFailure()) return;
-  }
+  hone::testing::inRounds(kSampled, kAll, [](hone::testing::Random &random) {
+    const uint64_t seed = random.next();
+    check(randomGraph(seed, static_cast<int>(random.between(8, 32))), seed, random.chance(50) ? 4 : 16);
+  });
 }
 
 TEST(PlanProperty, LoopsMeanTheSame) {
   size_t loops = 0;
-  for (uint64_t seed = 0; seed < seeds(); ++seed) {
-    graph::Graph graph = randomLoops(seed, 4 + static_cast<int>(seed % 25));
-    check(graph, seed, seed % 2 == 0 ? 4 : 16);
+  int64_t graphs = 0;
+  hone::testing::inRounds(kSampled, kAll, [&](hone::testing::Random &random) {
+    const uint64_t seed = random.next();
+    graph::Graph graph = randomLoops(seed, static_cast<int>(random.between(4, 28)));
+    const bool isNarrow = random.chance(50);
+    check(graph, seed, isNarrow ? 4 : 16);
     ASSERT_TRUE(graph::runPasses(graph).ok());
-    check(graph, seed, seed % 2 == 0 ? 16 : 4);
+    check(graph, seed, isNarrow ? 16 : 4);
     loops += graph::findLoops(graph)->loops.size();
-    if (HasFatalFailure()) return;
-  }
-  EXPECT_GT(loops, seeds() / 4);
+    ++graphs;
+  });
+  EXPECT_GT(static_cast<int64_t>(loops), graphs / 4);
 }
 
 /// The ops whose stages depend on the dtype: accumulators, divisions, what lies outside.
@@ -176,7 +175,8 @@ TEST(PlanProperty, EveryDTypeMeansTheSame) {
 // The checks themselves: a plan whose buffers all lie at the same place must be noticed.
 TEST(PlanProperty, DamagedMemoryPlansAreNoticed) {
   int overlaps = 0, wrong = 0;
-  for (uint64_t seed = 1000000; seed < 1000040; ++seed) {
+  hone::testing::inRounds(40, 400, [&](hone::testing::Random &random) {
+    const uint64_t seed = random.next();
     const graph::Graph graph = randomGraph(seed, 20);
     absl::StatusOr<Plan> plan = makePlan(graph, targetWithLanes(8));
     ASSERT_TRUE(plan.ok());
@@ -184,20 +184,20 @@ TEST(PlanProperty, DamagedMemoryPlansAreNoticed) {
     overlaps += findOverlap(*plan).empty() ? 0 : 1;
     const std::vector<tensor::HostTensor> inputs = randomInputs(graph, seed);
     const auto expected = runGraph(graph, inputs), got = runPlan(*plan, inputs);
-    if (!expected.ok() || !got.ok()) continue;
+    if (!expected.ok() || !got.ok()) return;
     for (size_t i = 0; i < got->size(); ++i) wrong += difference((*expected)[i], (*got)[i]).empty() ? 0 : 1;
-  }
+  });
   EXPECT_GT(overlaps, 20);
   EXPECT_GT(wrong, 20);
 }
 
 TEST(PlanProperty, PlansAreDeterministic) {
-  for (uint64_t seed = 0; seed < 20; ++seed) {
-    const graph::Graph graph = randomGraph(seed, 20);
+  hone::testing::inRounds(20, 400, [](hone::testing::Random &random) {
+    const graph::Graph graph = randomGraph(random.next(), 20);
     const auto first = makePlan(graph, targetWithLanes(8)), second = makePlan(graph, targetWithLanes(8));
     ASSERT_TRUE(first.ok() && second.ok());
     EXPECT_EQ(print(*first), print(*second));
-  }
+  });
 }
 
 }  // namespace

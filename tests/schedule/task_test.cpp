@@ -1,11 +1,11 @@
 // Tasks: names and the order of dims do not matter, and schedules go to the task and come back.
-#include "compiler/estimate/least.h"
 #include "compiler/schedule/task.h"
 
 #include <gtest/gtest.h>
 
 #include <utility>
 
+#include "compiler/estimate/least.h"
 #include "compiler/tensor/algorithms.h"
 #include "tests/support/example_kernels.h"
 #include "tests/support/random_kernel.h"
@@ -41,12 +41,13 @@ void expectTravels(const tensor::Kernel &kernel, const Task &task, const Schedul
 }
 
 TEST(Task, TakesSchedulesAndGivesThemBack) {
+  hone::testing::Random random(hone::testing::testSeed());
   for (const tensor::Kernel &example : exampleKernels()) {
     for (const tensor::Kernel &kernel : {example, tensor::collapseDims(example)}) {
       const Task task = taskOf(kernel);
       expectTravels(kernel, task, estimate::leastSchedule(kernel, wideTarget()));
-      for (uint64_t seed = 0; seed < 20; ++seed)
-        expectTravels(kernel, task, hone::testing::randomSchedule(kernel, wideTarget(), seed));
+      for (int i = 0; i < 20; ++i)
+        expectTravels(kernel, task, hone::testing::randomSchedule(kernel, wideTarget(), random.next()));
     }
   }
 }

@@ -9,6 +9,7 @@
 #include "compiler/tensor/interpreter.h"
 #include "tests/support/example_kernels.h"
 #include "tests/support/kernel_builder.h"
+#include "tests/support/rounds.h"
 
 namespace hone::tensor {
 namespace {
@@ -122,8 +123,8 @@ TEST(Error, IsCarriedThroughOperations) {
 TEST(Tolerance, HoldsForEveryOrderAndFindsOneLostTerm) {
   const int64_t length = 4608;
   const Kernel kernel = splitReduction(1, length, 1);
-  for (uint64_t seed = 0; seed < 20; ++seed) {
-    const std::vector<HostTensor> arguments = randomArguments(kernel, seed);
+  hone::testing::inRounds(20, 400, [&](hone::testing::Random &random) {
+    const std::vector<HostTensor> arguments = randomArguments(kernel, random.next());
     const auto expected = interpretWithTolerance(kernel, arguments);
     ASSERT_TRUE(expected.ok()) << expected.status();
     float forwards = 0, backwards = 0, lanes[8] = {};
@@ -140,7 +141,7 @@ TEST(Tolerance, HoldsForEveryOrderAndFindsOneLostTerm) {
     }
     const float wrong = forwards + 0.05F;  // one small term more or less
     EXPECT_NE(compare(expected->outputs[0], hostTensor<float>({1}, {wrong}), expected->tolerances[0]), "");
-  }
+  });
 }
 
 TEST(Compare, TellsWhereAndHowMuch) {
