@@ -29,8 +29,9 @@ absl::Status checkFormats(const CompileFlags &flags) {
                                                    "' (hone reads onnx; most frameworks export it)"));
   for (const std::string &form : listOf(flags.dumpCode))
     if (form == "relay" || form == "tir")
-      return absl::InvalidArgumentError(absl::StrCat("not supported by hone: --dump-code ", form,
-                                                     " (hone's own forms are graph, plan, tasks, loops, estimate, ll, asm)"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("not supported by hone: --dump-code ", form,
+                       " (hone's own forms are graph, plan, tasks, loops, estimate, ll, asm)"));
   return absl::OkStatus();
 }
 

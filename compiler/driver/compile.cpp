@@ -38,8 +38,9 @@ struct DumpName {
   Dump dump;
   std::string_view name;
 };
-constexpr DumpName kDumpNames[] = {{Dump::Graph, "graph"}, {Dump::Plan, "plan"}, {Dump::Tasks, "tasks"},
-                                   {Dump::Loops, "loops"}, {Dump::Estimate, "estimate"}, {Dump::LlvmIr, "ll"}, {Dump::Assembly, "asm"}};
+constexpr DumpName kDumpNames[] = {{Dump::Graph, "graph"}, {Dump::Plan, "plan"},         {Dump::Tasks, "tasks"},
+                                   {Dump::Loops, "loops"}, {Dump::Estimate, "estimate"}, {Dump::LlvmIr, "ll"},
+                                   {Dump::Assembly, "asm"}};
 
 // The lowest optimisation level at which a graph pass runs; passes that are not listed always run, as do
 // the plan's own transformations.

@@ -29,7 +29,8 @@ std::optional<Phase> parsePhase(std::string_view name);
 
 /// Forms of the program that can be kept.
 enum class Dump : uint8_t { Graph, Plan, Tasks, Loops, Estimate, LlvmIr, Assembly };
-inline constexpr Dump kDumps[] = {Dump::Graph, Dump::Plan, Dump::Tasks, Dump::Loops, Dump::Estimate, Dump::LlvmIr, Dump::Assembly};
+inline constexpr Dump kDumps[] = {Dump::Graph,    Dump::Plan,   Dump::Tasks,   Dump::Loops,
+                                  Dump::Estimate, Dump::LlvmIr, Dump::Assembly};
 std::string_view name(Dump dump);
 std::optional<Dump> parseDump(std::string_view name);
 

@@ -272,7 +272,8 @@ class TileBuilder {
   // Whether everything in `index` but dim `dim` has one value in `region`.
   bool othersAreBound(const tensor::Index &index, int dim, const Region &region) const {
     for (size_t d = 0; d < region.size(); ++d) {
-      if (static_cast<int>(d) != dim && region[d].size > 1 && schedule::mentions(index, static_cast<int>(d))) return false;
+      if (static_cast<int>(d) != dim && region[d].size > 1 && schedule::mentions(index, static_cast<int>(d)))
+        return false;
     }
     return true;
   }

@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "compiler/estimate/least.h"
 #include "compiler/codegen/codegen.h"
+#include "compiler/estimate/least.h"
 #include "compiler/loop/lower.h"
 #include "compiler/tensor/algorithms.h"
 #include "compiler/tensor/interpreter.h"

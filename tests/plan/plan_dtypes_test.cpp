@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/estimate/least.h"
 #include "compiler/graph/constants.h"
 #include "compiler/graph/infer.h"
 #include "compiler/plan/plan.h"
-#include "compiler/estimate/least.h"
 #include "compiler/schedule/schedule.h"
 #include "tests/support/effort.h"
 #include "tests/support/execute.h"

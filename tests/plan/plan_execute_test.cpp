@@ -8,8 +8,8 @@
 #include <string>
 
 #include "compiler/codegen/codegen.h"
-#include "compiler/plan/plan.h"
 #include "compiler/estimate/least.h"
+#include "compiler/plan/plan.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/tensor/interpreter.h"
 #include "tests/plan/random_graph.h"
