@@ -16,6 +16,15 @@ int pick(std::mt19937_64 &rng, size_t count) { return static_cast<int>(rng() % c
 
 }  // namespace
 
+Schedule plainSchedule(const tensor::Kernel &kernel) {
+  Schedule schedule;
+  for (const tensor::TensorOp &op : kernel.stages) {
+    schedule.stages.emplace_back();
+    schedule.stages.back().stage = op.name;
+  }
+  return schedule;
+}
+
 int64_t Space::Form::size() const {
   constexpr int64_t kMost = int64_t{1} << 54;
   int64_t size = 1;

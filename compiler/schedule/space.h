@@ -26,6 +26,9 @@ struct Point {
   bool operator==(const Point &) const = default;
 };
 
+/// The schedule that asks for nothing: scalar code, in loops as they stand. Legal for every kernel.
+Schedule plainSchedule(const tensor::Kernel &kernel);
+
 class Space {
  public:
   /// A way to go about it that has knobs of its own.

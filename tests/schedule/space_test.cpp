@@ -52,6 +52,7 @@ void expectMostlyLegal(const tensor::Kernel &kernel, const TargetDescription &ta
     EXPECT_FALSE(schedule.status().message().empty());
     EXPECT_NE(space.text(point), "");
   }
+  EXPECT_EQ(legal(kernel, plainSchedule(kernel), target), absl::OkStatus()) << tensor::print(kernel);
   // One of each form at least: a search begins there.
   for (int form = 0; form < static_cast<int>(space.forms().size()); ++form) {
     const Point first{form, std::vector<int>(space.forms()[static_cast<size_t>(form)].knobs.size(), 0)};
