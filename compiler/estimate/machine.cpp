@@ -7,8 +7,8 @@
 namespace hone::estimate {
 namespace {
 
-// Zen 4 and Zen 5 were measured (docs/design/estimate.md says how); the others are from the vendors' optimisation
-// guides and the tables of Agner Fog and uops.info, with memory as it is shared in a server that is half busy.
+// Zen 4's row was fitted to measurements; the others are round numbers that nobody has measured yet
+// (docs/design/estimate.md).
 //
 //                family             multiply-add arithmetic   load      store     issue lat div lib   L2  L3 memory
 //                fork

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <iostream>
 #include <random>
 
 #include "compiler/codegen/codegen.h"
@@ -66,7 +67,10 @@ TEST(Space, ComputesTheSameEverywhere) {
     const char *const targets[] = {"llvm", "llvm -mcpu=haswell", "llvm -mcpu=x86-64"};
     const absl::StatusOr<TargetDescription> target = codegen::parseTarget(targets[random.next() % 3]);
     ASSERT_TRUE(target.ok()) << target.status();
-    if (!hone::testing::canRun(*target)) return;
+    if (!hone::testing::canRun(*target)) {
+      std::cout << "skipped: this machine cannot run " << target->cpu << "\n";
+      return;
+    }
     const schedule::Space space(kernel, *target, {"direct"});
     std::mt19937_64 rng(random.next());
     const schedule::Point point = space.random(rng);
