@@ -35,12 +35,15 @@ extern "C" {
 
 #define HONE_API __attribute__((visibility("default")))
 
-/* The values are also the exit codes of hone's programs. */
+/* In C an enum holds any int; C++ has to be told. */
 #ifdef __cplusplus
-typedef enum hone_status : int { /* as C has it: any int may stand in one */
+#define HONE_INT_ENUM :int
 #else
-typedef enum hone_status {
+#define HONE_INT_ENUM
 #endif
+
+/* The values are also the exit codes of hone's programs. */
+typedef enum hone_status HONE_INT_ENUM {
   HONE_OK = 0,
   HONE_INTERNAL = 1,   /* a defect of hone */
   HONE_USAGE = 2,      /* the call is wrong: an index out of range, an input not set, a wrong size */

@@ -27,7 +27,7 @@ class AgentTest : public testing::Test {
     coordinator_ = std::make_unique<FakeCoordinator>(folder_, std::move(settings));
   }
   void startWorker(std::vector<std::string> more = {"--roles", "device", "--key", "test"},
-                    const std::string &program = HONE_TEST_LIGHT_WORKER) {
+                   const std::string &program = HONE_TEST_LIGHT_WORKER) {
     const size_t hellos = coordinator_->hellos();
     worker_ = std::make_unique<WorkerProgram>(folder_, coordinator_->address(), std::move(more), program);
     coordinator_->follow(worker_.get());
