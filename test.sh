@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test: release, then format and lint, then address and undefined-behaviour sanitizers,
+# Checks the format, builds everything and runs every test: release, then lint, then address and undefined-behaviour sanitizers,
 # then the thread sanitizer on the runtime. Long suites run a sample that changes daily and prints its seed; HONE_TEST_MODE=full
 # runs them whole. Lint and sanitizers look at a part of the tree in both modes, at another one each day. With CI set, a
 # missing peer (ONNX Runtime from PyPI) is a failure; elsewhere it is skipped with a sentence.
@@ -43,10 +43,11 @@ run_tests() {
 echo "hone: build and test everything (mode $HONE_TEST_MODE, seed $HONE_TEST_SEED)"
 step "install Debian packages" scripts/setup.sh
 
+step "check format" scripts/format.sh  # takes seconds: no reason to hear of it after half an hour
 step "configure release" cmake --preset release
 step "build release" cmake --build --preset release
 run_tests release
-step "format and lint" scripts/lint.sh build/release "$lint_shares"
+step "lint" scripts/lint.sh build/release "$lint_shares"
 
 # One half a day: the compiler, or the service.
 halves=(-DHONE_BUILD_SERVICE=OFF -DHONE_BUILD_COMPILER=OFF)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks format (clang-format 19) and habits (clang-tidy 19): lint.sh BUILD_FOLDER [SHARES]. BUILD_FOLDER has
-# compile_commands.json and has been built (generated headers). With SHARES, clang-tidy reads one file in SHARES, another
-# one each day; the format is always checked everywhere. gcc may know warnings that clang does not.
+# Checks habits with clang-tidy 19: lint.sh BUILD_FOLDER [SHARES]. BUILD_FOLDER has compile_commands.json and has been
+# built (generated headers). With SHARES, one file in SHARES is read, another one each day. gcc may know warnings that
+# clang does not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:?usage: scripts/lint.sh BUILD_FOLDER [SHARES]}
@@ -12,14 +12,6 @@ commands=$(mktemp -d)
 trap 'rm -rf "$commands"' EXIT
 sed -E 's# (-fpch-preprocess|-Winvalid-pch)##g; s# -include [^ "]*/cmake_pch\.hxx##' \
   "$build/compile_commands.json" >"$commands/compile_commands.json"
-
-mapfile -t sources < <(git ls-files -- '*.cpp' '*.c' '*.h' '*.hpp')
-if ! report=$(clang-format-19 --dry-run -Werror "${sources[@]}" 2>&1); then
-  echo "not formatted (mend with: clang-format-19 -i FILES):" >&2
-  grep -oE '^[^: ]+:[0-9]+:' <<<"$report" | cut -d: -f1 | sort | uniq -c >&2
-  exit 1
-fi
-echo "format: ${#sources[@]} files"
 
 turn=$(($(date +%s) / 86400 % shares))
 chosen=()
