@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <string>
 #include <tuple>
@@ -19,7 +18,7 @@ struct ByContent {
   bool operator()(const ConstantData *a, const ConstantData *b) const {
     auto key = [](const ConstantData *data) { return std::tie(data->type.dtype, data->type.shape); };
     if (key(a) != key(b)) return key(a) < key(b);
-    return a != b && std::memcmp(a->bytes.data(), b->bytes.data(), a->bytes.size()) < 0;
+    return a->bytes.text() < b->bytes.text();
   }
 };
 

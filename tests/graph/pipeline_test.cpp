@@ -65,6 +65,15 @@ TEST(CommonSubexpressions, MergesEqualNodesAndConstants) {
             "output \"out\" = %4\n");
 }
 
+TEST(CommonSubexpressions, MergesEmptyConstants) {
+  Builder b;
+  ValueId x = b.input("x", {0});
+  ValueId first = b.add(x, b.constant("c", {0}, {})), second = b.add(x, b.constant("d", {0}, {}));
+  Graph &graph = b.output(b.mul(first, second));
+  ASSERT_TRUE(mergeCommonSubexpressions(graph).ok());
+  EXPECT_EQ(graph.nodes.size(), 2u);
+}
+
 TEST(CommonSubexpressions, KeepsWhatDiffers) {
   Builder b;
   ValueId x = b.input("x", {2, 2});
