@@ -4,11 +4,11 @@
 #include <archive_entry.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <memory>
 #include <optional>
 
 #include "compiler/artifact/text.h"
+#include "compiler/base/status.h"
 
 namespace hone::artifact {
 namespace {
@@ -24,12 +24,11 @@ struct Output {
   absl::Status status;
 };
 
-la_ssize_t passBytes(archive *writer, void *context, const void *buffer, size_t length) {
+// Never fails as far as libarchive knows, which does not free its buffers after that.
+la_ssize_t passBytes(archive * /*writer*/, void *context, const void *buffer, size_t length) {
   Output &output = *static_cast<Output *>(context);
-  output.status = output.sink({static_cast<const char *>(buffer), length});
-  if (output.status.ok()) return static_cast<la_ssize_t>(length);
-  archive_set_error(writer, EIO, "the output was refused");
-  return -1;
+  if (output.status.ok()) output.status = output.sink({static_cast<const char *>(buffer), length});
+  return static_cast<la_ssize_t>(length);
 }
 
 absl::Status failure(archive *writer) {
@@ -67,7 +66,10 @@ absl::Status refuse(std::string_view what) {
 
 absl::Status writeTar(const std::vector<TarContent> &members, const ByteSink &sink) {
   Output output{sink, absl::OkStatus()};
-  const auto fail = [&output](archive *writer) { return output.status.ok() ? failure(writer) : output.status; };
+  // What went wrong in a call that returned \p isOk, or before it.
+  const auto statusOf = [&output](archive *writer, bool isOk) {
+    return output.status.ok() && !isOk ? failure(writer) : output.status;
+  };
   const std::unique_ptr<archive, int (*)(archive *)> writer(archive_write_new(), archive_write_free);
   const std::unique_ptr<archive_entry, void (*)(archive_entry *)> entry(archive_entry_new(), archive_entry_free);
   if (!writer || !entry) return absl::ResourceExhaustedError("no memory to write the tar file");
@@ -75,7 +77,7 @@ absl::Status writeTar(const std::vector<TarContent> &members, const ByteSink &si
       archive_write_add_filter_none(writer.get()) != ARCHIVE_OK ||
       archive_write_set_bytes_per_block(writer.get(), 0) != ARCHIVE_OK ||
       archive_write_open(writer.get(), &output, nullptr, passBytes, nullptr) != ARCHIVE_OK)
-    return fail(writer.get());
+    return failure(writer.get());
   for (const TarContent &member : members) {
     if (member.bytes > kMostBytes)
       return absl::ResourceExhaustedError(concat("'", member.name, "' would have ", member.bytes,
@@ -86,14 +88,14 @@ absl::Status writeTar(const std::vector<TarContent> &members, const ByteSink &si
     archive_entry_set_perm(entry.get(), 0644);
     archive_entry_set_mtime(entry.get(), 0, 0);
     archive_entry_set_size(entry.get(), member.bytes);
-    if (archive_write_header(writer.get(), entry.get()) != ARCHIVE_OK) return fail(writer.get());
-    const absl::Status written = member.write([&](std::string_view piece) {
+    HONE_RETURN_IF_ERROR(statusOf(writer.get(), archive_write_header(writer.get(), entry.get()) == ARCHIVE_OK));
+    HONE_RETURN_IF_ERROR(member.write([&](std::string_view piece) {
       const la_ssize_t count = archive_write_data(writer.get(), piece.data(), piece.size());
-      return count == static_cast<la_ssize_t>(piece.size()) ? absl::OkStatus() : fail(writer.get());
-    });
-    if (!written.ok()) return written;
+      return statusOf(writer.get(), count == static_cast<la_ssize_t>(piece.size()));
+    }));
   }
-  return archive_write_close(writer.get()) == ARCHIVE_OK ? absl::OkStatus() : fail(writer.get());
+  const bool isClosed = archive_write_close(writer.get()) == ARCHIVE_OK;
+  return statusOf(writer.get(), isClosed);
 }
 
 absl::StatusOr<std::vector<TarMember>> readTar(std::string_view tar) {
