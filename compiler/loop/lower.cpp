@@ -24,10 +24,10 @@ bool hasScan(const tensor::TensorOp &op) {
   return std::any_of(op.dims.begin(), op.dims.end(), [](const tensor::Dim &dim) { return dim.kind == DimKind::Scan; });
 }
 
-// `loops` and, innermost, what they leave of the dims of `kind`: steps of the register tile through each dim whose
-// last loop is coarser.
-std::vector<Loop> completed(std::vector<Loop> loops, const tensor::TensorOp &op, DimKind kind,
-                            const schedule::StageSchedule &schedule) {
+// `loops` and, innermost, what they and those of `around` leave of the dims of `kind`: steps of the register tile
+// through each dim whose last loop is coarser.
+std::vector<Loop> completed(std::vector<Loop> loops, const std::vector<Loop> &around, const tensor::TensorOp &op,
+                            DimKind kind, const schedule::StageSchedule &schedule) {
   for (const tensor::Dim &dim : op.dims) {
     if (dim.kind != kind) continue;
     int64_t covered = dim.name == schedule.vectorDim ? schedule.lanes : 1;
@@ -35,8 +35,10 @@ std::vector<Loop> completed(std::vector<Loop> loops, const tensor::TensorOp &op,
       if (tile.dim == dim.name) covered *= tile.count;
     }
     int64_t left = dim.extent;
-    for (const Loop &loop : loops) {
-      if (loop.dim == dim.name) left = loop.step;
+    for (const std::vector<Loop> *part : {&around, &std::as_const(loops)}) {
+      for (const Loop &loop : *part) {
+        if (loop.dim == dim.name) left = loop.step;
+      }
     }
     if (left > covered) loops.push_back({dim.name, covered});
   }
@@ -81,12 +83,12 @@ std::vector<Loop> Lowering::spatialLoops(int stage) const {
   const schedule::StageSchedule &schedule = stageSchedule(stage);
   std::vector<Loop> loops = schedule.parallel;
   loops.insert(loops.end(), schedule.tile.begin(), schedule.tile.end());
-  return completed(std::move(loops), this->stage(stage), DimKind::Parallel, schedule);
+  return completed(std::move(loops), {}, this->stage(stage), DimKind::Parallel, schedule);
 }
 
 std::vector<Loop> Lowering::reductionLoops(int stage) const {
   const schedule::StageSchedule &schedule = stageSchedule(stage);
-  return completed(schedule.reduction, this->stage(stage), DimKind::Reduction, schedule);
+  return completed(schedule.reduction, schedule.tile, this->stage(stage), DimKind::Reduction, schedule);
 }
 
 std::optional<std::vector<int>> Lowering::epilogueDims(int reader, int host) const {
@@ -224,18 +226,29 @@ void Lowering::placeInThreadScratch(int buffer, const Region &box) {
   }
   if (!extents.empty() && extents.back() > 1) extents.back() = (extents.back() + kRounding - 1) / kRounding * kRounding;
   place.layout = tensor::Layout::rowMajor(extents);
-  if (place.slot < 0) {
-    BufferSlot slot;
-    slot.name = this->buffer(buffer).name;
-    slot.dtype = this->buffer(buffer).dtype;
-    slot.space = Space::ThreadScratch;
-    slot.written = true;
-    place.slot = static_cast<int>(out_.buffers.size());
-    scratchSlots_.push_back(place.slot);
-    out_.buffers.push_back(std::move(slot));
-  }
+  if (place.slot < 0) place.slot = addThreadScratch(this->buffer(buffer).name, this->buffer(buffer).dtype);
   BufferSlot &slot = out_.buffers[static_cast<size_t>(place.slot)];
   slot.elements = std::max(slot.elements, place.layout.elements());
+}
+
+int Lowering::placePartialResults(int position, size_t element, int64_t elements) {
+  const auto [entry, isNew] = partialSlots_.try_emplace({position, element}, -1);
+  const tensor::TensorOp &op = stage(position);
+  if (isNew) entry->second = addThreadScratch(op.name + "_partial", op.body[element]->dtype);
+  BufferSlot &slot = out_.buffers[static_cast<size_t>(entry->second)];
+  slot.elements = std::max(slot.elements, elements);
+  return entry->second;
+}
+
+int Lowering::addThreadScratch(std::string name, DType dtype) {
+  BufferSlot slot;
+  slot.name = std::move(name);
+  slot.dtype = dtype;
+  slot.space = Space::ThreadScratch;
+  slot.written = true;
+  scratchSlots_.push_back(static_cast<int>(out_.buffers.size()));
+  out_.buffers.push_back(std::move(slot));
+  return scratchSlots_.back();
 }
 
 void Lowering::finishScratch(Phase &phase) {

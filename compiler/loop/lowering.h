@@ -44,6 +44,16 @@ struct Storage {
   std::vector<IntExpr> origin;  ///< index of the first element that the storage holds, per dim
 };
 
+/// Where results wait, in memory of the thread, while a reduction is cut into blocks: by loops over its dims around
+/// loops over the results.
+struct PartialResults {
+  std::vector<int> slots;        ///< position in Kernel::buffers per tuple element
+  std::vector<IntExpr> origin;   ///< per dim of the stage: of the first result that they hold
+  std::vector<int64_t> strides;  ///< per dim of the stage, in elements; 0: the dim is reduced
+  IntExpr begun;                 ///< at least 1: they hold the results of the blocks before
+  std::vector<Guard> finished;   ///< all hold: this block is the last one
+};
+
 /// What one iteration of a stage's innermost loop computes.
 struct Tile {
   Region region;
@@ -51,6 +61,7 @@ struct Tile {
   int lanes = 1;
   int activeLanes = 1;                             ///< lanes that count: fewer than `lanes` in a peeled tail
   std::vector<std::pair<int, int64_t>> registers;  ///< (dim, count), outermost first; vectors for the vector dim
+  std::optional<PartialResults> partial;           ///< the region is a block of the reduction
 };
 
 /// One element (or one vector of elements) of a tile.
@@ -96,12 +107,16 @@ class Lowering {
   bool isEpilogue(int reader, int host) const;
   /// For an epilogue: the host's dim of each dim of \p reader.
   std::optional<std::vector<int>> epilogueDims(int reader, int host) const;
-  /// The loops over parallel dims of a stage, including those that the schedule leaves implicit.
+  /// The parallel and tile loops of a stage, including those over parallel dims that the schedule leaves implicit.
   std::vector<schedule::Loop> spatialLoops(int stage) const;
+  /// Those of the reduction inside a register tile.
   std::vector<schedule::Loop> reductionLoops(int stage) const;
 
   /// Gives the temporary \p buffer thread scratch for the box \p region of its dims.
   void placeInThreadScratch(int buffer, const Region &box);
+  /// Thread scratch for \p elements partial results of tuple element \p element of \p stage: its position in
+  /// Kernel::buffers.
+  int placePartialResults(int stage, size_t element, int64_t elements);
 
   // Values (value.cpp).
   IntExpr index(const tensor::Index &index, const Point &point);
@@ -117,6 +132,7 @@ class Lowering {
  private:
   void placeArguments();
   void placeShared();
+  int addThreadScratch(std::string name, DType dtype);
   Phase rootPhase(int stage);
   /// Gives \p phase the parallel loops of \p stage; the digits of its variable, one per loop.
   std::vector<IntExpr> parallelDigits(int stage, Phase &phase);
@@ -129,6 +145,7 @@ class Lowering {
   Kernel out_;
   std::vector<Storage> storage_;
   std::vector<int> scratchSlots_;  // thread scratch of the current phase
+  std::map<std::pair<int, size_t>, int> partialSlots_;
   int nextVariable_ = 0;
   int nextRegister_ = 0;
 };

@@ -50,10 +50,12 @@ class Nest {
     const Loop &loop = spatial_[position];
     int dim = schedule::dimPosition(op_, loop.dim);
     const Extent &extent = region[static_cast<size_t>(dim)];
+    const bool isOutermostBlock = isReduction(dim) && loop.step < extent.size && !partial_;
+    if (isOutermostBlock) partial_ = holdResults(region);
     bool isLast = std::none_of(spatial_.begin() + static_cast<std::ptrdiff_t>(position) + 1, spatial_.end(),
                                [&](const Loop &other) { return other.dim == loop.dim; });
     std::vector<Segment> segments = segmentsOf(extent, loop.step);
-    if (isLast) segments = peelBorders(dim, loop, region, segments);
+    if (isLast && !isReduction(dim)) segments = peelBorders(dim, loop, region, segments);
     Body out;
     for (const Segment &segment : segments) {
       auto inner = [&](const IntExpr &tile) {
@@ -66,6 +68,7 @@ class Nest {
       append(out, position < digits_.size() ? parallelSegment(loop, digits_[position], segment, inner)
                                             : serialSegment(loop, segment, inner));
     }
+    if (isOutermostBlock) partial_.reset();
     return out;
   }
 
@@ -85,6 +88,43 @@ class Nest {
       append(body, lowerStage(lowering_, consumer, finishedRegion(lowering_, consumer, stage_, region), {}));
     }
     return body;
+  }
+
+  // Room for the results of `region`, vectors innermost and whole.
+  PartialResults holdResults(const Region &region) {
+    PartialResults partial;
+    partial.strides.assign(region.size(), 0);
+    const int vector = schedule::dimPosition(op_, schedule_.vectorDim);
+    int64_t elements = 1;
+    const auto place = [&](int dim, int64_t size) {
+      if (isReduction(dim)) return;
+      partial.strides[static_cast<size_t>(dim)] = elements;
+      elements *= size;
+    };
+    if (vector >= 0) {
+      const int64_t size = region[static_cast<size_t>(vector)].size;
+      place(vector, (size + schedule_.lanes - 1) / schedule_.lanes * schedule_.lanes);
+    }
+    for (int dim = static_cast<int>(region.size()) - 1; dim >= 0; --dim) {
+      partial.origin.insert(partial.origin.begin(), region[static_cast<size_t>(dim)].start);
+      if (dim != vector) place(dim, region[static_cast<size_t>(dim)].size);
+    }
+    for (size_t i = 0; i < op_.body.size(); ++i)
+      partial.slots.push_back(lowering_.placePartialResults(stage_, i, elements));
+    return partial;
+  }
+
+  // `partial_` for a tile in `region`, which says which block of the reduction it is.
+  std::optional<PartialResults> partialResults(const Region &region) const {
+    if (!partial_) return std::nullopt;
+    PartialResults partial = *partial_;
+    for (size_t d = 0; d < region.size(); ++d) {
+      const int64_t extent = op_.dims[d].extent;
+      if (!isReduction(static_cast<int>(d)) || region[d].size == extent) continue;
+      partial.begun = partial.begun + region[d].start;
+      partial.finished.push_back({region[d].start + region[d].size, extent, extent + 1});
+    }
+    return partial;
   }
 
   static std::vector<Segment> segmentsOf(const Extent &extent, int64_t step) {
@@ -282,6 +322,7 @@ class Nest {
       int64_t size = region[static_cast<size_t>(vector)].size;
       tile.registers.emplace_back(vector, isReduction(vector) ? 1 : (size + lanes - 1) / lanes);
     }
+    tile.partial = partialResults(region);
     return lowerTile(lowering_, stage_, tile, reduction_, expanded);
   }
 
@@ -296,6 +337,7 @@ class Nest {
   std::vector<Loop> spatial_;
   std::vector<Loop> reduction_;
   const std::vector<IntExpr> &digits_;
+  std::optional<PartialResults> partial_;  // inside the outermost loop over blocks of the reduction
 };
 
 }  // namespace

@@ -58,6 +58,19 @@ class TileBuilder {
     if (!reduces && epilogues.empty())
       return eachElement(spatialRegion(), [&](const Point &p) { return storeBody(p); });
     append(out, reduces ? reduceAll() : holdBody());
+    if (tile_.partial) {
+      append(out, eachElement(spatialRegion(), [&](const Point &p) { return addPartialResults(p); }));
+      append(out, whenFinished(useResults(epilogues)));
+    } else {
+      append(out, useResults(epilogues));
+    }
+    return out;
+  }
+
+ private:
+  /// Stores the results and computes what follows.
+  Body useResults(const std::vector<int> &epilogues) {
+    Body out;
     HeldBuffers held;
     for (size_t i = 0; i < op_.writes.size(); ++i) held[op_.writes[i].buffer] = {results_[i], op_.body[i]->dtype};
     bool isStored = std::any_of(op_.writes.begin(), op_.writes.end(),
@@ -67,7 +80,6 @@ class TileBuilder {
     return out;
   }
 
- private:
   bool isReduction(int dim) const { return op_.dims[static_cast<size_t>(dim)].kind == DimKind::Reduction; }
   bool vectorReduces() const { return tile_.vectorDim >= 0 && isReduction(tile_.vectorDim); }
   /// Lanes of a value that a spatial point stands for.
@@ -213,11 +225,11 @@ class TileBuilder {
 
   Type accumulatorType(size_t element) const { return {op_.body[element]->dtype, tile_.lanes}; }
 
-  ValuePtr identityOf(size_t element) const {
+  ValuePtr identityOf(size_t element, int lanes) const {
     DType dtype = op_.body[element]->dtype;
     return makeConstant(op_.combiner.kind == CombinerKind::Custom ? op_.combiner.identity[element]
                                                                   : tensor::identity(op_.combiner.kind, dtype),
-                        tile_.lanes);
+                        lanes);
   }
 
   Body reduceAll() {
@@ -227,7 +239,7 @@ class TileBuilder {
       accumulators_.push_back(lowering_.freshRegister());
       out.push_back(makeRegisters(accumulators_[i], op_.name, capacity, accumulatorType(i)));
       IntExpr each = capacity > 1 ? lowering_.freshVariable("i", 0, capacity - 1) : IntExpr(0);
-      StatementPtr set = makeSet(accumulators_[i], each, identityOf(i));
+      StatementPtr set = makeSet(accumulators_[i], each, identityOf(i, tile_.lanes));
       out.push_back(capacity > 1 ? makeFor(each, 0, capacity, LoopKind::Unrolled, {set}) : set);
     }
     append(out, reductionLoop(0, tile_.region, {}));
@@ -327,7 +339,7 @@ class TileBuilder {
         for (size_t i = 0; i < op_.body.size(); ++i) {
           ValuePtr value = broadcastTo(bodyValue(i, point, {}, proven), tile_.lanes);
           if (vectorReduces() && activeLanes < tile_.lanes) {
-            value = makeApply(ScalarOp::Select, {activeMask(activeLanes), value, identityOf(i)});
+            value = makeApply(ScalarOp::Select, {activeMask(activeLanes), value, identityOf(i, tile_.lanes)});
           }
           elements.push_back(std::move(value));
         }
@@ -351,6 +363,12 @@ class TileBuilder {
     for (size_t i = 0; i < registers.size(); ++i) {
       old.push_back(makeRegister(registers[i], index, {op_.body[i]->dtype, lanes}));
     }
+    return setCombined(registers, index, old, elements, lanes);
+  }
+
+  // registers[index] = combine(old, elements)
+  Body setCombined(const std::vector<int> &registers, const IntExpr &index, const std::vector<ValuePtr> &old,
+                   const std::vector<ValuePtr> &elements, int lanes) {
     if (op_.combiner.kind != CombinerKind::Custom) {
       return {makeSet(registers[0], index, makeApply(combinerOp(op_.combiner.kind), {old[0], elements[0]}))};
     }
@@ -387,6 +405,64 @@ class TileBuilder {
     if (scalar->kind == ScalarKind::Apply) return makeApply(scalar->op, std::move(args));
     assert(scalar->kind == ScalarKind::Cast || scalar->kind == ScalarKind::Bits);
     return makeConversion(conversionOf(scalar->kind), scalar->dtype, std::move(args[0]));
+  }
+
+  // ------------------------------------------------------------------------------------ blocks of a reduction
+
+  IntExpr partialOffset(const Point &point) const {
+    IntExpr offset;
+    for (size_t d = 0; d < point.dims.size(); ++d)
+      if (tile_.partial->strides[d] != 0)
+        offset = offset + (point.dims[d] - tile_.partial->origin[d]) * tile_.partial->strides[d];
+    return offset;
+  }
+
+  // results = combine(those of the blocks before, results), which are then kept for the blocks after.
+  Body addPartialResults(const Point &point) {
+    const PartialResults &partial = *tile_.partial;
+    std::vector<ValuePtr> before, here;
+    Body keep;
+    for (size_t i = 0; i < results_.size(); ++i) {
+      Value load;
+      load.kind = ValueKind::Load;
+      load.type = {op_.body[i]->dtype, point.lanes};
+      load.buffer = partial.slots[i];
+      load.index = partialOffset(point);
+      if (partial.begun.low() < 1) {
+        load.guards = {{partial.begun, 1, partial.begun.high() + 1}};
+        load.fill = identityOf(i, point.lanes);
+      }
+      load.activeLanes = point.activeLanes;
+      if (point.lanes > 1) load.lane = point.lane;
+      before.push_back(std::make_shared<const Value>(std::move(load)));
+      here.push_back(makeRegister(results_[i], point.registerIndex, resultType(i)));
+      Statement store;
+      store.kind = StatementKind::Store;
+      store.buffer = partial.slots[i];
+      store.index = partialOffset(point);
+      store.value = here.back();
+      if (point.lanes > 1) {
+        store.lane = point.lane;
+        store.activeLanes = point.activeLanes;
+      }
+      keep.push_back(std::make_shared<const Statement>(std::move(store)));
+    }
+    Body out = setCombined(results_, point.registerIndex, before, here, point.lanes);
+    append(out, std::move(keep));
+    return out;
+  }
+
+  // A short last block is one by itself, and knows which it is.
+  Body whenFinished(Body body) const {
+    Statement last;
+    last.kind = StatementKind::If;
+    for (const Guard &guard : tile_.partial->finished) {
+      if (guard.expression.high() < guard.low) return {};
+      if (guard.expression.low() < guard.low) last.guards.push_back(guard);
+    }
+    if (last.guards.empty()) return body;
+    last.body = std::move(body);
+    return {std::make_shared<const Statement>(std::move(last))};
   }
 
   // Folds the accumulators of expanded reduction dims, then lanes; leaves results_.

@@ -125,6 +125,13 @@ class Rules {
     return absl::OkStatus();
   }
 
+  /// One of the three parts of an order.
+  struct Section {
+    const char *name;
+    std::vector<DimKind> kinds;
+    const char *kindNames;
+  };
+
   int64_t covered(const StageSchedule &line, const std::string &dim) const {
     int64_t elements = dim == line.vectorDim ? line.lanes : 1;
     for (const RegisterTile &tile : line.registers) {
@@ -133,14 +140,15 @@ class Rules {
     return elements;
   }
 
-  absl::Status section(size_t s, const std::vector<Loop> &loops, DimKind kind, const char *what,
+  absl::Status section(size_t s, const std::vector<Loop> &loops, const Section &section,
                        std::vector<Loop> &seen) const {
     const StageSchedule &line = stage(s);
     for (const Loop &loop : loops) {
       int dim = dimPosition(op(s), loop.dim);
       if (dim < 0) return error(line, Rule::LoopDimExists, loop.dim);
-      if (op(s).dims[static_cast<size_t>(dim)].kind != kind) {
-        return error(line, Rule::LoopKindFits, loop.dim, what, kind == DimKind::Parallel ? "parallel" : "reduction");
+      const DimKind kind = op(s).dims[static_cast<size_t>(dim)].kind;
+      if (std::find(section.kinds.begin(), section.kinds.end(), kind) == section.kinds.end()) {
+        return error(line, Rule::LoopKindFits, loop.dim, section.name, section.kindNames);
       }
       int64_t tile = covered(line, loop.dim);
       if (loop.step % tile != 0) return error(line, Rule::StepIsWholeTiles, loop.dim, loop.step, tile);
@@ -158,9 +166,10 @@ class Rules {
   absl::Status loops(size_t s) const {
     const StageSchedule &line = stage(s);
     std::vector<Loop> seen;
-    HONE_RETURN_IF_ERROR(section(s, line.parallel, DimKind::Parallel, "parallel", seen));
-    HONE_RETURN_IF_ERROR(section(s, line.tile, DimKind::Parallel, "tile", seen));
-    HONE_RETURN_IF_ERROR(section(s, line.reduction, DimKind::Reduction, "reduction", seen));
+    HONE_RETURN_IF_ERROR(section(s, line.parallel, {"parallel", {DimKind::Parallel}, "parallel"}, seen));
+    HONE_RETURN_IF_ERROR(
+        section(s, line.tile, {"tile", {DimKind::Parallel, DimKind::Reduction}, "parallel or reduction"}, seen));
+    HONE_RETURN_IF_ERROR(section(s, line.reduction, {"reduction", {DimKind::Reduction}, "reduction"}, seen));
     if (!line.parallel.empty() && line.at) {
       return error(line, Rule::AttachedIsNotParallel);
     }
@@ -189,8 +198,10 @@ class Rules {
         return error(line, Rule::UnrollsReductions, name);
       }
       int64_t extent = op(s).dims[static_cast<size_t>(dim)].extent;
-      for (const Loop &loop : line.reduction) {
-        if (loop.dim == name && loop.step > 1) extent = loop.step;
+      for (const std::vector<Loop> *loops : {&line.tile, &line.reduction}) {
+        for (const Loop &loop : *loops) {
+          if (loop.dim == name && loop.step > 1) extent = loop.step;
+        }
       }
       // What is too much already grows no further, and so never wraps around.
       if (steps <= kMostUnrolledSteps) steps *= extent;

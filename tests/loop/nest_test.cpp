@@ -209,6 +209,31 @@ TEST(Nests, VectorsOverADimThatIsNotWrittenStoreOneLane) {
   nestOf(b.finish(), "out   vector i 8   order i/8 | - | -\n");
 }
 
+// Loops over reduction dims among the tile loops: partial results wait in memory of the thread.
+TEST(Nests, ReductionsAreCutIntoBlocks) {
+  expectGolden("blocks", nestOf(matmul(1, 8, 16, 24), "out vector n 8 registers m 4 order g | k/8, n/8, m/4 | k\n"));
+  const ConvolutionSize size = {.ic = 17, .oc = 6, .y = 7, .x = 6, .padding = 1};
+  for (const char *lines : {
+           "order - | ky, x, y | ic, kx",                    // several dims, scalars
+           "order - | ic/4, y, x | ic, ky, kx",              // a short last block
+           "order - | oc/4, y/2, ic/8, x, oc | ic, ky, kx",  // in several parts of the results
+           "order - | y, ic/8, x, ic/4 | ky, kx, ic",        // blocks of blocks, within a row
+           "vector oc 8 registers x 4 order oc/8 | ic/8, kx, y, x/4 | ky, ic",
+           "vector ic 8 order oc | ky, y, x | kx, ic/8",  // partial results of folded lanes
+           "vector ic 4 registers ic 2 order oc | ic/8, y, x | ky, kx",
+           "vector kx 8 order - | ky, x, y, ic/2, kx/24 | - unroll kx, ky",
+       })
+    nestOf(convolution(size), absl::StrCat("conv ", lines, "\n"));
+}
+
+// What follows is computed once, from the whole sum.
+TEST(Nests, WhatFollowsWaitsForTheLastBlock) {
+  const std::string nest = nestOf(convolutionWithEpilogue(small()),
+                                  "conv vector oc 8 registers x 4 order n, oc/8 | ic/4, y, x/4 | ic, ky, kx\n"
+                                  "out at conv x/4\n");
+  EXPECT_NE(nest.find("if"), std::string::npos) << nest;
+}
+
 TEST(Rewrites, WinogradComputesTheConvolution) {
   ConvolutionSize wide;  // blocks of tiles, and channels that fill vectors and end with a part of one
   wide.ic = 20, wide.oc = 40, wide.y = 29, wide.x = 37;

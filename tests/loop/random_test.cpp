@@ -27,7 +27,7 @@ using tensor::Kernel;
 
 constexpr const char *kTargets[] = {"llvm", "llvm -mcpu=haswell", "llvm -mcpu=x86-64"};
 constexpr int kMostFailures = 8;  // enough to see what they have in common
-constexpr size_t kFields = 14;
+constexpr size_t kFields = 15;
 constexpr size_t kFewestValues = 3;  // that each field of the schedules must have taken
 
 // How often each field of the schedules took which value.
@@ -68,6 +68,12 @@ class Coverage {
     for (const schedule::RegisterTile &tile : stage.registers) note("register count", absl::StrCat(tile.count));
     note("parallel loops", absl::StrCat(stage.parallel.size()));
     note("tile loops", absl::StrCat(stage.tile.size()));
+    note("blocked reduction dims",
+         absl::StrCat(std::count_if(stage.tile.begin(), stage.tile.end(), [&](const auto &loop) {
+           return std::any_of(op.dims.begin(), op.dims.end(), [&](const tensor::Dim &dim) {
+             return dim.name == loop.dim && dim.kind == tensor::DimKind::Reduction;
+           });
+         })));
     note("reduction loops", absl::StrCat(stage.reduction.size()));
     for (const auto *loops : {&stage.parallel, &stage.tile, &stage.reduction}) {
       for (const schedule::Loop &loop : *loops) {

@@ -169,6 +169,16 @@ class Generator {
       stage.tile = std::move(loops);
       stage.parallel.clear();
     }
+    if (random_.chance(40)) cutReductions(op, stage);
+  }
+
+  // Blocks of reduction dims around some of the tile loops.
+  void cutReductions(const TensorOp &op, StageSchedule &stage) {
+    for (const tensor::Dim &dim : dims(op, false, true)) {
+      if (random_.chance(40)) continue;
+      const Loop block{dim.name, covered(stage, dim.name) * random_.between(1, 4)};
+      stage.tile.insert(stage.tile.begin() + random_.between(0, std::ssize(stage.tile)), block);
+    }
   }
 
   static bool scans(const TensorOp &op) {
