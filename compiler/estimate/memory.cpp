@@ -56,14 +56,15 @@ class Runs {
 
   double bytes() const { return outer_ * count_ * lineBytes(); }
 
-  /// How many times more of a first-level cache they take than their bytes: places at a multiple of some distance share
-  /// its sets.
-  double crowding() const {
+  /// How many times more of a first-level cache of \p ways they take than their bytes: places at a multiple of some
+  /// distance share its sets, and where these have room for less, one displaces the other.
+  double crowding(double ways) const {
     if (count_ < 2) return 1;
     const double sets = kSetPeriod / kLine;
     const auto apart = static_cast<double>(std::gcd(static_cast<int64_t>(distance_), static_cast<int64_t>(kSetPeriod)));
     const double used = std::min(sets, kSetPeriod / apart * (lineBytes() / kLine));
-    return std::max(1.0, std::min(sets / used, outer_ * count_));
+    const bool isTooMany = outer_ * count_ * (lineBytes() / kLine) > ways * used;
+    return std::max(1.0, isTooMany ? sets / used : std::min(sets / used, outer_ * count_));
   }
 
  private:
@@ -173,8 +174,9 @@ class Collector {
 
 class Footprints {
  public:
-  Footprints(const Scopes &scopes, const loop::Kernel &kernel, std::vector<Access> accesses)
-      : scopes_(scopes), kernel_(kernel), accesses_(std::move(accesses)) {
+  /// \p ways: of the first-level cache.
+  Footprints(const Scopes &scopes, const loop::Kernel &kernel, std::vector<Access> accesses, double ways)
+      : scopes_(scopes), kernel_(kernel), accesses_(std::move(accesses)), ways_(ways) {
     bodies_.resize(scopes_.all().size());
     for (const Access &access : accesses_) {
       for (size_t depth = 0; depth < access.path.size(); ++depth) {
@@ -215,7 +217,7 @@ class Footprints {
     std::sort(loops.begin(), loops.end());
     Runs runs{access.width};
     for (const auto &[step, trips] : loops) runs.repeat(step, trips);
-    return {share * std::min(most, runs.bytes()), share * std::min(most, runs.bytes()) * runs.crowding()};
+    return {share * std::min(most, runs.bytes()), share * std::min(most, runs.bytes()) * runs.crowding(ways_)};
   }
 
   const std::vector<Access> &accesses() const { return accesses_; }
@@ -235,6 +237,7 @@ class Footprints {
   const Scopes &scopes_;
   const loop::Kernel &kernel_;
   std::vector<Access> accesses_;
+  double ways_;
   std::vector<std::map<int, Touched>> bodies_;  // by scope and buffer: bytes that one iteration touches
 };
 
@@ -242,7 +245,8 @@ class Footprints {
 
 Traffic trafficOf(const Scopes &scopes, const loop::Kernel &kernel, const std::vector<bool> &isCold,
                   const TargetDescription &target) {
-  const Footprints footprints(scopes, kernel, Collector(scopes).run());
+  const Footprints footprints(scopes, kernel, Collector(scopes).run(),
+                              static_cast<double>(target.l1Bytes) / kSetPeriod);
   Traffic traffic;
   std::map<int, double> cold;
   for (const Access &access : footprints.accesses()) {

@@ -2,6 +2,7 @@
 #include "compiler/schedule/contraction.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,9 @@ using tensor::DimKind;
 using tensor::Kernel;
 using tensor::TensorOp;
 
+// Steps of a reduction in one block: what one vector of weights then takes of the first-level cache is a quarter to all
+// of it.
+constexpr std::array<int64_t, 3> kBlockSteps = {128, 256, 512};
 // Vectors are not cut to fewer lanes than this to keep them within blocks.
 constexpr int64_t kFewestLanes = 4;
 
@@ -121,6 +125,26 @@ class ContractionChooser {
     std::vector<const std::vector<Loop> *> loops = {&outer, &middle, &inner};
     if (blocksInside) std::swap(loops[0], loops[1]);
     for (const std::vector<Loop> *part : loops) out.reduction.insert(out.reduction.end(), part->begin(), part->end());
+    cutReduction(op, out);
+  }
+
+  // The outermost loop of the reduction, in blocks around the tile loops.
+  void cutReduction(const TensorOp &op, StageSchedule &out) {
+    if (out.reduction.empty()) return;
+    const Loop outermost = out.reduction.front();
+    const int64_t extent = op.dims[static_cast<size_t>(dimPosition(op, outermost.dim))].extent;
+    std::vector<int64_t> blocks = {extent};
+    std::vector<std::string> names = {"all"};
+    for (const int64_t steps : kBlockSteps) {
+      const int64_t trips = steps * extent / (reductionPoints(op) * outermost.step);
+      const int64_t block = trips * outermost.step;
+      if (trips < 2 || 2 * block > extent || block == blocks.back()) continue;
+      blocks.push_back(block);
+      names.push_back(std::to_string(steps));
+    }
+    if (blocks.size() == 1) return;
+    const int64_t block = blocks[choices_.knob(op.name + ".steps", names)];
+    if (block < extent) out.tile.insert(out.tile.begin(), {outermost.dim, block});
   }
 
   // Whether neighbours along the dim are neighbours within a block: channels of one group.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "compiler/estimate/machine.h"
 #include "compiler/loop/lower.h"
 #include "compiler/schedule/schedule.h"
@@ -119,6 +120,20 @@ TEST(Estimate, SeesThatRowsDriveEachOtherOut) {
   const Cycles apart = estimateOf(transposition(16 * 17), kColumns),
                together = estimateOf(transposition(1024), kColumns);
   EXPECT_GT(together.fromL2 / 1024, 1.5 * apart.fromL2 / (16.0 * 17));
+}
+
+// A row of 1024 elements is as long as the sets of the first-level cache: 9 rows meet in one, which holds 8 lines.
+TEST(Estimate, SeesThatATileOfRowsDrivesItselfOut) {
+  const auto fromL2 = [](int64_t length, int64_t rows) {
+    const std::string kernel = absl::StrCat("kernel product\ninput a f32[72,", length, "]\nparameter b f32[", length,
+                                            ",32]\noutput out f32[72,32]\ns(m 72, n 32; reduce k ", length,
+                                            ") : f32\n    = sum a[m, k] * b[k, n]\n    -> out[m, n]\n");
+    const std::string schedule = absl::StrCat("algorithm direct\ns   vector n 16   registers m ", rows,
+                                              ", n 2   order - | n/32, m/", rows, " | k\n");
+    return estimateOf(kernelOf(kernel.c_str()), schedule.c_str()).fromL2;
+  };
+  EXPECT_GT(fromL2(1024, 9), 2 * fromL2(1040, 9));
+  EXPECT_LT(fromL2(1024, 8), 1.2 * fromL2(1040, 8));
 }
 
 TEST(Estimate, KnowsBlocksThatReuseWhatTheyFetched) {
