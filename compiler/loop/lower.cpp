@@ -1,6 +1,7 @@
 #include "compiler/loop/lower.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -218,14 +219,21 @@ void Lowering::placeShared() {
 void Lowering::placeInThreadScratch(int buffer, const Region &box) {
   constexpr int64_t kRounding = 16;  // whole vectors in the innermost dim
   Storage &place = storage(buffer);
-  std::vector<int64_t> extents;
   place.origin.clear();
-  for (const Extent &extent : box) {
-    extents.push_back(extent.size);
-    place.origin.push_back(extent.start);
+  for (const Extent &extent : box) place.origin.push_back(extent.start);
+  // The order of the whole buffer: each dim's outermost axis is as long as the box asks for.
+  place.layout = this->buffer(buffer).layout;
+  std::vector<tensor::LayoutAxis> &axes = place.layout.axes;
+  std::set<int> seen;
+  for (tensor::LayoutAxis &axis : axes) {
+    if (!seen.insert(axis.dim).second) continue;
+    axis.extent = (box[static_cast<size_t>(axis.dim)].size + axis.divisor - 1) / axis.divisor;
   }
-  if (!extents.empty() && extents.back() > 1) extents.back() = (extents.back() + kRounding - 1) / kRounding * kRounding;
-  place.layout = tensor::Layout::rowMajor(extents);
+  const bool isSplit = !axes.empty() && std::any_of(axes.begin(), axes.end() - 1, [&](const tensor::LayoutAxis &axis) {
+    return axis.dim == axes.back().dim;
+  });
+  if (!axes.empty() && !isSplit && axes.back().extent > 1)
+    axes.back().extent = (axes.back().extent + kRounding - 1) / kRounding * kRounding;
   if (place.slot < 0) place.slot = addThreadScratch(this->buffer(buffer).name, this->buffer(buffer).dtype);
   BufferSlot &slot = out_.buffers[static_cast<size_t>(place.slot)];
   slot.elements = std::max(slot.elements, place.layout.elements());

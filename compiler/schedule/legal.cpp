@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
@@ -25,6 +26,7 @@ constexpr int64_t kMostLanes = 64;
 constexpr int64_t kMostUnrolledSteps = 1024;
 constexpr int64_t kMostRegisterElements = 256;
 constexpr int64_t kMostTupleValues = 1024;
+constexpr int64_t kMostStoreBlock = 64;
 
 class Rules {
  public:
@@ -40,6 +42,7 @@ class Rules {
       HONE_RETURN_IF_ERROR(unroll(s));
       HONE_RETURN_IF_ERROR(attachment(s));
       HONE_RETURN_IF_ERROR(packs(s));
+      HONE_RETURN_IF_ERROR(stores(s));
     }
     return absl::OkStatus();
   }
@@ -333,16 +336,48 @@ class Rules {
       if (found == kernel_.buffers.end() || found->role != tensor::BufferRole::Parameter) {
         return error(line, Rule::PacksParameters, pack.buffer);
       }
-      for (size_t earlier = 0; earlier <= s; ++earlier) {
-        auto count = std::count_if(stage(earlier).packs.begin(), stage(earlier).packs.end(),
-                                   [&](const Pack &other) { return other.buffer == pack.buffer; });
-        if (count > (earlier == s ? 1 : 0)) return error(line, Rule::PacksOnce, pack.buffer);
+      if (isGivenBefore(s, pack, &StageSchedule::packs)) return error(line, Rule::PacksOnce, pack.buffer);
+      HONE_RETURN_IF_ERROR(namesAllDims(line, pack, *found));
+    }
+    return absl::OkStatus();
+  }
+
+  // Whether stage `s` or one before it gives the layout of that buffer, too.
+  bool isGivenBefore(size_t s, const Pack &pack, std::vector<Pack> StageSchedule::*packs) const {
+    for (size_t earlier = 0; earlier <= s; ++earlier) {
+      const std::vector<Pack> &given = stage(earlier).*packs;
+      const auto count =
+          std::count_if(given.begin(), given.end(), [&](const Pack &other) { return other.buffer == pack.buffer; });
+      if (count > (earlier == s ? 1 : 0)) return true;
+    }
+    return false;
+  }
+
+  static absl::Status namesAllDims(const StageSchedule &line, const Pack &pack, const tensor::Buffer &buffer) {
+    std::set<int> dims;
+    for (const tensor::LayoutAxis &axis : pack.layout.axes) dims.insert(axis.dim);
+    const bool isComplete =
+        dims.size() == buffer.shape.size() && (dims.empty() || *dims.rbegin() + 1 == static_cast<int>(dims.size()));
+    return isComplete ? absl::OkStatus() : error(line, Rule::PackNamesAllDims, pack.buffer, buffer.shape.size());
+  }
+
+  absl::Status stores(size_t s) const {
+    const StageSchedule &line = stage(s);
+    for (const Pack &store : line.stores) {
+      const auto written = std::find_if(op(s).writes.begin(), op(s).writes.end(), [&](const tensor::Access &write) {
+        const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(write.buffer)];
+        return buffer.name == store.buffer && buffer.role == tensor::BufferRole::Temporary;
+      });
+      if (written == op(s).writes.end()) return error(line, Rule::StoresTemporaries, store.buffer);
+      if (isGivenBefore(s, store, &StageSchedule::stores)) return error(line, Rule::StoresOnce, store.buffer);
+      const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(written->buffer)];
+      HONE_RETURN_IF_ERROR(namesAllDims(line, store, buffer));
+      for (const tensor::LayoutAxis &axis : store.layout.axes) {
+        const int64_t extent = buffer.shape[static_cast<size_t>(axis.dim)];
+        const int64_t most = std::max(extent, kMostStoreBlock);
+        if (axis.divisor > most)
+          return error(line, Rule::StoreIsNotPadding, store.buffer, axis.divisor, axis.dim, extent, most);
       }
-      std::set<int> dims;
-      for (const tensor::LayoutAxis &axis : pack.layout.axes) dims.insert(axis.dim);
-      bool complete =
-          dims.size() == found->shape.size() && (dims.empty() || *dims.rbegin() + 1 == static_cast<int>(dims.size()));
-      if (!complete) return error(line, Rule::PackNamesAllDims, pack.buffer, found->shape.size());
     }
     return absl::OkStatus();
   }
@@ -364,7 +399,9 @@ absl::Status legal(const Kernel &kernel, const Schedule &schedule, const TargetD
 Kernel applyPacks(const Kernel &kernel, const Schedule &schedule) {
   Kernel packed = kernel;
   for (const StageSchedule &stage : schedule.stages) {
-    for (const Pack &pack : stage.packs) {
+    std::vector<Pack> layouts = stage.packs;
+    layouts.insert(layouts.end(), stage.stores.begin(), stage.stores.end());
+    for (const Pack &pack : layouts) {
       for (tensor::Buffer &buffer : packed.buffers) {
         if (buffer.name != pack.buffer) continue;
         buffer.layout = pack.layout;

@@ -45,6 +45,9 @@ enum class Rule : uint8_t {
   PacksParameters,
   PacksOnce,
   PackNamesAllDims,
+  StoresTemporaries,
+  StoresOnce,
+  StoreIsNotPadding,
 };
 
 struct Sentence {

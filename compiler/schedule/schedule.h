@@ -43,7 +43,8 @@ struct Attachment {
   bool operator==(const Attachment &) const = default;
 };
 
-/// The memory order of a parameter that the stage reads, in the notation of tensor::Layout::text.
+/// The memory order of a buffer, in the notation of tensor::Layout::text: of a parameter that the stage reads, or of a
+/// temporary that it writes.
 struct Pack {
   std::string buffer;
   tensor::Layout layout;
@@ -60,7 +61,8 @@ struct StageSchedule {
   std::vector<Loop> tile;
   std::vector<Loop> reduction;      ///< over reduction dims
   std::vector<std::string> unroll;  ///< reduction dims whose loop of step 1 is expanded
-  std::vector<Pack> packs;
+  std::vector<Pack> packs;          ///< parameters
+  std::vector<Pack> stores;         ///< temporaries
   bool operator==(const StageSchedule &) const = default;
 };
 
@@ -79,7 +81,7 @@ absl::StatusOr<Schedule> parse(std::string_view text);
 /// with the numbers.
 absl::Status legal(const tensor::Kernel &kernel, const Schedule &schedule, const TargetDescription &target);
 
-/// \p kernel, which the schedule's algorithm has rewritten, with the layouts of the schedule's packs.
+/// \p kernel, which the schedule's algorithm has rewritten, with the layouts of the schedule's packs and stores.
 tensor::Kernel applyPacks(const tensor::Kernel &kernel, const Schedule &schedule);
 
 }  // namespace hone::schedule

@@ -11,12 +11,28 @@
 namespace hone::schedule {
 namespace {
 
-/// The name that an algorithm derived from one that has another name on this side: "conv_v" where "conv" is "s0".
+/// The name that an algorithm derived from one that has another name on this side: "conv_v" where "conv" is "s0", and
+/// "conv_partial_" of the second element of a tuple.
 std::string lookUp(const std::map<std::string, std::string> &names, const std::string &name) {
   if (const auto found = names.find(name); found != names.end()) return found->second;
-  const size_t end = name.rfind('_');
-  const auto base = end == std::string::npos ? names.end() : names.find(name.substr(0, end));
-  return base == names.end() ? name : base->second + name.substr(end);
+  for (size_t end = name.rfind('_'); end != std::string::npos && end > 0; end = name.rfind('_', end - 1))
+    if (const auto base = names.find(name.substr(0, end)); base != names.end()) return base->second + name.substr(end);
+  return name;
+}
+
+/// By dim of the buffer: the dim that the stage that writes it has there; empty where there is none.
+std::vector<std::string> writtenDims(const tensor::Kernel &kernel, const std::string &buffer) {
+  std::vector<std::string> dims;
+  for (const tensor::TensorOp &op : kernel.stages) {
+    for (const tensor::Access &write : op.writes) {
+      if (!dims.empty() || kernel.buffers[static_cast<size_t>(write.buffer)].name != buffer) continue;
+      for (const tensor::Index &index : write.indices) {
+        const bool isDim = index->kind == tensor::IndexKind::Dim;
+        dims.push_back(isDim ? op.dims[static_cast<size_t>(index->value)].name : "");
+      }
+    }
+  }
+  return dims;
 }
 
 }  // namespace
@@ -32,8 +48,8 @@ absl::StatusOr<Task> Task::of(const tensor::Kernel &kernel) {
                                             parsed.ok() ? "it becomes another one" : parsed.status().message()));
   }
   task.kernel_ = *std::move(parsed);
-  task.toTask_.from = kernel;
-  task.fromTask_.from = task.kernel_;
+  task.toTask_.from = task.fromTask_.to = kernel;
+  task.fromTask_.from = task.toTask_.to = task.kernel_;
   const auto add = [&task](auto Naming::*names, const std::string &before, const std::string &after) {
     (task.toTask_.*names)[before] = after;
     (task.fromTask_.*names)[after] = before;
@@ -71,17 +87,22 @@ Schedule Task::renamed(const Schedule &schedule, const Naming &naming) {
     for (std::vector<Loop> *loops : {&stage.parallel, &stage.tile, &stage.reduction})
       for (Loop &loop : *loops) loop.dim = lookUp(naming.dims, loop.dim);
     for (std::string &dim : stage.unroll) dim = lookUp(naming.dims, dim);
-    for (Pack &pack : stage.packs) {
-      const std::vector<int> there = dimsOf(pack.buffer, schedule.algorithm, naming);
-      for (tensor::LayoutAxis &axis : pack.layout.axes)
-        if (static_cast<size_t>(axis.dim) < there.size()) axis.dim = there[static_cast<size_t>(axis.dim)];
-      // A buffer that an algorithm adds is called after its stage.
-      const bool isOld = naming.buffers.contains(pack.buffer);
-      pack.buffer = lookUp(isOld ? naming.buffers : naming.stages, pack.buffer);
+    for (std::vector<Pack> *packs : {&stage.packs, &stage.stores}) {
+      for (Pack &pack : *packs) {
+        const std::vector<int> there = dimsOf(pack.buffer, schedule.algorithm, naming);
+        for (tensor::LayoutAxis &axis : pack.layout.axes)
+          if (static_cast<size_t>(axis.dim) < there.size()) axis.dim = there[static_cast<size_t>(axis.dim)];
+        pack.buffer = bufferOf(pack.buffer, naming);
+      }
     }
     stage.stage = lookUp(naming.stages, stage.stage);
   }
   return result;
+}
+
+// A buffer that an algorithm adds is called after its stage.
+std::string Task::bufferOf(const std::string &buffer, const Naming &naming) {
+  return lookUp(naming.buffers.contains(buffer) ? naming.buffers : naming.stages, buffer);
 }
 
 // Names in "split STAGE DIM PARTS".
@@ -113,7 +134,25 @@ std::vector<int> Task::dimsOf(const std::string &buffer, const std::string &algo
     }
     return there;
   }
-  return {};
+  return dimsOfTemporary(buffer, rewrite->kernel, algorithm, naming);
+}
+
+// Of a temporary that the algorithm adds: a dim is where the dim of the stage that writes it is, and places that are
+// none (the elements of a tuple) keep their order.
+std::vector<int> Task::dimsOfTemporary(const std::string &buffer, const tensor::Kernel &kernel,
+                                       const std::string &algorithm, const Naming &naming) {
+  const absl::StatusOr<tensor::Rewrite> other = tensor::applyAlgorithm(naming.to, renamedAlgorithm(algorithm, naming));
+  if (!other.ok()) return {};
+  const std::vector<std::string> here = writtenDims(kernel, buffer);
+  std::vector<std::string> there = writtenDims(other->kernel, bufferOf(buffer, naming));
+  std::vector<int> positions;
+  for (const std::string &name : here) {
+    const auto found = std::find(there.begin(), there.end(), name.empty() ? name : lookUp(naming.dims, name));
+    if (found == there.end()) return {};
+    positions.push_back(static_cast<int>(found - there.begin()));
+    *found = "?";  // taken
+  }
+  return positions;
 }
 
 }  // namespace hone::schedule

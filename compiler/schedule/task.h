@@ -32,13 +32,16 @@ class Task {
  private:
   /// From the names of one side to those of the other.
   struct Naming {
-    tensor::Kernel from;
+    tensor::Kernel from, to;
     std::map<std::string, std::string> stages, dims, buffers;
     std::map<std::string, std::vector<int>> bufferDims;  ///< by the buffer's name: the position of a dim there
   };
   static Schedule renamed(const Schedule &schedule, const Naming &naming);
   static std::string renamedAlgorithm(const std::string &algorithm, const Naming &naming);
+  static std::string bufferOf(const std::string &buffer, const Naming &naming);
   static std::vector<int> dimsOf(const std::string &buffer, const std::string &algorithm, const Naming &naming);
+  static std::vector<int> dimsOfTemporary(const std::string &buffer, const tensor::Kernel &kernel,
+                                          const std::string &algorithm, const Naming &naming);
 
   tensor::Kernel kernel_;
   std::string text_;

@@ -55,11 +55,14 @@ std::string stageText(const StageSchedule &stage) {
     StrAppend(&out, "   order ", section(stage.parallel), " | ", section(stage.tile), " | ", section(stage.reduction));
   }
   if (!stage.unroll.empty()) StrAppend(&out, "   unroll ", absl::StrJoin(stage.unroll, ", "));
-  if (!stage.packs.empty()) {
-    StrAppend(&out, "   pack ", absl::StrJoin(stage.packs, ", ", [](std::string *text, const Pack &pack) {
+  const auto layouts = [&out](const char *clause, const std::vector<Pack> &packs) {
+    if (packs.empty()) return;
+    StrAppend(&out, "   ", clause, " ", absl::StrJoin(packs, ", ", [](std::string *text, const Pack &pack) {
       StrAppend(text, pack.buffer, " ", layoutText(pack.layout));
     }));
-  }
+  };
+  layouts("pack", stage.packs);
+  layouts("store", stage.stores);
   return out;
 }
 
@@ -131,12 +134,12 @@ absl::Status parseRegisters(TextReader &in, StageSchedule &stage) {
   return absl::OkStatus();
 }
 
-absl::Status parsePacks(TextReader &in, StageSchedule &stage) {
+absl::Status parsePacks(TextReader &in, std::vector<Pack> &packs) {
   do {
     Pack pack;
     HONE_ASSIGN_OR_RETURN(pack.buffer, in.word());
     HONE_ASSIGN_OR_RETURN(pack.layout, parseLayout(in));
-    stage.packs.push_back(std::move(pack));
+    packs.push_back(std::move(pack));
   } while (in.accept(","));
   return absl::OkStatus();
 }
@@ -163,8 +166,9 @@ absl::Status parseClause(std::string_view keyword, TextReader &in, StageSchedule
     } while (in.accept(","));
     return absl::OkStatus();
   }
-  if (keyword == "pack") return parsePacks(in, stage);
-  return in.expected("one of at, vector, registers, order, unroll, pack");
+  if (keyword == "pack") return parsePacks(in, stage.packs);
+  if (keyword == "store") return parsePacks(in, stage.stores);
+  return in.expected("one of at, vector, registers, order, unroll, pack, store");
 }
 
 absl::StatusOr<StageSchedule> parseStage(std::string name, TextReader &in) {

@@ -93,6 +93,22 @@ TEST(Nests, AreAsRead) {
                                    "unroll kx pack weight [0/8][1][2][0%8]\n"));
 }
 
+// Blocks of 8 columns outermost: of all rows where the buffer is shared, of those that a piece asks for in the scratch
+// of a thread.
+TEST(Nests, TemporariesLieAsTheyAreStored) {
+  const std::string stored = nestOf(softmax(3, 20),
+                                    "mx order r | - | -\n"
+                                    "e vector c 8 order r | c/8 | - store e [1/8][0][1%8]\n"
+                                    "s order r | - | -\n"
+                                    "out vector c 8 order r | c/8 | -\n");
+  EXPECT_NE(stored.find("buffer e : f32[72] shared"), std::string::npos) << stored;
+  expectGolden("stored", nestOf(softmax(4, 20),
+                                "mx at out r/2 order - | r | c\n"
+                                "e at out r/2 vector c 8 order - | r, c/8 | - store e [1/8][0][1%8]\n"
+                                "s at out r/2 order - | r | c\n"
+                                "out vector c 8 order r/2 | r, c/8 | -\n"));
+}
+
 TEST(Nests, AnEditedTileChangesTheNestAndNotTheResult) {
   const tensor::Kernel kernel = convolution(small());
   const std::string before = nestOf(kernel, kConvolution);

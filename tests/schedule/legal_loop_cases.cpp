@@ -218,12 +218,41 @@ std::vector<LegalCase> unrollAndPackCases() {
   };
 }
 
+// Stages mx [r; c], e [r, c], s [r; c], out [r, c], which write temporaries of their names; extents 3 and 8.
+std::vector<LegalCase> storeCases() {
+  const auto storeBreaks = [](Rule rule, const std::string &clause, const std::string &sentence,
+                              const std::string &repaired) {
+    return breaks(rule, softmax(3, 8), "mx\ne " + clause + "\ns\nout\n", "schedule of stage 'e': " + sentence,
+                  "mx\ne " + repaired + "\ns\nout\n");
+  };
+  const auto notWritten = [](const char *name) {
+    return std::string("stores '") + name + "', which is not a temporary that the stage writes";
+  };
+  return {
+      storeBreaks(Rule::StoresTemporaries, "store x [0][1]", notWritten("x"), "store e [0][1]"),
+      storeBreaks(Rule::StoresTemporaries, "store mx [0]", notWritten("mx"), "store e [1][0]"),
+      storeBreaks(Rule::StoresTemporaries, "store nothing [0]", notWritten("nothing"), ""),
+      breaks(Rule::StoresTemporaries, softmax(3, 8), "mx\ne\ns\nout store out [0][1]\n",
+             "schedule of stage 'out': " + notWritten("out"), "mx\ne\ns\nout\n"),
+      storeBreaks(Rule::StoresOnce, "store e [0][1], e [1][0]", "stores 'e' twice", "store e [1/4][0][1%4]"),
+      storeBreaks(Rule::PackNamesAllDims, "store e [1]", "layout of 'e' must name each of its 2 dims",
+                  "store e [1][0]"),
+      storeBreaks(Rule::PackNamesAllDims, "store e [0][1][2]", "layout of 'e' must name each of its 2 dims",
+                  "store e [0][1]"),
+      storeBreaks(Rule::StoreIsNotPadding, "store e [0/65][1][0%65]",
+                  "layout of 'e' has blocks of 65 where dim 0 is 3 long; at most 64", "store e [0/64][1][0%64]"),
+      breaks(Rule::StoreIsNotPadding, softmax(3, 80), "mx\ne store e [1/96][0][1%96/6][1%6]\ns\nout\n",
+             "schedule of stage 'e': layout of 'e' has blocks of 96 where dim 1 is 80 long; at most 80",
+             "mx\ne store e [1/80][0][1%80/5][1%5]\ns\nout\n"),
+  };
+}
+
 }  // namespace
 
 std::vector<LegalCase> loopCases() {
   std::vector<LegalCase> all;
   for (const auto &cases :
-       {stageCases(), vectorCases(), registerCases(), orderCases(), scanCases(), unrollAndPackCases()}) {
+       {stageCases(), vectorCases(), registerCases(), orderCases(), scanCases(), unrollAndPackCases(), storeCases()}) {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;

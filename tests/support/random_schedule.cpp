@@ -61,6 +61,7 @@ class Generator {
     attachProducers();
     for (const tensor::Buffer &buffer : kernel_.buffers) {
       if (buffer.role == tensor::BufferRole::Parameter) propose(70, [&](Schedule &next) { pack(buffer, next); });
+      if (buffer.role == tensor::BufferRole::Temporary) propose(60, [&](Schedule &next) { store(buffer, next); });
     }
     return schedule_;
   }
@@ -265,7 +266,7 @@ class Generator {
   }
 
   // Each dim split by nested divisors, and all axes in a random order that keeps those of one dim nested.
-  void pack(const tensor::Buffer &buffer, Schedule &next) {
+  tensor::Layout randomLayout(const tensor::Buffer &buffer) {
     std::vector<std::vector<tensor::LayoutAxis>> chains;
     for (size_t d = 0; d < buffer.shape.size(); ++d) {
       std::vector<tensor::LayoutAxis> axes = {{static_cast<int>(d), 1, 0}};
@@ -283,9 +284,27 @@ class Generator {
       chains[pick].erase(chains[pick].begin());
       if (chains[pick].empty()) chains.erase(chains.begin() + static_cast<std::ptrdiff_t>(pick));
     }
+    return layout;
+  }
+
+  void pack(const tensor::Buffer &buffer, Schedule &next) {
+    tensor::Layout layout = randomLayout(buffer);
     if (layout.axes.empty()) return;
     const auto stage = static_cast<size_t>(random_.between(0, static_cast<int64_t>(next.stages.size()) - 1));
     next.stages[stage].packs.push_back({buffer.name, std::move(layout)});
+  }
+
+  // In the line of the first stage that writes it.
+  void store(const tensor::Buffer &buffer, Schedule &next) {
+    tensor::Layout layout = randomLayout(buffer);
+    if (layout.axes.empty()) return;
+    for (size_t s = 0; s < kernel_.stages.size(); ++s) {
+      for (const tensor::Access &write : kernel_.stages[s].writes) {
+        if (kernel_.buffers[static_cast<size_t>(write.buffer)].name != buffer.name) continue;
+        next.stages[s].stores.push_back({buffer.name, std::move(layout)});
+        return;
+      }
+    }
   }
 
   const Kernel &kernel_;
