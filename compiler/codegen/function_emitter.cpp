@@ -157,6 +157,9 @@ absl::Status FunctionEmitter::emitStatement(const loop::Statement &statement) {
     }
     case loop::StatementKind::Store:
       return emitStore(statement);
+    case loop::StatementKind::Prefetch:
+      emitPrefetch(statement);
+      return absl::OkStatus();
   }
   return absl::OkStatus();
 }

@@ -78,6 +78,7 @@ class FunctionEmitter {
   // memory.cpp
   absl::StatusOr<llvm::Value *> emitLoad(const loop::Value &value);
   absl::Status emitStore(const loop::Statement &statement);
+  void emitPrefetch(const loop::Statement &statement);
   llvm::Value *loadLanes(const loop::Value &value, const LaneOffsets &offsets, llvm::Value *mask, llvm::Value *fill);
   llvm::Value *gather(const loop::Value &value, const LaneOffsets &offsets, llvm::Value *mask, llvm::Value *fill);
   llvm::Value *loadScalar(int buffer, const Linear &offset, llvm::Value *condition);

@@ -412,4 +412,11 @@ absl::Status FunctionEmitter::emitStore(const loop::Statement &statement) {
   return absl::OkStatus();
 }
 
+void FunctionEmitter::emitPrefetch(const loop::Statement &statement) {
+  constexpr uint32_t isRead = 0, allCaches = 3, ofData = 1;
+  llvm::Value *at = pointer(statement.buffer, integers_.evaluate(statement.index));
+  builder_.CreateIntrinsic(llvm::Intrinsic::prefetch, {builder_.getPtrTy()},
+                           {at, builder_.getInt32(isRead), builder_.getInt32(allCaches), builder_.getInt32(ofData)});
+}
+
 }  // namespace hone::codegen

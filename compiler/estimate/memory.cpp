@@ -122,6 +122,7 @@ class Collector {
       seen_.clear();
       here_.clear();
       for (const Statement *statement : scope.statements) {
+        if (statement->kind == loop::StatementKind::Prefetch) continue;
         if (statement->kind == loop::StatementKind::Store)
           add(statement->buffer, statement->index, statement->value->type, statement->lane, true);
         value(*statement->value);

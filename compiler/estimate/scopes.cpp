@@ -124,6 +124,7 @@ void Scopes::walk(const Statement &statement, int scope) {
       return;
     case StatementKind::Set:
     case StatementKind::Store:
+    case StatementKind::Prefetch:
       scopes_[static_cast<size_t>(scope)].statements.push_back(&statement);
       return;
   }

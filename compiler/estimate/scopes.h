@@ -19,7 +19,7 @@ struct Scope {
   loop::IntExpr begin;  ///< of the variable
   int64_t step = 0;     ///< of the variable, from one iteration to the next
   std::vector<int> children;
-  std::vector<const loop::Statement *> statements;  ///< Set and Store, in order
+  std::vector<const loop::Statement *> statements;  ///< Set, Store and Prefetch, in order
 };
 
 /// The scopes from the outermost to one of them, with what the variables of their loops are on the way.

@@ -67,6 +67,13 @@ class Counter {
   }
 
   void count(const Statement &statement) {
+    if (statement.kind == loop::StatementKind::Prefetch) {
+      Work work;
+      work.instructions = 1;
+      work.loads = machine_.load.cycles(1);
+      add(work, everything());
+      return;
+    }
     uint64_t dependence = value(*statement.value);
     if (statement.kind == loop::StatementKind::Store) {
       Work work;

@@ -74,6 +74,7 @@ enum class StatementKind : uint8_t {
   Registers,  ///< declares register array `reg` of `count` values of `type`; scope: the enclosing block
   Set,        ///< reg[index] = value
   Store,      ///< buffer[index] = value, lanes below activeLanes only; dropped where a guard fails
+  Prefetch,   ///< asks for the cache line of buffer[index], which may lie outside of the buffer
 };
 
 enum class LoopKind : uint8_t {
@@ -96,7 +97,7 @@ struct Statement {
   std::string name;
   int count = 0;
   Type type;
-  // Set, Store
+  // Set, Store, Prefetch (which has no value)
   IntExpr index;
   ValuePtr value;
   int buffer = -1;

@@ -127,6 +127,8 @@ class Lowering {
   /// body.
   SharedValues shareValues(const tensor::TensorOp &op, const Point &point, Body &out);
   ValuePtr load(const tensor::TensorOp &op, int read, const Point &point, const ProvenInside &proven);
+  /// The offset of what \p access touches, bounds aside.
+  IntExpr address(const tensor::Access &access, const Point &point);
   StatementPtr store(const tensor::TensorOp &op, const tensor::Access &access, ValuePtr value, const Point &point);
 
  private:

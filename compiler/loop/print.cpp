@@ -149,6 +149,9 @@ class Printer {
         line(depth, text);
         return;
       }
+      case StatementKind::Prefetch:
+        line(depth, StrCat("prefetch ", bufferName(s.buffer), "[", s.index.text(), "]"));
+        return;
     }
   }
 

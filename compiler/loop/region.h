@@ -28,4 +28,7 @@ Region wholeRegion(const tensor::TensorOp &op);
 Body lowerTile(Lowering &lowering, int stage, const Tile &tile, const std::vector<schedule::Loop> &reduction,
                const std::set<int> &expanded);
 
+/// What the step of the reduction of \p tile over \p region prefetches.
+Body lowerPrefetches(Lowering &lowering, int stage, const Tile &tile, const Region &region);
+
 }  // namespace hone::loop

@@ -333,19 +333,21 @@ class TileBuilder {
   Body reductionTile(const Region &region, int activeLanes, const ProvenInside &proven) {
     Point base = basePoint(region, true);
     if (vectorReduces()) base.activeLanes = activeLanes;
-    return eachOf(spatial_, 0, region, base, [&](const Point &spatial) {
-      return eachOf(folded_, 0, region, spatial, [&](const Point &point) {
-        std::vector<ValuePtr> elements;
-        for (size_t i = 0; i < op_.body.size(); ++i) {
-          ValuePtr value = broadcastTo(bodyValue(i, point, {}, proven), tile_.lanes);
-          if (vectorReduces() && activeLanes < tile_.lanes) {
-            value = makeApply(ScalarOp::Select, {activeMask(activeLanes), value, identityOf(i, tile_.lanes)});
-          }
-          elements.push_back(std::move(value));
-        }
-        return combine(accumulators_, point.registerIndex, elements, tile_.lanes);
-      });
-    });
+    Body out = lowerPrefetches(lowering_, stage_, tile_, region);
+    append(out, eachOf(spatial_, 0, region, base, [&](const Point &spatial) {
+             return eachOf(folded_, 0, region, spatial, [&](const Point &point) {
+               std::vector<ValuePtr> elements;
+               for (size_t i = 0; i < op_.body.size(); ++i) {
+                 ValuePtr value = broadcastTo(bodyValue(i, point, {}, proven), tile_.lanes);
+                 if (vectorReduces() && activeLanes < tile_.lanes) {
+                   value = makeApply(ScalarOp::Select, {activeMask(activeLanes), value, identityOf(i, tile_.lanes)});
+                 }
+                 elements.push_back(std::move(value));
+               }
+               return combine(accumulators_, point.registerIndex, elements, tile_.lanes);
+             });
+           }));
+    return out;
   }
 
   ValuePtr activeMask(int activeLanes) const {

@@ -203,6 +203,12 @@ IntExpr Lowering::offset(int buffer, const std::vector<IntExpr> &indices) {
   return sum;
 }
 
+IntExpr Lowering::address(const tensor::Access &access, const Point &point) {
+  std::vector<IntExpr> indices;
+  for (const tensor::Index &each : access.indices) indices.push_back(index(each, point));
+  return offset(access.buffer, indices);
+}
+
 ValuePtr Lowering::load(const tensor::TensorOp &op, int read, const Point &point, const ProvenInside &proven) {
   const tensor::Access &access = op.reads.at(static_cast<size_t>(read));
   const tensor::Buffer &source = buffer(access.buffer);

@@ -27,6 +27,7 @@ constexpr int64_t kMostUnrolledSteps = 1024;
 constexpr int64_t kMostRegisterElements = 256;
 constexpr int64_t kMostTupleValues = 1024;
 constexpr int64_t kMostStoreBlock = 64;
+constexpr int64_t kFarthestPrefetch = int64_t{1} << 24;
 
 class Rules {
  public:
@@ -42,6 +43,7 @@ class Rules {
       HONE_RETURN_IF_ERROR(unroll(s));
       HONE_RETURN_IF_ERROR(attachment(s));
       HONE_RETURN_IF_ERROR(packs(s));
+      HONE_RETURN_IF_ERROR(prefetches(s));
       HONE_RETURN_IF_ERROR(stores(s));
     }
     return absl::OkStatus();
@@ -359,6 +361,23 @@ class Rules {
     const bool isComplete =
         dims.size() == buffer.shape.size() && (dims.empty() || *dims.rbegin() + 1 == static_cast<int>(dims.size()));
     return isComplete ? absl::OkStatus() : error(line, Rule::PackNamesAllDims, pack.buffer, buffer.shape.size());
+  }
+
+  absl::Status prefetches(size_t s) const {
+    const StageSchedule &line = stage(s);
+    std::set<std::string> seen;
+    for (const Prefetch &prefetch : line.prefetches) {
+      const bool isRead = std::any_of(op(s).reads.begin(), op(s).reads.end(), [&](const tensor::Access &read) {
+        const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(read.buffer)];
+        return buffer.name == prefetch.buffer && buffer.role == tensor::BufferRole::Parameter;
+      });
+      if (!isRead) return error(line, Rule::PrefetchesParameters, prefetch.buffer);
+      if (!seen.insert(prefetch.buffer).second) return error(line, Rule::PrefetchesOnce, prefetch.buffer);
+      if (!reduces(op(s))) return error(line, Rule::PrefetchesInReductions, prefetch.buffer);
+      if (prefetch.distance > kFarthestPrefetch)
+        return error(line, Rule::PrefetchIsNear, prefetch.buffer, prefetch.distance, kFarthestPrefetch);
+    }
+    return absl::OkStatus();
   }
 
   absl::Status stores(size_t s) const {

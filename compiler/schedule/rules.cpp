@@ -52,6 +52,11 @@ constexpr Sentence kSentences[] = {
     {Rule::PacksOnce, "packs '$0' twice"},
     {Rule::PackNamesAllDims, "layout of '$0' must name each of its $1 dims"},
 
+    {Rule::PrefetchesParameters, "prefetches '$0', which is not a parameter that the stage reads"},
+    {Rule::PrefetchesOnce, "prefetches '$0' twice"},
+    {Rule::PrefetchesInReductions, "prefetches '$0' in the steps of a reduction, and reduces nothing"},
+    {Rule::PrefetchIsNear, "prefetches '$0' $1 elements further on; at most $2"},
+
     {Rule::StoresTemporaries, "stores '$0', which is not a temporary that the stage writes"},
     {Rule::StoresOnce, "stores '$0' twice"},
     {Rule::StoreIsNotPadding, "layout of '$0' has blocks of $1 where dim $2 is $3 long; at most $4"},

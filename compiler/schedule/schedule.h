@@ -51,6 +51,14 @@ struct Pack {
   bool operator==(const Pack &) const = default;
 };
 
+/// Each cache line of a parameter that a step of the reduction reads asks for the one that lies `distance` elements
+/// further on in memory.
+struct Prefetch {
+  std::string buffer;
+  int64_t distance = 1;
+  bool operator==(const Prefetch &) const = default;
+};
+
 struct StageSchedule {
   std::string stage;
   std::optional<Attachment> at;
@@ -62,7 +70,8 @@ struct StageSchedule {
   std::vector<Loop> reduction;      ///< over reduction dims
   std::vector<std::string> unroll;  ///< reduction dims whose loop of step 1 is expanded
   std::vector<Pack> packs;          ///< parameters
-  std::vector<Pack> stores;         ///< temporaries
+  std::vector<Prefetch> prefetches;
+  std::vector<Pack> stores;  ///< temporaries
   bool operator==(const StageSchedule &) const = default;
 };
 

@@ -95,6 +95,7 @@ Schedule Task::renamed(const Schedule &schedule, const Naming &naming) {
         pack.buffer = bufferOf(pack.buffer, naming);
       }
     }
+    for (Prefetch &prefetch : stage.prefetches) prefetch.buffer = bufferOf(prefetch.buffer, naming);
     stage.stage = lookUp(naming.stages, stage.stage);
   }
   return result;

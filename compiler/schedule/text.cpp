@@ -62,6 +62,11 @@ std::string stageText(const StageSchedule &stage) {
     }));
   };
   layouts("pack", stage.packs);
+  if (!stage.prefetches.empty()) {
+    StrAppend(&out, "   prefetch ", absl::StrJoin(stage.prefetches, ", ", [](std::string *text, const Prefetch &each) {
+      StrAppend(text, each.buffer, " ", each.distance);
+    }));
+  }
   layouts("store", stage.stores);
   return out;
 }
@@ -144,6 +149,16 @@ absl::Status parsePacks(TextReader &in, std::vector<Pack> &packs) {
   return absl::OkStatus();
 }
 
+absl::Status parsePrefetches(TextReader &in, StageSchedule &stage) {
+  do {
+    Prefetch prefetch;
+    HONE_ASSIGN_OR_RETURN(prefetch.buffer, in.word());
+    HONE_ASSIGN_OR_RETURN(prefetch.distance, in.positive());
+    stage.prefetches.push_back(std::move(prefetch));
+  } while (in.accept(","));
+  return absl::OkStatus();
+}
+
 absl::Status parseClause(std::string_view keyword, TextReader &in, StageSchedule &stage) {
   if (keyword == "at") {
     Attachment at;
@@ -167,8 +182,9 @@ absl::Status parseClause(std::string_view keyword, TextReader &in, StageSchedule
     return absl::OkStatus();
   }
   if (keyword == "pack") return parsePacks(in, stage.packs);
+  if (keyword == "prefetch") return parsePrefetches(in, stage);
   if (keyword == "store") return parsePacks(in, stage.stores);
-  return in.expected("one of at, vector, registers, order, unroll, pack, store");
+  return in.expected("one of at, vector, registers, order, unroll, pack, prefetch, store");
 }
 
 absl::StatusOr<StageSchedule> parseStage(std::string name, TextReader &in) {

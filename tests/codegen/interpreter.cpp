@@ -172,6 +172,8 @@ class Interpreter {
       case loop::StatementKind::Set:
         registers_.at(statement.reg).at(static_cast<size_t>(evaluate(statement.index))) = evaluate(*statement.value);
         return;
+      case loop::StatementKind::Prefetch:
+        return;
       case loop::StatementKind::Store: {
         Lanes value = evaluate(*statement.value);
         forLanes(statement.lane, statement.value->type.lanes, statement.activeLanes, [&](size_t i, bool active) {

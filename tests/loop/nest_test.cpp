@@ -109,6 +109,24 @@ TEST(Nests, TemporariesLieAsTheyAreStored) {
                                 "out vector c 8 order r/2 | r, c/8 | -\n"));
 }
 
+// One for each line of 16 floats, whatever the vectors are, and none for the rows that share it.
+TEST(Nests, LinesArePrefetchedOncePerStep) {
+  const auto prefetching = [](const char *clauses) {
+    return nestOf(convolution(small()), absl::StrCat("conv ", clauses, " prefetch weight 256\n"));
+  };
+  expectGolden("prefetch",
+               prefetching("vector oc 8 registers x 4, oc 2 order n, oc/16, y | x/4 | ic, ky, kx pack weight "
+                           "[0/16][1][2][3][0%16]"));
+  const std::string wide = prefetching(
+      "vector oc 4 registers x 4, oc 4 order n, y | x/4 | ic, ky, kx pack weight "
+      "[1][2][3][0]");
+  EXPECT_EQ(occurrences(wide, "prefetch"), 2) << wide;  // in each of the two tiles of a row
+  // Lines of their own for what lies apart.
+  const std::string apart = prefetching("vector oc 4 registers oc 4 order n, y | x | ic, ky, kx");
+  EXPECT_NE(apart.find("in 0..16 {"), std::string::npos) << apart;
+  EXPECT_NE(apart.find(" + 36*line"), std::string::npos) << apart;
+}
+
 TEST(Nests, AnEditedTileChangesTheNestAndNotTheResult) {
   const tensor::Kernel kernel = convolution(small());
   const std::string before = nestOf(kernel, kConvolution);

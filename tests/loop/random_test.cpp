@@ -27,7 +27,7 @@ using tensor::Kernel;
 
 constexpr const char *kTargets[] = {"llvm", "llvm -mcpu=haswell", "llvm -mcpu=x86-64"};
 constexpr int kMostFailures = 8;  // enough to see what they have in common
-constexpr size_t kFields = 17;
+constexpr size_t kFields = 19;
 constexpr size_t kFewestValues = 3;  // that each field of the schedules must have taken
 
 // How often each field of the schedules took which value.
@@ -84,6 +84,8 @@ class Coverage {
     note("unrolled dims", absl::StrCat(stage.unroll.size()));
     note("packs", absl::StrCat(stage.packs.size()));
     for (const schedule::Pack &pack : stage.packs) note("pack layout", pack.layout.text());
+    note("prefetches", absl::StrCat(stage.prefetches.size()));
+    for (const schedule::Prefetch &prefetch : stage.prefetches) note("distance", absl::StrCat(prefetch.distance));
     note("stores", absl::StrCat(stage.stores.size()));
     for (const schedule::Pack &store : stage.stores) note("store layout", store.layout.text());
     note("attachment", attachmentKind(s, schedule));

@@ -27,7 +27,7 @@ inline LegalCase breaks(Rule rule, tensor::Kernel kernel, std::string lines, std
   return {sentenceOf(rule), std::move(kernel), std::move(lines), std::move(sentence), std::move(repaired)};
 }
 
-/// Of stages, vector dims, registers, loops, unrolling, packs and stores.
+/// Of stages, vector dims, registers, loops, unrolling, packs, prefetches and stores.
 std::vector<LegalCase> loopCases();
 std::vector<LegalCase> attachmentCases();
 std::vector<LegalCase> algorithmCases();

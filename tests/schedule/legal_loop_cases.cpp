@@ -218,6 +218,26 @@ std::vector<LegalCase> unrollAndPackCases() {
   };
 }
 
+std::vector<LegalCase> prefetchCases() {
+  const Kernel kernel = convolutionWithEpilogue({});
+  const auto notRead = [](const char *name) {
+    return std::string("prefetches '") + name + "', which is not a parameter that the stage reads";
+  };
+  return {
+      convolutionBreaks(Rule::PrefetchesParameters, "prefetch data 64", notRead("data"), "prefetch weight 64"),
+      convolutionBreaks(Rule::PrefetchesParameters, "prefetch bias 64", notRead("bias"), "prefetch weight 1"),
+      convolutionBreaks(Rule::PrefetchesParameters, "prefetch nothing 64", notRead("nothing"), ""),
+      convolutionBreaks(Rule::PrefetchesOnce, "prefetch weight 64, weight 128", "prefetches 'weight' twice",
+                        "prefetch weight 64"),
+      breaks(Rule::PrefetchesInReductions, kernel, "conv\nout prefetch bias 16\n",
+             "schedule of stage 'out': prefetches 'bias' in the steps of a reduction, and reduces nothing",
+             "conv\nout\n"),
+      convolutionBreaks(Rule::PrefetchIsNear, "prefetch weight 16777217",
+                        "prefetches 'weight' 16777217 elements further on; at most 16777216",
+                        "prefetch weight 16777216"),
+  };
+}
+
 // Stages mx [r; c], e [r, c], s [r; c], out [r, c], which write temporaries of their names; extents 3 and 8.
 std::vector<LegalCase> storeCases() {
   const auto storeBreaks = [](Rule rule, const std::string &clause, const std::string &sentence,
@@ -251,8 +271,8 @@ std::vector<LegalCase> storeCases() {
 
 std::vector<LegalCase> loopCases() {
   std::vector<LegalCase> all;
-  for (const auto &cases :
-       {stageCases(), vectorCases(), registerCases(), orderCases(), scanCases(), unrollAndPackCases(), storeCases()}) {
+  for (const auto &cases : {stageCases(), vectorCases(), registerCases(), orderCases(), scanCases(),
+                            unrollAndPackCases(), prefetchCases(), storeCases()}) {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;

@@ -70,6 +70,7 @@ int64_t differences(const Schedule &a, const Schedule &b) {
     count += x.parallel == y.parallel && x.tile == y.tile && x.reduction == y.reduction ? 0 : 1;
     count += x.unroll == y.unroll ? 0 : 1;
     count += x.packs == y.packs ? 0 : 1;
+    count += x.prefetches == y.prefetches ? 0 : 1;
     count += x.stores == y.stores ? 0 : 1;
   }
   return count;

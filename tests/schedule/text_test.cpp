@@ -22,6 +22,7 @@ Schedule everything() {
   conv.unroll = {"ky", "kx"};
   conv.packs = {{"weight", {{{0, 32, 0}, {1, 8, 0}, {2, 1, 0}, {3, 1, 0}, {1, 1, 8}, {0, 4, 8}, {0, 1, 4}}}},
                 {"bias", {{{0, 1, 0}}}}};
+  conv.prefetches = {{"weight", 1024}, {"bias", 16}};
   conv.stores = {{"sums", {{{1, 16, 0}, {0, 1, 0}, {1, 1, 16}}}}, {"squares", {{{0, 1, 0}}}}};
   StageSchedule out;
   out.stage = "out_2";
@@ -35,7 +36,8 @@ Schedule everything() {
 constexpr const char *kEverything =
     "algorithm direct\n"
     "conv   vector oc 16   registers x 7, oc 2   order n, oc/32, y | x/7 | ic/8, ky, kx, ic   unroll ky, kx   "
-    "pack weight [0/32][1/8][2][3][1%8][0%32/4][0%4], bias [0]   store sums [1/16][0][1%16], squares [0]\n"
+    "pack weight [0/32][1/8][2][3][1%8][0%32/4][0%4], bias [0]   prefetch weight 1024, bias 16   store sums "
+    "[1/16][0][1%16], squares [0]\n"
     "out_2   at conv x/7\n"
     "plain\n";
 
@@ -52,7 +54,7 @@ TEST(ScheduleText, TakesClausesInAnyOrderWithCommentsAndBlanks) {
       "# by hand\n\n  algorithm   direct # the only one\n"
       "\tconv store sums[1/16][0] [1%16] , squares [0] pack weight [ 0 / 32 ][1/8][2][3][1 % 8][0%32/4][0%4],bias[0] "
       "unroll ky,kx "
-      "order n,oc/32,y/1|x/7|ic/8,ky,kx,ic registers x 7,oc 2 vector oc 16\n"
+      "prefetch weight 1024,bias 16 order n,oc/32,y/1|x/7|ic/8,ky,kx,ic registers x 7,oc 2 vector oc 16\n"
       "out_2 at conv x / 7\nplain");
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(*parsed, everything());
@@ -89,8 +91,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"algorithm\n", "schedule line 1, column 10: expected a name"},
         Refused{"algorithm direct, now\n", "schedule line 1, column 17: expected a name"},
         Refused{"algorithm direct\n\n  ?\n", "schedule line 3, column 3: expected a name"},
-        Refused{"algorithm direct\na quickly\n",
-                "schedule line 2, column 10: expected one of at, vector, registers, order, unroll, pack, store"},
+        Refused{
+            "algorithm direct\na quickly\n",
+            "schedule line 2, column 10: expected one of at, vector, registers, order, unroll, pack, prefetch, store"},
         Refused{"algorithm direct\na vector x 8 vector y 8\n",
                 "schedule line 2, column 20: expected 'vector' only once"},
         Refused{"algorithm direct\na vector\n", "schedule line 2, column 9: expected a name"},

@@ -63,6 +63,7 @@ class Generator {
       if (buffer.role == tensor::BufferRole::Parameter) propose(70, [&](Schedule &next) { pack(buffer, next); });
       if (buffer.role == tensor::BufferRole::Temporary) propose(60, [&](Schedule &next) { store(buffer, next); });
     }
+    for (size_t s = 0; s < kernel_.stages.size(); ++s) propose(60, [&](Schedule &next) { prefetch(s, next); });
     return schedule_;
   }
 
@@ -292,6 +293,14 @@ class Generator {
     if (layout.axes.empty()) return;
     const auto stage = static_cast<size_t>(random_.between(0, static_cast<int64_t>(next.stages.size()) - 1));
     next.stages[stage].packs.push_back({buffer.name, std::move(layout)});
+  }
+
+  void prefetch(size_t s, Schedule &next) {
+    for (const tensor::Access &read : kernel_.stages[s].reads) {
+      const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(read.buffer)];
+      if (buffer.role == tensor::BufferRole::Parameter && random_.chance(70))
+        next.stages[s].prefetches.push_back({buffer.name, int64_t{1} << random_.between(0, 24)});
+    }
   }
 
   // In the line of the first stage that writes it.
