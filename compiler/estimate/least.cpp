@@ -27,13 +27,13 @@ class Descent {
  public:
   Descent(const Space &space, const TargetDescription &target) : space_(space), target_(target) {}
 
-  /// Knobs with more than \p mostValues values stay as they are.
+  /// Knobs with more than \p mostValues values stay as they are, and so do those that no estimate sees.
   std::optional<Candidate> from(const Point &point, size_t mostValues) {
     std::optional<Candidate> best = judge(point);
     const std::vector<schedule::Knob> &knobs = space_.forms()[static_cast<size_t>(point.form)].knobs;
     // The knobs in turn; over when a whole turn changed nothing.
     for (size_t unchanged = 0, k = 0; unchanged < knobs.size(); ++unchanged, k = (k + 1) % knobs.size()) {
-      if (knobs[k].values.size() > mostValues) continue;
+      if (knobs[k].values.size() > mostValues || !knobs[k].isEstimated) continue;
       for (int value = 0; value < static_cast<int>(knobs[k].values.size()); ++value) {
         Point next = best ? best->point : point;
         if (next.knobs[k] == value) continue;

@@ -12,6 +12,7 @@ namespace hone::schedule {
 struct Knob {
   std::string name;                 ///< "conv.registers"
   std::vector<std::string> values;  ///< at least one
+  bool isEstimated = true;          ///< false: no estimate sees what it changes, so the default has the first value
   bool operator==(const Knob &) const = default;
 };
 
@@ -24,10 +25,14 @@ class Choices {
 
   /// The position of the value that was chosen.
   size_t form(std::string name, std::vector<std::string> values) {
-    return ask(formAnswers_, forms_, std::move(name), std::move(values));
+    return ask(formAnswers_, forms_, {std::move(name), std::move(values)});
   }
   size_t knob(std::string name, std::vector<std::string> values) {
-    return ask(knobAnswers_, knobs_, std::move(name), std::move(values));
+    return ask(knobAnswers_, knobs_, {std::move(name), std::move(values)});
+  }
+  /// A knob for whoever measures.
+  size_t unestimated(std::string name, std::vector<std::string> values) {
+    return ask(knobAnswers_, knobs_, {std::move(name), std::move(values), false});
   }
 
   /// What was asked for until now.
@@ -35,8 +40,7 @@ class Choices {
   const std::vector<Knob> &knobs() const { return knobs_; }
 
  private:
-  static size_t ask(const std::vector<int> &answers, std::vector<Knob> &asked, std::string name,
-                    std::vector<std::string> values);
+  static size_t ask(const std::vector<int> &answers, std::vector<Knob> &asked, Knob knob);
 
   std::vector<int> formAnswers_, knobAnswers_;
   std::vector<Knob> forms_, knobs_;

@@ -23,6 +23,8 @@ using tensor::TensorOp;
 constexpr std::array<int64_t, 3> kBlockSteps = {128, 256, 512};
 // Vectors are not cut to fewer lanes than this to keep them within blocks.
 constexpr int64_t kFewestLanes = 4;
+// Parameters of so many bytes are not in the caches any more when their turn comes again.
+constexpr int64_t kFromMemory = 256 << 10;
 
 class ContractionChooser {
  public:
@@ -43,6 +45,7 @@ class ContractionChooser {
     orderContraction(op, contraction, row, shape, out);
     reduceContraction(op, contraction, out);
     packContraction(op, contraction, shape, out);
+    prefetchContraction(op, contraction, out);
   }
 
  private:
@@ -196,6 +199,21 @@ class ContractionChooser {
     layout.axes.insert(layout.axes.end(), order.begin(), order.end());
     layout.axes.push_back({vector, 1, fitsBlocks ? width : 0});
     out.packs.push_back({buffer.name, std::move(layout)});
+  }
+
+  // Weights that come from memory, some lines or one block before they are read.
+  void prefetchContraction(const TensorOp &op, const Contraction &contraction, StageSchedule &out) {
+    const tensor::Access &access = op.reads[static_cast<size_t>(contraction.vectorOperand)];
+    const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(access.buffer)];
+    if (buffer.role != tensor::BufferRole::Parameter) return;
+    int64_t elements = 1;
+    for (const int64_t extent : buffer.shape) elements *= extent;
+    if (elements * sizeOf(buffer.dtype) < kFromMemory) return;
+    const size_t choice = choices_.unestimated(op.name + ".prefetch", {"no", "1 KiB", "4 KiB", "block"});
+    if (choice == 0) return;
+    const int64_t block = reductionPoints(op) * out.lanes * out.registers.back().count;
+    const int64_t distance = choice == 3 ? block : (choice == 1 ? 1024 : 4096) / sizeOf(buffer.dtype);
+    out.prefetches.push_back({buffer.name, distance});
   }
 
   const Kernel &kernel_;

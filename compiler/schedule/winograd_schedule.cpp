@@ -21,6 +21,13 @@ using tensor::TensorOp;
 // data, products and results do.
 constexpr std::array<int64_t, 4> kBlocks = {32, 16, 48, 64};
 
+// Channels that lie side by side where others follow after all tiles: a cache line of them.
+constexpr int64_t kLineBytes = 64;
+
+// How data and products lie: in blocks of channels, each of them for all points and tiles; so that a block of all
+// points of a tile is one run; or as the dims of their buffers go.
+enum class Order : uint8_t { Blocks, Tiles, Plain };
+
 class Composer {
  public:
   Composer(const tensor::Kernel &kernel, const TargetDescription &target, size_t first, Choices &choices)
@@ -42,6 +49,7 @@ class Composer {
     const bool isBlocked = blockY_ < extent(results_, y_) || blockX_ < extent(results_, x_);
     transformStage(results_, isBlocked, results);
     transformStage(data_, false, data);
+    storeBetween(isBlocked, data, products);
     if (!isBlocked) {
       contract(products_, products);
       return;
@@ -97,6 +105,38 @@ class Composer {
   void contract(const TensorOp &op, StageSchedule &out) {
     if (const auto contraction = findContraction(kernel_, op, lanes()))
       scheduleContraction(kernel_, target_, op, *contraction, choices_, out);
+  }
+
+  // Where whole channels lie side by side, the points of a tile, and neighbouring tiles, meet in a few sets of the
+  // first-level cache. What a thread keeps for a block of tiles is used up soon, and its runs may be the tiles'; in
+  // memory that threads share they would be as far apart as all channels take.
+  void storeBetween(bool isBlocked, StageSchedule &data, StageSchedule &products) {
+    std::vector<std::pair<const char *, Order>> orders = {
+        {"blocks", Order::Blocks}, {"tiles", Order::Tiles}, {"plain", Order::Plain}};
+    if (isBlocked) std::swap(orders[0], orders[1]);
+    std::vector<std::string> names;
+    for (const auto &[name, order] : orders) names.emplace_back(name);
+    const Order order = orders[choices_.unestimated(results_.name + ".layout", names)].second;
+    if (order == Order::Plain) return;
+    for (const auto &[op, stage] : {std::pair(&data_, &data), std::pair(&products_, &products)}) {
+      const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(op->writes[0].buffer)];
+      const int64_t block = std::max(lanes(), kLineBytes / sizeOf(buffer.dtype));
+      if (buffer.shape.back() > block) stage->stores.push_back({buffer.name, between(buffer, order, block)});
+    }
+  }
+
+  // Two dims of points, then batches and the like, then those of tiles, then channels.
+  static tensor::Layout between(const tensor::Buffer &buffer, Order order, int64_t block) {
+    const int channels = static_cast<int>(buffer.shape.size()) - 1;
+    tensor::Layout layout;
+    if (order == Order::Blocks) layout.axes.push_back({channels, block, 0});
+    if (order == Order::Blocks) layout.axes.insert(layout.axes.end(), {{0, 1, 0}, {1, 1, 0}});
+    for (int dim = 2; dim + 1 < channels; ++dim) layout.axes.push_back({dim, 1, 0});
+    if (order == Order::Tiles) layout.axes.push_back({channels, block, 0});
+    layout.axes.push_back({channels - 1, 1, 0});
+    if (order == Order::Tiles) layout.axes.insert(layout.axes.end(), {{0, 1, 0}, {1, 1, 0}});
+    layout.axes.push_back({channels, 1, block});
+    return layout;
   }
 
   // A map of vectors of channels. Threads share blocks of tiles, or whatever gives enough pieces.

@@ -165,5 +165,47 @@ TEST(Space, LeavesOutTilesThatSpill) {
   }
 }
 
+/// By the name of a knob of a space: the text of its values' schedules, all else being the first value.
+std::vector<std::string> schedulesOf(const Space &space, int form, const std::string &knob) {
+  std::vector<std::string> texts;
+  const std::vector<Knob> &knobs = space.forms()[static_cast<size_t>(form)].knobs;
+  for (size_t k = 0; k < knobs.size(); ++k) {
+    for (size_t value = 0; knobs[k].name == knob && value < knobs[k].values.size(); ++value) {
+      Point point{form, std::vector<int>(knobs.size(), 0)};
+      point.knobs[k] = static_cast<int>(value);
+      const absl::StatusOr<Schedule> schedule = space.expand(point);
+      EXPECT_TRUE(schedule.ok()) << schedule.status();
+      if (schedule.ok()) texts.push_back(print(*schedule));
+    }
+  }
+  return texts;
+}
+
+TEST(Space, LargeWeightsMayBePrefetched) {
+  const auto prefetches = [](int64_t n, int64_t k) {
+    return schedulesOf(Space(matmul(1, 28, n, k), kMachines[0], {"direct"}), 0, "out.prefetch");
+  };
+  EXPECT_TRUE(prefetches(256, 255).empty());
+  const std::vector<std::string> texts = prefetches(256, 256);
+  ASSERT_EQ(texts.size(), 4);
+  EXPECT_EQ(texts[0].find("prefetch"), std::string::npos) << texts[0];
+  EXPECT_NE(texts[1].find("prefetch b 256\n"), std::string::npos) << texts[1];
+  EXPECT_NE(texts[2].find("prefetch b 1024\n"), std::string::npos) << texts[2];
+  EXPECT_NE(texts[3].find("prefetch b "), std::string::npos) << texts[3];
+}
+
+TEST(Space, WinogradsTemporariesLieInSeveralWays) {
+  const tensor::Kernel kernel = convolution({.ic = 32, .oc = 32, .y = 64, .x = 64});
+  const Space space(kernel, kMachines[0], {"winograd 4 3"});
+  for (int form = 0; form < static_cast<int>(space.forms().size()); ++form) {
+    const std::vector<std::string> texts = schedulesOf(space, form, "conv.layout");
+    ASSERT_EQ(texts.size(), 3);
+    EXPECT_NE(texts[0].find("store conv_v ["), std::string::npos) << texts[0];
+    EXPECT_NE(texts[0].find("store conv_m ["), std::string::npos) << texts[0];
+    EXPECT_EQ(std::set<std::string>(texts.begin(), texts.end()).size(), 3) << texts[0];
+    EXPECT_EQ(texts[2].find("store"), std::string::npos) << texts[2];
+  }
+}
+
 }  // namespace
 }  // namespace hone::schedule
