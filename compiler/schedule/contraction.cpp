@@ -25,6 +25,10 @@ constexpr std::array<int64_t, 3> kBlockSteps = {128, 256, 512};
 constexpr int64_t kFewestLanes = 4;
 // Parameters of so many bytes are not in the caches any more when their turn comes again.
 constexpr int64_t kFromMemory = 256 << 10;
+// From so many on, asking for them ahead gains more than it costs, unless so few rows read each of them that the bytes
+// themselves are the limit.
+constexpr int64_t kLongFromMemory = 2 << 20;
+constexpr int64_t kFewRows = 32;
 
 class ContractionChooser {
  public:
@@ -209,11 +213,17 @@ class ContractionChooser {
     int64_t elements = 1;
     for (const int64_t extent : buffer.shape) elements *= extent;
     if (elements * sizeOf(buffer.dtype) < kFromMemory) return;
-    const size_t choice = choices_.unestimated(op.name + ".prefetch", {"no", "1 KiB", "4 KiB", "block"});
-    if (choice == 0) return;
+    const int64_t near = 2048 / sizeOf(buffer.dtype);
     const int64_t block = reductionPoints(op) * out.lanes * out.registers.back().count;
-    const int64_t distance = choice == 3 ? block : (choice == 1 ? 1024 : 4096) / sizeOf(buffer.dtype);
-    out.prefetches.push_back({buffer.name, distance});
+    std::vector<std::pair<const char *, int64_t>> distances = {
+        {"no", 0}, {"2 KiB", near}, {"4 KiB", 2 * near}, {"block", block}};
+    int64_t rows = 1;
+    for (const int dim : contraction.rowDims) rows *= extent(op, dim);
+    if (elements * sizeOf(buffer.dtype) >= kLongFromMemory && rows >= kFewRows) std::swap(distances[0], distances[1]);
+    std::vector<std::string> names;
+    for (const auto &[name, distance] : distances) names.emplace_back(name);
+    const int64_t distance = distances[choices_.unestimated(op.name + ".prefetch", names)].second;
+    if (distance > 0) out.prefetches.push_back({buffer.name, distance});
   }
 
   const Kernel &kernel_;

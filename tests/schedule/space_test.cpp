@@ -182,16 +182,20 @@ std::vector<std::string> schedulesOf(const Space &space, int form, const std::st
 }
 
 TEST(Space, LargeWeightsMayBePrefetched) {
-  const auto prefetches = [](int64_t n, int64_t k) {
-    return schedulesOf(Space(matmul(1, 28, n, k), kMachines[0], {"direct"}), 0, "out.prefetch");
+  const auto prefetches = [](int64_t n, int64_t k, int64_t m = 32) {
+    return schedulesOf(Space(matmul(1, m, n, k), kMachines[0], {"direct"}), 0, "out.prefetch");
   };
   EXPECT_TRUE(prefetches(256, 255).empty());
   const std::vector<std::string> texts = prefetches(256, 256);
   ASSERT_EQ(texts.size(), 4);
   EXPECT_EQ(texts[0].find("prefetch"), std::string::npos) << texts[0];
-  EXPECT_NE(texts[1].find("prefetch b 256\n"), std::string::npos) << texts[1];
+  EXPECT_NE(texts[1].find("prefetch b 512\n"), std::string::npos) << texts[1];
   EXPECT_NE(texts[2].find("prefetch b 1024\n"), std::string::npos) << texts[2];
   EXPECT_NE(texts[3].find("prefetch b "), std::string::npos) << texts[3];
+  // Of still larger ones it is the default, where there are rows enough.
+  EXPECT_NE(prefetches(1024, 512)[0].find("prefetch b 512\n"), std::string::npos);
+  EXPECT_EQ(prefetches(1024, 512)[1].find("prefetch"), std::string::npos);
+  EXPECT_EQ(prefetches(1024, 512, 31)[0].find("prefetch"), std::string::npos);
 }
 
 TEST(Space, WinogradsTemporariesLieInSeveralWays) {
