@@ -66,6 +66,16 @@ TEST(Estimate, CountsMultiplyAdds) {
   EXPECT_LE(cycles.total, 1.4 * cycles.arithmetic);
 }
 
+TEST(Estimate, CountsPrefetchesAsLoads) {
+  const char *text = "algorithm direct\ns   vector n 16   registers m 4, n 4   order - | m/4, n/64 | k";
+  const tensor::Kernel kernel = kernelOf(kProduct);
+  const Cycles without = estimateOf(kernel, absl::StrCat(text, "\n").c_str());
+  const Cycles with = estimateOf(kernel, absl::StrCat(text, "   prefetch b 512\n").c_str());
+  // Four lines in each step.
+  EXPECT_EQ(with.loads, without.loads + 64.0 / 4 * 64 * 4 * 0.5);
+  EXPECT_EQ(with.fromMemory, without.fromMemory + 4) << "four instructions of 8 bytes, and none of b's";
+}
+
 TEST(Estimate, WaitsForSumsThatAreTooFew) {
   const Cycles one = estimateOf(kernelOf(kProduct), "algorithm direct\ns   vector n 16   order - | m, n/16 | k\n");
   const Cycles four =

@@ -46,6 +46,18 @@ TEST(Least, IsTheSameForTheSameKernel) {
     EXPECT_EQ(leastSchedule(kernel, *target), leastSchedule(kernel, *target));
 }
 
+TEST(Least, LeavesWhatNoEstimateSees) {
+  const absl::StatusOr<TargetDescription> target = codegen::parseTarget("llvm -mcpu=znver4");
+  ASSERT_TRUE(target.ok()) << target.status();
+  const auto least = [&](int64_t n, int64_t k) { return schedule::print(leastSchedule(matmul(1, 64, n, k), *target)); };
+  EXPECT_NE(least(1024, 512).find("prefetch b 512"), std::string::npos) << least(1024, 512);
+  EXPECT_EQ(least(1024, 256).find("prefetch"), std::string::npos) << least(1024, 256);
+  const tensor::Kernel kernel = convolution({.ic = 32, .oc = 32, .y = 64, .x = 64});
+  const std::string transformed = schedule::print(leastSchedule(kernel, *target, "winograd 4 3"));
+  EXPECT_NE(transformed.find("store conv_v"), std::string::npos) << transformed;
+  EXPECT_NE(transformed.find("store conv_m"), std::string::npos) << transformed;
+}
+
 TEST(Least, IsLegalForRandomKernels) {
   hone::testing::inRounds(150, 5000, [](hone::testing::Random &random) {
     const tensor::Kernel kernel = randomKernel(random.next());
