@@ -10,7 +10,7 @@ namespace hone::loop {
 
 /// The program of \p kernel in the order of \p schedule, which must be legal and already be the result of
 /// schedule::parse (lowering sees nothing that the text does not say). \p kernel must carry the schedule's
-/// packs (schedule::applyPacks). Fails with UNIMPLEMENTED for what no loop nest can say yet.
+/// packs and stores (schedule::applyPacks). Fails with UNIMPLEMENTED for what no loop nest can say yet.
 absl::StatusOr<Kernel> lower(const tensor::Kernel &kernel, const schedule::Schedule &schedule);
 
 }  // namespace hone::loop
