@@ -103,6 +103,18 @@ hone_status findTensor(std::span<const Tensor> tensors, const char *what, const 
   });
 }
 
+/// Lets \p tell answer about call \p index, if there is one.
+template <typename Tell>
+hone_status withCall(const hone_model *model, int32_t index, Tell tell) {
+  return guarded([&]() -> Status {
+    const auto &calls = model->model->manifest().calls;
+    if (index < 0 || static_cast<size_t>(index) >= calls.size())
+      return hone::runtime::failure(HONE_USAGE, "there is no call ", index, "; the model has ", calls.size());
+    tell(calls[static_cast<size_t>(index)]);
+    return {};
+  });
+}
+
 /// \p load gives the model; it runs inside the guard.
 template <typename Load>
 hone_status loadModel(Load load, hone_model **model) {
@@ -174,13 +186,14 @@ hone_status hone_model_output(const hone_model *model, int32_t index, hone_tenso
 }
 
 hone_status hone_model_call(const hone_model *model, int32_t index, hone_call_info *info) {
-  return guarded([&]() -> Status {
-    const auto &calls = model->model->manifest().calls;
-    if (index < 0 || static_cast<size_t>(index) >= calls.size())
-      return hone::runtime::failure(HONE_USAGE, "there is no call ", index, "; the model has ", calls.size());
-    const auto &call = calls[static_cast<size_t>(index)];
+  return withCall(model, index, [&](const hone::runtime::Call &call) {
     *info = {call.name.c_str(), call.kernelName.c_str(), call.flops};
-    return {};
+  });
+}
+
+hone_status hone_model_call_estimate(const hone_model *model, int32_t index, hone_call_estimate *estimate) {
+  return withCall(model, index, [&](const hone::runtime::Call &call) {
+    *estimate = {call.estimate.cycles, call.estimate.limit.c_str(), call.estimate.threads, call.isRepeated};
   });
 }
 

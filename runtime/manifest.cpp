@@ -1,5 +1,6 @@
 #include "runtime/manifest.h"
 
+#include <algorithm>
 #include <charconv>
 
 #define XXH_INLINE_ALL
@@ -248,9 +249,20 @@ std::vector<CallCondition> readConditions(Reader &reader, const JsonValue &entry
   return conditions;
 }
 
+Estimate readEstimate(Reader &reader, const JsonValue &kernel) {
+  if (kernel.find("estimate") == nullptr) return {};
+  const JsonValue &entry = reader.object(kernel, "estimate");
+  return {reader.natural(entry, "cycles", INT64_MAX), reader.text(entry, "limit"),
+          static_cast<int32_t>(reader.natural(entry, "threads", INT32_MAX))};
+}
+
 void readCalls(Reader &reader, const JsonValue &root, Manifest &manifest) {
   std::vector<std::string> kernelNames;
-  for (const JsonValue &entry : reader.list(root, "kernels")) kernelNames.push_back(reader.text(entry, "name"));
+  std::vector<Estimate> estimates;
+  for (const JsonValue &entry : reader.list(root, "kernels")) {
+    kernelNames.push_back(reader.text(entry, "name"));
+    estimates.push_back(readEstimate(reader, entry));
+  }
   manifest.kernelCount = static_cast<int32_t>(kernelNames.size());
   for (const JsonValue &entry : reader.list(root, "calls")) {
     Call call;
@@ -267,6 +279,7 @@ void readCalls(Reader &reader, const JsonValue &root, Manifest &manifest) {
       reader.fail("call '", call.name, "' is of kernel ", call.kernel, " of ", manifest.kernelCount);
     } else {
       call.kernelName = kernelNames[static_cast<size_t>(call.kernel)];
+      call.estimate = estimates[static_cast<size_t>(call.kernel)];
     }
     manifest.calls.push_back(std::move(call));
   }
@@ -296,6 +309,7 @@ void readLoops(Reader &reader, const JsonValue &root, Manifest &manifest) {
     loop.end = loop.first + count;
     if (count == 0 || loop.end > calls)
       reader.fail("a loop has ", count, " calls from call ", loop.first, ", of ", calls);
+    for (size_t call = loop.first; call < std::min(loop.end, calls); ++call) manifest.calls[call].isRepeated = true;
     if (!manifest.loops.empty() && loop.first < manifest.loops.back().first)
       reader.fail("the loop from call ", loop.first, " comes behind one from call ", manifest.loops.back().first);
     while (!around.empty() && loop.first >= manifest.loops[around.back()].end) {

@@ -48,11 +48,20 @@ struct CallCondition {
   bool isTrue = true;
 };
 
+/// What the compiler expects of a kernel; nothing in artifacts that say nothing of it.
+struct Estimate {
+  int64_t cycles = 0;
+  std::string limit;
+  int32_t threads = 0;
+};
+
 struct Call {
   std::string name, kernelName;
   int32_t kernel = 0;
   std::vector<int32_t> arguments;  ///< positions in Manifest::buffers
   int64_t flops = 0;
+  Estimate estimate;
+  bool isRepeated = false;                ///< lies in a loop
   std::vector<CallCondition> conditions;  ///< the call is left out unless all hold, asked in this order
 };
 

@@ -52,12 +52,21 @@ struct BufferDescription {
   bool operator==(const BufferDescription &) const = default;
 };
 
+/// How long a kernel should take, by calculation.
+struct KernelEstimate {
+  int64_t cycles = 0;
+  std::string limit;    ///< the part of the machine that is busy longest
+  int64_t threads = 0;  ///< that it was made for
+  bool operator==(const KernelEstimate &) const = default;
+};
+
 /// Entry of mod.so's table, in its order.
 struct KernelDescription {
   std::string name;
   std::string schedule;           ///< in the names of that kernel; empty when there is none
   std::string task = {};          ///< SHA-256 of the text of its task; empty in artifacts before there were tasks
   std::string taskSchedule = {};  ///< the schedule in the names of the task
+  std::optional<KernelEstimate> estimate = std::nullopt;
   bool operator==(const KernelDescription &) const = default;
 };
 

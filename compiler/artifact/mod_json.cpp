@@ -244,6 +244,11 @@ Json callJson(const CallDescription &call) {
 
 KernelDescription readKernel(Reader &reader, const Json &entry) {
   KernelDescription kernel{reader.text(entry, "name"), reader.text(entry, "schedule"), {}, {}};
+  if (entry.is_object() && entry.contains("estimate")) {
+    const Json &estimate = reader.field(entry, "estimate");
+    kernel.estimate = {reader.integer(estimate, "cycles"), reader.text(estimate, "limit"),
+                       reader.integer(estimate, "threads")};
+  }
   if (!entry.is_object() || !entry.contains("task")) return kernel;
   kernel.task = reader.text(entry, "task");
   kernel.taskSchedule = reader.text(entry, "task_schedule");
@@ -252,6 +257,9 @@ KernelDescription readKernel(Reader &reader, const Json &entry) {
 
 Json kernelJson(const KernelDescription &kernel) {
   Json json = {{"name", kernel.name}, {"schedule", kernel.schedule}};
+  if (kernel.estimate)
+    json["estimate"] = {
+        {"cycles", kernel.estimate->cycles}, {"limit", kernel.estimate->limit}, {"threads", kernel.estimate->threads}};
   if (kernel.task.empty()) return json;
   json["task"] = kernel.task;
   json["task_schedule"] = kernel.taskSchedule;

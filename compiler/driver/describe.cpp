@@ -1,5 +1,6 @@
 #include "compiler/driver/describe.h"
 
+#include <cmath>
 #include <map>
 #include <tuple>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "compiler/base/status.h"
 #include "compiler/driver/flops.h"
+#include "compiler/estimate/estimate.h"
 
 namespace hone::driver {
 
@@ -37,6 +39,18 @@ artifact::BufferDescription describeBuffer(const plan::PlanBuffer &buffer) {
   description.layout = buffer.layout.text();
   description.name = buffer.name;
   return description;
+}
+
+// Three digits, which is more than the model knows: what two compilers of hone round differently in the last place must
+// not show in the artifact.
+int64_t rounded(double cycles) {
+  const double unit = cycles < 1000 ? 1 : std::pow(10, std::floor(std::log10(cycles)) - 2);
+  return std::llround(cycles / unit) * std::llround(unit);
+}
+
+artifact::KernelEstimate estimateOf(const KernelState &state, const TargetDescription &target) {
+  const estimate::Cycles cycles = estimate::estimate(state.loops, state.packed, target);
+  return {rounded(cycles.total), std::string(cycles.limit()), target.cores};
 }
 
 class Describer {
@@ -146,8 +160,8 @@ absl::StatusOr<PackedModel> describe(const graph::Graph &graph, const plan::Plan
   description.arenaBytes = plan.arenaBytes;
   for (int first : units) {
     const KernelState &state = kernels[static_cast<size_t>(first)];
-    description.kernels.push_back(
-        {state.planned->kernel.name, state.scheduleText, state.taskHash, state.taskScheduleText});
+    description.kernels.push_back({state.planned->kernel.name, state.scheduleText, state.taskHash,
+                                   state.taskScheduleText, estimateOf(state, options.target)});
   }
   Describer describer(plan, description);
   describer.addInterface(graph);

@@ -77,6 +77,10 @@ std::string kernelsText(const artifact::ArtifactDescription &description) {
   for (size_t i = 0; i < description.kernels.size(); ++i) {
     const artifact::KernelDescription &kernel = description.kernels[i];
     StrAppend(&text, "  ", i, "  ", kernel.name, kernel.task.empty() ? "" : StrCat("  task ", kernel.task), "\n");
+    if (kernel.estimate)
+      StrAppend(&text, "       estimate ", kernel.estimate->cycles, " cycles with ", kernel.estimate->threads,
+                kernel.estimate->threads == 1 ? " thread" : " threads", ", limit ", printable(kernel.estimate->limit),
+                "\n");
     std::string_view rest = kernel.schedule;
     while (!rest.empty()) {
       const size_t end = std::min(rest.find('\n'), rest.size());

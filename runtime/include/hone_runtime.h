@@ -90,6 +90,15 @@ typedef struct hone_call_info {
   int64_t flops; /* floating-point operations; 0 when not known */
 } hone_call_info;
 
+/* What the compiler expected of one step of a run, by calculation. The pointer lives as long as the model. */
+typedef struct hone_call_estimate {
+  int64_t cycles;    /* of a core, for one execution */
+  const char *limit; /* what is busy longest: "arithmetic", "loads", "L2", "memory", ...; "" where the artifact has no
+                        estimate */
+  int32_t threads;   /* that it was made for */
+  int32_t repeats;   /* nonzero: the step lies in a loop, and a run executes it as often as data says */
+} hone_call_estimate;
+
 /* The indices that one operator of the model read from data, along one axis of what it indexed. The pointers live as
  * long as the model. */
 typedef struct hone_index_check {
@@ -143,6 +152,7 @@ HONE_API int32_t hone_model_call_count(const hone_model *model);
 HONE_API hone_status hone_model_input(const hone_model *model, int32_t index, hone_tensor_info *info);
 HONE_API hone_status hone_model_output(const hone_model *model, int32_t index, hone_tensor_info *info);
 HONE_API hone_status hone_model_call(const hone_model *model, int32_t index, hone_call_info *info);
+HONE_API hone_status hone_model_call_estimate(const hone_model *model, int32_t index, hone_call_estimate *estimate);
 /* The error names the inputs (outputs) that there are. */
 HONE_API hone_status hone_model_find_input(const hone_model *model, const char *name, int32_t *index);
 HONE_API hone_status hone_model_find_output(const hone_model *model, const char *name, int32_t *index);

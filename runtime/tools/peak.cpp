@@ -107,6 +107,27 @@ std::vector<Kernel> kernels() { return {}; }
 
 #endif
 
+#if defined(__x86_64__) || defined(__aarch64__)
+
+/// Additions that wait for each other take a cycle each; not those of constants, which some cores do in passing.
+int64_t runChain() {
+  int64_t sum = 0;
+  const int64_t addend = 3;
+  for (int64_t i = 0; i < kIterations; ++i) {
+#pragma GCC unroll 12
+    for (int a = 0; a < kAccumulators; ++a) {
+#if defined(__x86_64__)
+      asm volatile("add %1, %0" : "+r"(sum) : "r"(addend) : "cc");
+#else
+      asm volatile("add %0, %0, %1" : "+r"(sum) : "r"(addend));
+#endif
+    }
+  }
+  return kIterations * kAccumulators;
+}
+
+#endif
+
 /// Operations per second of one thread that runs \p run for kSeconds, in the best of its windows: these are shorter
 /// than the time slices in which other programs take the CPU away.
 double measure(Run run) {
@@ -142,6 +163,14 @@ double measurePeakFlops(int threads) {
     }
   }
   return best;
+}
+
+double measureClock() {
+#if defined(__x86_64__) || defined(__aarch64__)
+  return measure(runChain);
+#else
+  return 0;
+#endif
 }
 
 double threadSeconds() {

@@ -10,6 +10,9 @@ namespace hone::runtime {
 /// vectors of this CPU. Takes about a tenth of a second.
 double measurePeakFlops(int threads);
 
+/// Cycles per second of one core while it computes; 0 where no way to measure it is known. Takes some milliseconds.
+double measureClock();
+
 /// Seconds of CPU time of the calling thread: the clock for work of one thread on a machine that others use too.
 double threadSeconds();
 

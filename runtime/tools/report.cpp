@@ -5,6 +5,7 @@
 #include <cstring>
 #include <iomanip>
 #include <numeric>
+#include <sstream>
 
 #include "runtime/tools/element.h"
 #include "runtime/tools/json_text.h"
@@ -56,33 +57,63 @@ void printTop(const OutputReport &output, std::ostream &out) {
   }
 }
 
+// Behind the columns that are measured: what the compiler expected, and why.
+std::string estimateColumns(const std::string &estimate, const std::string &limit) {
+  std::ostringstream text;
+  text << std::right << std::setw(15) << estimate << "  " << text::printable(limit);
+  std::string columns = text.str();
+  columns.erase(columns.find_last_not_of(' ') + 1);
+  return columns;
+}
+
+std::string milliseconds(double value) {
+  if (value <= 0) return "";
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(4) << value;
+  return text.str();
+}
+
+void printEstimateNote(const RunReport &report, std::ostream &out) {
+  out << "estimates: of the compiler, for threads: " << report.estimateThreads;
+  if (report.clock > 0) out << ", at the measured " << std::setprecision(2) << report.clock / 1e9 << " GHz";
+  out << '\n';
+}
+
 void printProfile(const RunReport &report, std::ostream &out) {
   std::vector<ProfileRow> rows = report.profile;
   std::sort(rows.begin(), rows.end(), [](const ProfileRow &a, const ProfileRow &b) {
     return a.milliseconds != b.milliseconds ? a.milliseconds > b.milliseconds : a.name < b.name;
   });
-  double total = 0;
+  double total = 0, estimate = 0;
   int64_t flops = 0;
   size_t width = 5;
   for (const ProfileRow &row : rows) {
     total += row.milliseconds;
+    estimate += row.estimate;
     flops += row.flops;
     width = std::max(width, std::min<size_t>(row.name.size(), 60));
   }
-  const auto line = [&](const std::string &name, double milliseconds, int64_t operations) {
-    const double rate = gigaflops(operations, milliseconds);
-    out << std::left << std::setw(static_cast<int>(width)) << text::printable(name).substr(0, 60) << std::right
-        << std::fixed << std::setprecision(4) << std::setw(12) << milliseconds << std::setprecision(1) << std::setw(9)
-        << (total > 0 ? 100 * milliseconds / total : 0) << std::setw(11) << rate << std::setw(9)
-        << (report.peakFlops > 0 ? 100 * rate * 1e9 / report.peakFlops : 0) << '\n';
+  const bool hasEstimates = report.estimateThreads > 0;
+  // A sum of some of the estimates would be compared with the time of all calls.
+  const bool isWhole = std::all_of(rows.begin(), rows.end(),
+                                   [](const ProfileRow &row) { return row.milliseconds <= 0 || row.estimate > 0; });
+  const auto line = [&](const ProfileRow &row) {
+    const double rate = gigaflops(row.flops, row.milliseconds);
+    out << std::left << std::setw(static_cast<int>(width)) << text::printable(row.name).substr(0, 60) << std::right
+        << std::fixed << std::setprecision(4) << std::setw(12) << row.milliseconds << std::setprecision(1)
+        << std::setw(9) << (total > 0 ? 100 * row.milliseconds / total : 0) << std::setw(11) << rate << std::setw(9)
+        << (report.peakFlops > 0 ? 100 * rate * 1e9 / report.peakFlops : 0)
+        << (hasEstimates ? estimateColumns(milliseconds(row.estimate), row.limit) : "") << '\n';
   };
   out << std::left << std::setw(static_cast<int>(width)) << "call" << std::right << std::setw(12) << "time (ms)"
-      << std::setw(9) << "share %" << std::setw(11) << "GFLOP/s" << std::setw(9) << "peak %" << '\n';
-  for (const ProfileRow &row : rows) line(row.name, row.milliseconds, row.flops);
-  line("total", total, flops);
+      << std::setw(9) << "share %" << std::setw(11) << "GFLOP/s" << std::setw(9) << "peak %"
+      << (hasEstimates ? estimateColumns("estimate (ms)", "limit") : "") << '\n';
+  for (const ProfileRow &row : rows) line(row);
+  line({"total", "", total, flops, "", isWhole ? estimate : 0});
   out << "measured peak: " << std::setprecision(1) << report.peakFlops / 1e9
-      << " GFLOP/s (float32, threads: " << report.threads << ")\n"
-      << std::defaultfloat;
+      << " GFLOP/s (float32, threads: " << report.threads << ")\n";
+  if (hasEstimates) printEstimateNote(report, out);
+  out << std::defaultfloat;
 }
 
 }  // namespace
@@ -147,12 +178,19 @@ void printJson(const RunReport &report, std::ostream &out) {
         << "}";
   }
   if (!report.profile.empty()) {
-    out << ",\n \"peak_gflops\": " << jsonNumber(report.peakFlops / 1e9)
-        << ",\n \"profile\": " << jsonList(report.profile, [](const ProfileRow &row) {
-             return "{\"name\": " + jsonString(row.name) + ", \"kernel\": " + jsonString(row.kernel) +
-                    ", \"time_ms\": " + jsonNumber(row.milliseconds) + ", \"flops\": " + std::to_string(row.flops) +
-                    ", \"gflops\": " + jsonNumber(gigaflops(row.flops, row.milliseconds)) + "}";
-           });
+    out << ",\n \"peak_gflops\": " << jsonNumber(report.peakFlops / 1e9);
+    if (report.estimateThreads > 0)
+      out << ", \"estimates\": {\"threads\": " << report.estimateThreads
+          << ", \"clock_ghz\": " << jsonNumber(report.clock / 1e9) << "}";
+    out << ",\n \"profile\": " << jsonList(report.profile, [](const ProfileRow &row) {
+      std::string text = "{\"name\": " + jsonString(row.name) + ", \"kernel\": " + jsonString(row.kernel) +
+                         ", \"time_ms\": " + jsonNumber(row.milliseconds) +
+                         ", \"flops\": " + std::to_string(row.flops) +
+                         ", \"gflops\": " + jsonNumber(gigaflops(row.flops, row.milliseconds));
+      if (!row.limit.empty()) text += ", \"limit\": " + jsonString(row.limit);
+      if (row.estimate > 0) text += ", \"estimate_ms\": " + jsonNumber(row.estimate);
+      return text + "}";
+    });
   }
   out << "}\n";
 }

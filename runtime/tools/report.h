@@ -21,6 +21,8 @@ struct ProfileRow {
   std::string name, kernel;
   double milliseconds = 0;  ///< per run
   int64_t flops = 0;
+  std::string limit = {};  ///< of the compiler's estimate; empty where it made none
+  double estimate = 0;     ///< milliseconds; 0 where not known
 };
 
 struct TopElements {
@@ -41,6 +43,8 @@ struct RunReport {
   std::vector<double> milliseconds;  ///< one per measurement; empty unless asked for
   std::vector<ProfileRow> profile;   ///< in the order of execution; empty unless asked for
   double peakFlops = 0;              ///< of the machine, for the profile
+  double clock = 0;                  ///< cycles per second, in which the profile's estimates are; 0: not known
+  int estimateThreads = 0;           ///< that the profile's estimates were made for; 0: there are none
 };
 
 /// The \p count largest elements; NaN counts as the largest, like in numpy's order, and ties go to the lower index.

@@ -145,13 +145,23 @@ class Run {
       const std::vector<int64_t> times = session_.profile();
       std::transform(sums.begin(), sums.end(), times.begin(), sums.begin(), std::plus<>());
     }
-    for (size_t i = 0; i < sums.size(); ++i) {
-      hone_call_info call = {};
-      detail::check(hone_model_call(model_.get(), static_cast<int32_t>(i), &call));
-      report_.profile.push_back(
-          {call.name, call.kernel, static_cast<double>(sums[i]) / static_cast<double>(runs) / 1e6, call.flops});
-    }
     if (!guard_.interrupted()) report_.peakFlops = measurePeakFlops(context_.threads());
+    if (!guard_.interrupted()) report_.clock = measureClock();
+    for (size_t i = 0; i < sums.size(); ++i)
+      addToProfile(static_cast<int32_t>(i), static_cast<double>(sums[i]) / static_cast<double>(runs) / 1e6);
+  }
+
+  void addToProfile(int32_t index, double milliseconds) {
+    hone_call_info call = {};
+    hone_call_estimate estimate = {};
+    detail::check(hone_model_call(model_.get(), index, &call));
+    detail::check(hone_model_call_estimate(model_.get(), index, &estimate));
+    ProfileRow row = {call.name, call.kernel, milliseconds, call.flops, estimate.limit};
+    // The estimate is of one execution: it says nothing of a call that was left out, or of all turns of a loop.
+    if (milliseconds > 0 && estimate.repeats == 0 && report_.clock > 0)
+      row.estimate = static_cast<double>(estimate.cycles) / report_.clock * 1e3;
+    report_.estimateThreads = std::max(report_.estimateThreads, estimate.threads);
+    report_.profile.push_back(std::move(row));
   }
 
   Status finish() {

@@ -106,6 +106,24 @@ TEST(Artifact, KeepsItsLoops) {
   session.run();
 }
 
+TEST(Artifact, KeepsEstimatesAndAsksForNone) {
+  ArtifactDescription description = sampleDescription();
+  ASSERT_FALSE(description.kernels[0].estimate.has_value());
+  EXPECT_EQ(readArtifact(written())->json.find("estimate"), std::string::npos);
+  description.kernels[0].estimate = {1230000, "memory", 2};
+  const std::string tar = *write(description, test::moduleBytes("sample"));
+  const absl::StatusOr<Artifact> artifact = readArtifact(tar);
+  ASSERT_TRUE(artifact.ok()) << artifact.status();
+  EXPECT_TRUE(artifact->description == description);
+  EXPECT_NE(artifact->json.find("\"format\": 1"), std::string::npos) << "older runtimes read it";
+  const Model model = Model::fromMemory(tar.data(), tar.size());
+  hone_call_estimate estimate;
+  ASSERT_EQ(hone_model_call_estimate(model.get(), 0, &estimate), HONE_OK);
+  EXPECT_EQ(estimate.cycles, 1230000);
+  EXPECT_STREQ(estimate.limit, "memory");
+  EXPECT_EQ(estimate.threads, 2);
+}
+
 TEST(Artifact, IsTheSameBytesForTheSameInput) {
   EXPECT_EQ(written(), written());
   ArtifactDescription other = sampleDescription();

@@ -163,7 +163,14 @@ class Artifacts(CliTest):
                                           "counting.tar")[0])
             self.assertEqual(read_npz(self.path("out.npz"))["out"][2], (step * count,) * 4)
             self.assertTrue(all(row["time_ms"] > 0 for row in report["profile"]), report["profile"])
+            # What the loop repeats has a limit, but nobody knows how often; the rest has an estimate, too.
+            self.assertTrue(all(row["limit"] for row in report["profile"]), report["profile"])
+            loop = json.loads(self.hone("inspect", "counting.tar", "--output-format", "json")[0])["mod"]["loops"][0]
+            for position, row in enumerate(report["profile"]):
+                repeated = loop["first"] <= position < loop["first"] + loop["count"]
+                self.assertEqual("estimate_ms" in row, not repeated, row)
         self.assertRegex(self.hone("inspect", "counting.tar")[0], r"the next \d calls again while ")
+        self.assertRegex(self.hone("inspect", "counting.tar")[0], r"estimate \d+ cycles with \d+ threads?, limit \w+")
         loops = json.loads(self.hone("inspect", "counting.tar", "--output-format", "json")[0])["mod"]["loops"]
         self.assertEqual([sorted(loop) for loop in loops], [["condition", "count", "first"]])
 

@@ -57,6 +57,9 @@ class Server(ServerTest):
         printed = self.hone("run", "--rpc-key", "board", "classifier.tar", "--print-time", "--profile", "--repeat", "3")[0]
         self.assertIn("mean", printed)
         self.assertIn("GFLOP/s", printed)
+        # The estimate is the artifact's, and the clock that of the device.
+        self.assertRegex(printed, r"estimate \(ms\)  limit\n")
+        self.assertRegex(printed, r"estimates: of the compiler, for threads: \d+, at the measured \d+\.\d+ GHz")
 
     def test_a_loop_that_does_not_end_ends_by_the_deadline(self):
         self.compile("counting.onnx", "endless.tar")

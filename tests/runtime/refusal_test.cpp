@@ -275,6 +275,13 @@ TEST_F(Refusal, JsonThatIsNone) {
   for (const char *field : {"\"calls\"", "\"buffers\"", "\"inputs\"", "\"members\"", "\"target\"",
                             "\"required_features\"", "\"kernels\"", "\"triple\"", "\"flops\""})
     expectRefusal(field, "\"other\"", "is missing");
+  for (const auto &[estimate, problem] : std::vector<std::pair<std::string, std::string>>{
+           {"1", "'estimate' has a wrong type"},
+           {"{\"limit\": \"L2\", \"threads\": 1}", "'cycles' is missing"},
+           {"{\"cycles\": -1, \"limit\": \"L2\", \"threads\": 1}", "'cycles' is -1"},
+           {"{\"cycles\": 1, \"limit\": 2, \"threads\": 1}", "'limit' has a wrong type"},
+           {"{\"cycles\": 1, \"limit\": \"L2\", \"threads\": 4294967297}", "'threads' is 4294967297"}})
+    expectRefusal("{\"name\": \"total\"}", "{\"name\": \"total\", \"estimate\": " + estimate + "}", problem);
   // Its own digest with a capital letter or a sign is not the digest.
   std::string capital = json_;
   capital[12] = '+';

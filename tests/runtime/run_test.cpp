@@ -61,6 +61,25 @@ TEST(Run, TellsTheInterface) {
   }
 }
 
+TEST(Run, TellsWhatTheCompilerExpected) {
+  hone_call_estimate estimate;
+  const Model without = loadSample();
+  ASSERT_EQ(hone_model_call_estimate(without.get(), 1, &estimate), HONE_OK);
+  EXPECT_STREQ(estimate.limit, "");
+  EXPECT_EQ(estimate.cycles, 0);
+  EXPECT_EQ(hone_model_call_estimate(without.get(), 3, &estimate), HONE_USAGE);
+  EXPECT_STREQ(hone_last_error(), "there is no call 3; the model has 3");
+  const std::string tar = test::sampleTar(
+      test::edited(test::sampleJson(test::moduleBytes("sample"), test::sampleParameters()), "{\"name\": \"total\"}",
+                   "{\"name\": \"total\", \"estimate\": {\"cycles\": 5000, \"limit\": \"L2\", \"threads\": 4}}"));
+  const Model with = Model::fromMemory(tar.data(), tar.size());
+  ASSERT_EQ(hone_model_call_estimate(with.get(), 1, &estimate), HONE_OK);
+  EXPECT_STREQ(estimate.limit, "L2");
+  EXPECT_EQ(estimate.cycles, 5000);
+  EXPECT_EQ(estimate.threads, 4);
+  EXPECT_EQ(estimate.repeats, 0);
+}
+
 TEST(Run, GivesTheSameWithAnyNumberOfThreads) {
   const Model model = loadSample();
   for (int threads : {1, 2, 3, 7, 16}) {
@@ -318,6 +337,12 @@ float aboveOne() {
 
 TEST(Run, RepeatsCallsWhileAByteIsNotZero) {
   const std::string tar = test::sampleTar(loopingJson("[{\"first\": 1, \"count\": 1, \"condition\": 5}]"));
+  const Model looping = Model::fromMemory(tar.data(), tar.size());
+  for (int32_t call = 0; call < 4; ++call) {
+    hone_call_estimate estimate;
+    ASSERT_EQ(hone_model_call_estimate(looping.get(), call, &estimate), HONE_OK);
+    EXPECT_EQ(estimate.repeats != 0, call == 1);
+  }
   for (const int threads : {1, 2}) {
     Session session(Context(threads), Model::fromMemory(tar.data(), tar.size()));
     session.setProfiling(true);

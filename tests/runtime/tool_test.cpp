@@ -110,6 +110,55 @@ TEST_F(Tool, PrintsProfileAndJson) {
     EXPECT_NE(json.out.find(part), std::string::npos) << part << json.out;
 }
 
+TEST_F(Tool, ShowsEstimatesBesideTimes) {
+  // An artifact without estimates has no columns for them.
+  const Outcome without = run({"--profile", tar_});
+  ASSERT_EQ(without.code, 0) << without.err;
+  EXPECT_EQ(without.out.find("estimate"), std::string::npos) << without.out;
+  EXPECT_EQ(run({"--profile", "--output-format", "json", tar_}).out.find("estimate"), std::string::npos);
+  test::writeFile(
+      tar_,
+      test::sampleTar(test::edited(
+          test::sampleJson(test::moduleBytes("sample"), test::sampleParameters()), "{\"name\": \"total\"}",
+          "{\"name\": \"total\", \"estimate\": {\"cycles\": 9000000, \"limit\": \"L2\\u001b\", \"threads\": 4}}")));
+  const Outcome text = run({"--profile", "--threads", "1", tar_});
+  ASSERT_EQ(text.code, 0) << text.err;
+  std::istringstream lines(text.out);
+  for (std::string line; std::getline(lines, line);) {
+    EXPECT_TRUE(line.empty() || line.back() != ' ') << line;
+    EXPECT_EQ(line.find('\x1b'), std::string::npos) << "what an artifact says is not for the terminal";
+    const std::string call = line.substr(0, line.find(' '));
+    EXPECT_EQ(line.find("  L2") != std::string::npos, call == "second") << line;
+    EXPECT_EQ(line.ends_with("estimate (ms)  limit"), call == "call") << line;
+  }
+  EXPECT_NE(text.out.find("estimates: of the compiler, for threads: 4, at the measured "), std::string::npos)
+      << text.out;
+  const std::string json = run({"--profile", "--output-format", "json", tar_}).out;
+  EXPECT_NE(json.find("\"estimates\": {\"threads\": 4, \"clock_ghz\": "), std::string::npos) << json;
+  // Nine million cycles: a millisecond on no machine, a minute on none either.
+  const std::string key = "\"limit\": \"L2\\u001b\", \"estimate_ms\": ";
+  const size_t at = json.find(key);
+  ASSERT_NE(at, std::string::npos) << json;
+  const double milliseconds = std::stod(json.substr(at + key.size()));
+  EXPECT_GT(milliseconds, 1);
+  EXPECT_LT(milliseconds, 60000);
+}
+
+TEST_F(Tool, LeavesSumsOfSomeEstimatesOut) {
+  RunReport report;
+  report.estimateThreads = 2;
+  report.profile = {{"a", "a", 2, 0, "loads", 1}, {"b", "b", 1, 0, "memory", 0.5}, {"left_out", "c", 0, 0, "L3", 0}};
+  const auto total = [&] {
+    std::ostringstream out;
+    printText(report, out);
+    const std::string text = out.str(), line = text.substr(text.find("total"));
+    return line.substr(0, line.find('\n'));
+  };
+  EXPECT_TRUE(total().ends_with(" 1.5000")) << total();
+  report.profile[1].estimate = 0;  // a loop's
+  EXPECT_TRUE(total().ends_with(" 0.0")) << total();
+}
+
 TEST_F(Tool, ExplainsWrongInputs) {
   const std::string bytes(64000, '\0');
   const auto complaint = [&](const std::string &npz) {
