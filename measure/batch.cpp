@@ -196,7 +196,7 @@ void Batch::timeGroup(const std::vector<size_t> &group, const MeasureOptions &op
   for (Racer &racer : racers) {
     Timing &timing = *timings[racer.position];
     timing.copies = copies;
-    timing.stackReferences = candidate(racer.position).stackReferences;
+    timing.stackReferences = candidate(racer.position).stackReferences.all;
     timing.turns = std::move(racer.seconds);
     if (timing.turns.empty()) continue;
     timing.minimum = *std::min_element(timing.turns.begin(), timing.turns.end());

@@ -17,12 +17,20 @@
 
 namespace hone::codegen {
 
+/// Vector-sized reads and writes of the stack in emitted code: what did not fit into registers.
+struct StackReferences {
+  int64_t all = 0;
+  /// Values that are written and read again in each iteration of an innermost loop, in the loop that has most: sums
+  /// that go through memory at each step.
+  int64_t throughMemory = 0;
+};
+
 /// What compileKernel keeps besides the object, for --dump-code and for filters.
 struct CompiledKernel {
-  std::string object;           ///< a relocatable ELF object with one hidden symbol per phase: NAME_0, NAME_1, …
-  std::string llvmIr;           ///< optimised IR as text; empty unless asked for
-  std::string assembly;         ///< empty unless asked for
-  int64_t stackReferences = 0;  ///< reads and writes of the stack in the emitted code: spills of the register tile
+  std::string object;    ///< a relocatable ELF object with one hidden symbol per phase: NAME_0, NAME_1, …
+  std::string llvmIr;    ///< optimised IR as text; empty unless asked for
+  std::string assembly;  ///< empty unless asked for
+  StackReferences stackReferences;
 };
 
 struct Options {

@@ -1,6 +1,8 @@
 #include "compiler/codegen/pipeline.h"
 
+#include <algorithm>
 #include <memory>
+#include <set>
 
 #include "absl/status/statusor.h"
 #include "compiler/base/status.h"
@@ -8,6 +10,7 @@
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/CodeGen/MachineFunctionPass.h"
 #include "llvm/CodeGen/MachineInstr.h"
+#include "llvm/CodeGen/MachineLoopInfo.h"
 #include "llvm/CodeGen/MachineModuleInfo.h"
 #include "llvm/CodeGen/MachineScheduler.h"
 #include "llvm/CodeGen/Passes.h"
@@ -31,35 +34,52 @@ namespace {
 /// Counts accesses of stack slots that hold vectors: spilled accumulators.
 class CountStackReferences : public llvm::MachineFunctionPass {
  public:
-  explicit CountStackReferences(int64_t &count) : MachineFunctionPass(id_), count_(count) {}
+  explicit CountStackReferences(StackReferences &count) : MachineFunctionPass(id_), count_(count) {}
 
   bool runOnMachineFunction(llvm::MachineFunction &function) override {
-    for (const llvm::MachineBasicBlock &block : function) {
-      for (const llvm::MachineInstr &instruction : block) {
-        for (const llvm::MachineMemOperand *operand : instruction.memoperands()) {
-          const llvm::PseudoSourceValue *place = operand->getPseudoValue();
-          if (place == nullptr || place->kind() != llvm::PseudoSourceValue::FixedStack) continue;
-          if (operand->getSize().hasValue() && operand->getSize().getValue().getKnownMinValue() >= 16) ++count_;
-        }
-      }
-    }
+    for (const llvm::MachineBasicBlock &block : function) forEachReference(block, [&](int, bool) { ++count_.all; });
+    const llvm::MachineLoopInfo &loops = getAnalysis<llvm::MachineLoopInfoWrapperPass>().getLI();
+    for (const llvm::MachineLoop *loop : loops.getLoopsInPreorder())
+      if (loop->isInnermost()) count_.throughMemory = std::max(count_.throughMemory, throughMemory(*loop));
     return false;
   }
 
   void getAnalysisUsage(llvm::AnalysisUsage &usage) const override {
+    usage.addRequired<llvm::MachineLoopInfoWrapperPass>();
     usage.setPreservesAll();
     MachineFunctionPass::getAnalysisUsage(usage);
   }
 
  private:
+  /// Calls \p visit with the slot of each reference, and whether it is written.
+  template <typename Visit>
+  static void forEachReference(const llvm::MachineBasicBlock &block, const Visit &visit) {
+    for (const llvm::MachineInstr &instruction : block) {
+      for (const llvm::MachineMemOperand *operand : instruction.memoperands()) {
+        const llvm::PseudoSourceValue *place = operand->getPseudoValue();
+        if (place == nullptr || place->kind() != llvm::PseudoSourceValue::FixedStack) continue;
+        if (!operand->getSize().hasValue() || operand->getSize().getValue().getKnownMinValue() < 16) continue;
+        visit(static_cast<const llvm::FixedStackPseudoSourceValue *>(place)->getFrameIndex(), operand->isStore());
+      }
+    }
+  }
+
+  /// Slots that are written and read again in each iteration.
+  static int64_t throughMemory(const llvm::MachineLoop &loop) {
+    std::set<int> read, written;
+    for (const llvm::MachineBasicBlock *block : loop.blocks())
+      forEachReference(*block, [&](int slot, bool isWritten) { (isWritten ? written : read).insert(slot); });
+    return std::count_if(written.begin(), written.end(), [&](int slot) { return read.contains(slot); });
+  }
+
   static char id_;
-  int64_t &count_;
+  StackReferences &count_;
 };
 
 char CountStackReferences::id_ = 0;
 
 absl::Status emitFile(llvm::Module &module, llvm::LLVMTargetMachine &machine, llvm::CodeGenFileType kind,
-                      llvm::SmallVectorImpl<char> &bytes, int64_t &stackReferences) {
+                      llvm::SmallVectorImpl<char> &bytes, StackReferences &stackReferences) {
   llvm::legacy::PassManager passes;
   llvm::TargetLibraryInfoImpl library{machine.getTargetTriple()};
   library.disableAllFunctions();
@@ -122,7 +142,7 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
 absl::StatusOr<Emitted> emitObject(llvm::Module &module, llvm::TargetMachine &machine, bool keepAssembly) {
   auto &llvmMachine = static_cast<llvm::LLVMTargetMachine &>(machine);
   Emitted emitted;
-  int64_t ignored = 0;
+  StackReferences ignored;
   if (keepAssembly) {
     // Emission changes the module: the text is made from a copy.
     std::unique_ptr<llvm::Module> copy = llvm::CloneModule(module);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "compiler/codegen/codegen.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -16,7 +17,7 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine);
 struct Emitted {
   std::string object;
   std::string assembly;
-  int64_t stackReferences = 0;  ///< vector-sized reads and writes of stack slots
+  StackReferences stackReferences;
 };
 
 absl::StatusOr<Emitted> emitObject(llvm::Module &module, llvm::TargetMachine &machine, bool keepAssembly);

@@ -149,8 +149,7 @@ class Compilation {
 
   absl::Status loops() {
     HONE_RETURN_IF_ERROR(lowerKernels(kernels_, crew(Phase::Loops)));
-    if (wants(Dump::Loops)) result_.dumps[Dump::Loops] = loopsText();
-    if (wants(Dump::Estimate)) result_.dumps[Dump::Estimate] = estimateText();
+    dumpLoops();
     return absl::OkStatus();
   }
 
@@ -160,6 +159,8 @@ class Compilation {
     options.keepIr = wants(Dump::LlvmIr);
     options.keepAssembly = wants(Dump::Assembly) || options_.stopAfter == Phase::Codegen;
     HONE_ASSIGN_OR_RETURN(compiled_, compileUnits(kernels_, units_, options_.target, options, crew(Phase::Codegen)));
+    // Again: schedules that spilled have been given up.
+    dumpLoops();
     if (wants(Dump::LlvmIr)) result_.dumps[Dump::LlvmIr] = codeText(&codegen::CompiledKernel::llvmIr, ';');
     if (wants(Dump::Assembly)) result_.dumps[Dump::Assembly] = codeText(&codegen::CompiledKernel::assembly, '#');
     return absl::OkStatus();
@@ -178,6 +179,11 @@ class Compilation {
     };
     return artifact::writeArtifact(packed.description, module, packed.parameters.content(),
                                    options_.artifact ? options_.artifact : inMemory);
+  }
+
+  void dumpLoops() {
+    if (wants(Dump::Loops)) result_.dumps[Dump::Loops] = loopsText();
+    if (wants(Dump::Estimate)) result_.dumps[Dump::Estimate] = estimateText();
   }
 
   bool wants(Dump dump) const {

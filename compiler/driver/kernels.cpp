@@ -59,33 +59,52 @@ absl::StatusOr<std::optional<schedule::Schedule>> givenSchedule(const KernelStat
   return isNamed ? parsed : state.task.fromTask(parsed);
 }
 
-// The default schedules of kernels with their algorithms, in the names of tasks: one for all kernels of a task.
-using Defaults = std::map<std::pair<std::string, std::string>, schedule::Schedule>;
+// Schedules that are tried where the default's code spills, and how much longer than the default they may take by the
+// estimate, which does not know what spills cost (docs/design/estimate.md).
+constexpr size_t kAlternatives = 3;
+constexpr double kMostLonger = 1.05;
+
+// The default schedule of a kernel with its algorithm, in the names of its task, and what to take if it spills.
+struct Default {
+  schedule::Schedule schedule;
+  std::vector<schedule::Schedule> alternatives;
+};
+
+// One for all kernels of a task.
+using Defaults = std::map<std::pair<std::string, std::string>, Default>;
+
+Default chooseDefault(const tensor::Kernel &kernel, const TargetDescription &target, const std::string &algorithm) {
+  // Transforms keep more values than there are registers whatever their schedule.
+  if (algorithm != "direct") return {estimate::leastSchedule(kernel, target, algorithm), {}};
+  std::vector<estimate::Least> least =
+      estimate::leastOfTiles(schedule::Space(kernel, target, {algorithm}), target, 1 + kAlternatives);
+  Default chosen{std::move(least[0].schedule), {}};
+  for (size_t i = 1; i < least.size(); ++i)
+    if (least[i].cycles.total <= kMostLonger * least[0].cycles.total)
+      chosen.alternatives.push_back(std::move(least[i].schedule));
+  return chosen;
+}
 
 Defaults chooseDefaults(const std::vector<KernelState> &kernels, const std::vector<std::string> &algorithms,
                         const TargetDescription &target, int threads) {
   Defaults defaults;
-  std::vector<std::pair<const KernelState *, schedule::Schedule *>> distinct;
+  std::vector<std::pair<const KernelState *, Defaults::value_type *>> distinct;
   for (size_t i = 0; i < kernels.size(); ++i) {
     const auto [entry, isNew] = defaults.try_emplace({kernels[i].taskHash, algorithms[i]});
     if (!isNew) continue;
-    entry->second.algorithm = algorithms[i];
-    distinct.emplace_back(&kernels[i], &entry->second);
+    distinct.emplace_back(&kernels[i], &*entry);
   }
   parallelFor(static_cast<int>(distinct.size()), threads, [&](int i) {
-    const auto &[kernel, schedule] = distinct[static_cast<size_t>(i)];
-    *schedule = estimate::leastSchedule(kernel->task.kernel(), target, schedule->algorithm);
+    const auto &[kernel, entry] = distinct[static_cast<size_t>(i)];
+    entry->second = chooseDefault(kernel->task.kernel(), target, entry->first.second);
   });
   return defaults;
 }
 
-absl::Status scheduleKernel(KernelState &state, const TargetDescription &target, const SchedulesFile &given,
-                            const schedule::Schedule &defaultSchedule) {
+// Gives the kernel a schedule, in its own names; \p isGiven: by a person.
+absl::Status take(KernelState &state, const TargetDescription &target, const schedule::Schedule &chosen, bool isGiven) {
   const tensor::Kernel &kernel = state.planned->kernel;
-  HONE_ASSIGN_OR_RETURN(std::optional<schedule::Schedule> chosen, givenSchedule(state, given));
-  const bool isGiven = chosen.has_value();
-  if (!isGiven) chosen = state.task.fromTask(defaultSchedule);
-  state.scheduleText = schedule::print(*chosen);
+  state.scheduleText = schedule::print(chosen);
   // Lowering takes only what went through the text.
   auto parsed = schedule::parse(state.scheduleText);
   if (!parsed.ok()) return asDefect(parsed.status());
@@ -96,6 +115,14 @@ absl::Status scheduleKernel(KernelState &state, const TargetDescription &target,
   HONE_ASSIGN_OR_RETURN(state.rewrite, tensor::applyAlgorithm(kernel, state.schedule.algorithm));
   state.packed = schedule::applyPacks(state.rewrite.kernel, state.schedule);
   return absl::OkStatus();
+}
+
+absl::Status scheduleKernel(KernelState &state, const TargetDescription &target, const SchedulesFile &given,
+                            const Default &byDefault) {
+  HONE_ASSIGN_OR_RETURN(const std::optional<schedule::Schedule> chosen, givenSchedule(state, given));
+  if (chosen) return take(state, target, *chosen, true);
+  state.alternatives = byDefault.alternatives;
+  return take(state, target, state.task.fromTask(byDefault.schedule), false);
 }
 
 absl::Status checkNames(const plan::Plan &plan, const SchedulesFile &given) {
@@ -229,14 +256,22 @@ void deriveParameters(std::vector<KernelState> &kernels, plan::Plan &plan) {
   }
 }
 
+namespace {
+
+absl::Status lower(KernelState &state) {
+  auto lowered = loop::lower(state.packed, state.schedule);
+  if (!lowered.ok()) return withKernelName(lowered.status(), state.planned->kernel.name);
+  state.loops = *std::move(lowered);
+  return absl::OkStatus();
+}
+
+bool spills(const codegen::CompiledKernel &code) { return code.stackReferences.throughMemory > 0; }
+
+}  // namespace
+
 absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew) {
-  return forEachKernel(static_cast<int>(kernels.size()), crew, [&](int i) {
-    KernelState &state = kernels[static_cast<size_t>(i)];
-    auto lowered = loop::lower(state.packed, state.schedule);
-    if (!lowered.ok()) return withKernelName(lowered.status(), state.planned->kernel.name);
-    state.loops = *std::move(lowered);
-    return absl::OkStatus();
-  });
+  return forEachKernel(static_cast<int>(kernels.size()), crew,
+                       [&](int i) { return lower(kernels[static_cast<size_t>(i)]); });
 }
 
 std::vector<int> uniteEqual(std::vector<KernelState> &kernels) {
@@ -253,16 +288,34 @@ std::vector<int> uniteEqual(std::vector<KernelState> &kernels) {
   return units;
 }
 
-absl::StatusOr<std::vector<codegen::CompiledKernel>> compileUnits(const std::vector<KernelState> &kernels,
+absl::StatusOr<std::vector<codegen::CompiledKernel>> compileUnits(std::vector<KernelState> &kernels,
                                                                   const std::vector<int> &units,
                                                                   const TargetDescription &target,
                                                                   const codegen::Options &options, const Crew &crew) {
   std::vector<codegen::CompiledKernel> compiled(units.size());
   HONE_RETURN_IF_ERROR(forEachKernel(static_cast<int>(units.size()), crew, [&](int unit) {
-    const KernelState &state = kernels[static_cast<size_t>(units[static_cast<size_t>(unit)])];
-    auto code = codegen::compileKernel(state.loops, unitSymbol(unit), target, options);
-    if (!code.ok()) return withKernelName(code.status(), state.planned->kernel.name);
-    compiled[static_cast<size_t>(unit)] = *std::move(code);
+    const KernelState &first = kernels[static_cast<size_t>(units[static_cast<size_t>(unit)])];
+    codegen::CompiledKernel &code = compiled[static_cast<size_t>(unit)];
+    const auto compile = [&](const KernelState &state) -> absl::StatusOr<codegen::CompiledKernel> {
+      auto made = codegen::compileKernel(state.loops, unitSymbol(unit), target, options);
+      return made.ok() ? std::move(made) : withKernelName(made.status(), state.planned->kernel.name);
+    };
+    HONE_ASSIGN_OR_RETURN(code, compile(first));
+    if (!spills(code)) return absl::OkStatus();
+    for (const schedule::Schedule &alternative : std::vector<schedule::Schedule>(first.alternatives)) {
+      KernelState other = first;
+      HONE_RETURN_IF_ERROR(take(other, target, other.task.fromTask(alternative), false));
+      HONE_RETURN_IF_ERROR(lower(other));
+      HONE_ASSIGN_OR_RETURN(codegen::CompiledKernel otherCode, compile(other));
+      if (spills(otherCode)) continue;
+      code = std::move(otherCode);
+      for (KernelState &state : kernels) {
+        if (state.unit != unit) continue;
+        HONE_RETURN_IF_ERROR(take(state, target, state.task.fromTask(alternative), false));
+        HONE_RETURN_IF_ERROR(lower(state));
+      }
+      break;
+    }
     return absl::OkStatus();
   }));
   return compiled;

@@ -30,6 +30,8 @@ struct KernelState {
   schedule::Schedule schedule;
   std::string scheduleText;      ///< canonical
   std::string taskScheduleText;  ///< the same in the names of the task
+  /// Of a default schedule, in the names of the task: what is taken instead if its code spills too much, in order.
+  std::vector<schedule::Schedule> alternatives;
   /// What the schedule's algorithm makes of the kernel.
   tensor::Rewrite rewrite;
   std::vector<int> arguments;  ///< per buffer of it that is not Temporary, in order: position in Plan::buffers
@@ -68,8 +70,9 @@ absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew);
 /// KernelState::unit; returns for each unit its first kernel.
 std::vector<int> uniteEqual(std::vector<KernelState> &kernels);
 
-/// Object code of the units, in their order.
-absl::StatusOr<std::vector<codegen::CompiledKernel>> compileUnits(const std::vector<KernelState> &kernels,
+/// Object code of the units, in their order. A default schedule whose code spills too much is given up for an
+/// alternative: then the kernels of the unit have that, and its loops.
+absl::StatusOr<std::vector<codegen::CompiledKernel>> compileUnits(std::vector<KernelState> &kernels,
                                                                   const std::vector<int> &units,
                                                                   const TargetDescription &target,
                                                                   const codegen::Options &options, const Crew &crew);

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "compiler/base/target.h"
+#include "compiler/codegen/codegen.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/task.h"
 #include "compiler/tensor/algorithms.h"
@@ -26,7 +27,7 @@ struct Candidate {
   tensor::Rewrite rewrite;
   /// That with the layouts of the schedule's packs; buffers that are not Temporary are the arguments, in order.
   tensor::Kernel packed;
-  int64_t stackReferences = 0;  ///< of the emitted code: spills of the register tile
+  codegen::StackReferences stackReferences;  ///< of the emitted code, for a search that rejects what spills
 };
 
 struct Library {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -23,9 +24,22 @@ struct Candidate {
   Least least;
 };
 
+// The least of each register tile, by the tile's text.
+using Tiles = std::map<std::string, Least>;
+
+std::string tileText(const Schedule &schedule) {
+  std::string text = schedule.algorithm;
+  for (const schedule::StageSchedule &stage : schedule.stages)
+    for (const schedule::RegisterTile &tile : stage.registers)
+      text += "; " + stage.stage + " " + tile.dim + " " + std::to_string(tile.count);
+  return text;
+}
+
 class Descent {
  public:
-  Descent(const Space &space, const TargetDescription &target) : space_(space), target_(target) {}
+  /// \p tiles takes what is met, too; null: nobody asks.
+  Descent(const Space &space, const TargetDescription &target, Tiles *tiles = nullptr)
+      : space_(space), target_(target), tiles_(tiles) {}
 
   /// Knobs with more than \p mostValues values stay as they are, and so do those that no estimate sees.
   std::optional<Candidate> from(const Point &point, size_t mostValues) {
@@ -58,11 +72,16 @@ class Descent {
     const auto nest = loop::lower(schedule::applyPacks(kernel, *schedule), *schedule);
     if (!nest.ok()) return std::nullopt;
     const Cycles cycles = estimate(*nest, kernel, target_);
+    if (tiles_ != nullptr) {
+      const auto [tile, isNew] = tiles_->try_emplace(tileText(*schedule), Least{*schedule, cycles});
+      if (!isNew && cycles.total < tile->second.cycles.total) tile->second = {*schedule, cycles};
+    }
     return Candidate{point, {*std::move(schedule), cycles}};
   }
 
   const Space &space_;
   const TargetDescription &target_;
+  Tiles *tiles_;
   std::set<std::string> known_;
 };
 
@@ -98,24 +117,22 @@ tensor::Kernel mainPart(const tensor::Kernel &kernel) {
 
 constexpr size_t kFewValues = 8;
 
-std::optional<Candidate> leastOfForm(const Space &space, const TargetDescription &target, int form) {
+std::optional<Candidate> leastOfForm(const Space &space, const TargetDescription &target, int form, Tiles *tiles) {
   Point first{form, std::vector<int>(space.forms()[static_cast<size_t>(form)].knobs.size(), 0)};
   // Transforms are long to lower and have few choices: what does most is searched by itself, and the rest around it.
   if (!space.forms()[static_cast<size_t>(form)].algorithm.starts_with("winograd"))
-    return Descent(space, target).from(first, SIZE_MAX);
+    return Descent(space, target, tiles).from(first, SIZE_MAX);
   const Space part(mainPart(space.rewritten(first)), target, {"direct"});
   const std::optional<Candidate> least =
       Descent(part, target).from({0, std::vector<int>(part.forms()[0].knobs.size(), 0)}, SIZE_MAX);
   if (least) first = alike(space, form, part, least->point);
-  return Descent(space, target).from(first, kFewValues);
+  return Descent(space, target, tiles).from(first, kFewValues);
 }
 
-}  // namespace
-
-Least leastOf(const Space &space, const TargetDescription &target) {
+Least leastOf(const Space &space, const TargetDescription &target, Tiles *tiles) {
   std::optional<Candidate> best;
   for (size_t form = 0; form < space.forms().size(); ++form) {
-    std::optional<Candidate> candidate = leastOfForm(space, target, static_cast<int>(form));
+    std::optional<Candidate> candidate = leastOfForm(space, target, static_cast<int>(form), tiles);
     if (candidate && (!best || candidate->least.cycles.total < best->least.cycles.total)) best = std::move(candidate);
   }
   if (best) return std::move(best->least);
@@ -124,6 +141,23 @@ Least leastOf(const Space &space, const TargetDescription &target) {
   Schedule plain = schedule::plainSchedule(space.rewritten(first));
   plain.algorithm = space.forms()[0].algorithm;
   return {std::move(plain), {}};
+}
+
+}  // namespace
+
+Least leastOf(const Space &space, const TargetDescription &target) { return leastOf(space, target, nullptr); }
+
+std::vector<Least> leastOfTiles(const Space &space, const TargetDescription &target, size_t count) {
+  Tiles tiles;
+  std::vector<Least> least = {leastOf(space, target, &tiles)};
+  tiles.erase(tileText(least[0].schedule));
+  std::vector<Least> others;
+  for (auto &[text, tile] : tiles) others.push_back(std::move(tile));
+  // Equal ones in the order of their texts.
+  std::stable_sort(others.begin(), others.end(),
+                   [](const Least &a, const Least &b) { return a.cycles.total < b.cycles.total; });
+  for (size_t i = 0; i < others.size() && least.size() < count; ++i) least.push_back(std::move(others[i]));
+  return least;
 }
 
 Schedule leastSchedule(const tensor::Kernel &kernel, const TargetDescription &target, const std::string &algorithm) {

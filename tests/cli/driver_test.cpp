@@ -6,12 +6,16 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "compiler/codegen/codegen.h"
 #include "compiler/driver/algorithms.h"
 #include "compiler/driver/compile.h"
 #include "compiler/driver/flops.h"
+#include "compiler/driver/kernels.h"
 #include "compiler/driver/parallel.h"
 #include "compiler/driver/schedules_file.h"
+#include "compiler/loop/lower.h"
 #include "compiler/schedule/schedule.h"
 #include "tests/support/example_kernels.h"
 
@@ -124,6 +128,88 @@ TEST(Algorithms, LeaveQuantisedValuesAlone) {
                            {tensor::cast(DType::F32, tensor::read(0, DType::U8)), tensor::read(1, DType::F32)})};
   ASSERT_EQ(tensor::verify(plan.kernels[1].kernel), "");
   EXPECT_EQ(chooseAlgorithms(plan, target, {}, 1), (std::vector<std::string>{"winograd 4 3", "direct"}));
+}
+
+// Products of 16 x 32 by 32 x 64 for 16 registers of four: 16 sums leave none for what is multiplied, 8 do.
+class Spills : public testing::Test {
+ protected:
+  static std::string tile(int rows, int vectors) {
+    return absl::StrCat("algorithm direct\nout   vector n 4   registers m ", rows, ", n ", vectors, "   order g, n/",
+                        4 * vectors, " | m/", rows, " | k\n");
+  }
+
+  Spills() {
+    plan_.buffers.resize(3);
+    for (const char *name : {"first", "second"}) {
+      plan::PlanKernel kernel;
+      kernel.kernel = tensor::testing::matmul(1, 16, 64, 32);
+      kernel.kernel.name = name;
+      kernel.arguments = {0, 1, 2};
+      plan_.kernels.push_back(std::move(kernel));
+    }
+  }
+
+  // As the driver goes, with what a person gave for both kernels.
+  std::vector<KernelState> lowered(const std::string &given) {
+    SchedulesFile file;
+    if (!given.empty()) file.kernels = {{"first", given}, {"second", given}};
+    absl::StatusOr<std::vector<KernelState>> kernels = scheduleKernels(plan_, target_, file, {}, {});
+    EXPECT_TRUE(kernels.ok()) << kernels.status();
+    deriveParameters(*kernels, plan_);
+    EXPECT_TRUE(lowerKernels(*kernels, {}).ok());
+    return *std::move(kernels);
+  }
+
+  // What the tile of the first kernel, and of the second, is in the end.
+  std::vector<std::string> compiled(std::vector<KernelState> kernels) {
+    const std::vector<int> units = uniteEqual(kernels);
+    EXPECT_EQ(units.size(), 1U);
+    const auto code = compileUnits(kernels, units, target_, {}, {});
+    EXPECT_TRUE(code.ok()) << code.status();
+    goesThroughMemory_ = code->at(0).stackReferences.throughMemory > 0;
+    std::vector<std::string> texts;
+    for (const KernelState &kernel : kernels) {
+      EXPECT_EQ(loop::print(kernel.loops), loop::print(*loop::lower(kernel.packed, kernel.schedule)));
+      EXPECT_EQ(schedule::print(kernel.task.fromTask(*schedule::parse(kernel.taskScheduleText))), kernel.scheduleText);
+      texts.push_back(kernel.scheduleText);
+    }
+    return texts;
+  }
+
+  plan::Plan plan_;
+  const TargetDescription target_ = *codegen::parseTarget("llvm -mcpu=x86-64 -mtriple=x86_64-linux-gnu");
+  bool goesThroughMemory_ = false;
+};
+
+TEST_F(Spills, LeaveWhatAPersonGaveAlone) {
+  const std::vector<KernelState> kernels = lowered(tile(4, 4));
+  EXPECT_TRUE(kernels[0].alternatives.empty());
+  EXPECT_EQ(compiled(kernels), std::vector<std::string>(2, kernels[0].scheduleText));
+  EXPECT_TRUE(goesThroughMemory_);
+}
+
+TEST_F(Spills, LetTheFirstAlternativeThatDoesNotTakeTheirPlace) {
+  const std::string fits = lowered(tile(2, 4))[0].taskScheduleText, spills = lowered(tile(8, 2))[0].taskScheduleText;
+  std::vector<KernelState> kernels = lowered(tile(4, 4));
+  for (KernelState &kernel : kernels) kernel.alternatives = {*schedule::parse(spills), *schedule::parse(fits)};
+  EXPECT_EQ(compiled(kernels), std::vector<std::string>(2, lowered(tile(2, 4))[0].scheduleText));
+  EXPECT_FALSE(goesThroughMemory_);
+}
+
+TEST_F(Spills, StayWhereNothingElseDoesBetter) {
+  const std::string spills = lowered(tile(8, 2))[0].taskScheduleText;
+  std::vector<KernelState> kernels = lowered(tile(4, 4));
+  for (KernelState &kernel : kernels) kernel.alternatives = {*schedule::parse(spills)};
+  EXPECT_EQ(compiled(kernels), std::vector<std::string>(2, kernels[0].scheduleText));
+  EXPECT_TRUE(goesThroughMemory_);
+}
+
+TEST_F(Spills, AreNotOfDefaultSchedules) {
+  const std::vector<KernelState> kernels = lowered("");
+  EXPECT_LE(kernels[0].alternatives.size(), 3U);
+  const std::vector<std::string> once = compiled(kernels);
+  EXPECT_FALSE(goesThroughMemory_) << once[0];
+  EXPECT_EQ(compiled(kernels), once);
 }
 
 // A matrix product of 3x4 by 4x5 and an exponential of it: 2*3*4*5 + 15.

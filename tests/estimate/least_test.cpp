@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <iostream>
 #include <random>
 
@@ -56,6 +57,32 @@ TEST(Least, LeavesWhatNoEstimateSees) {
   const std::string transformed = schedule::print(leastSchedule(kernel, *target, "winograd 4 3"));
   EXPECT_NE(transformed.find("store conv_v"), std::string::npos) << transformed;
   EXPECT_NE(transformed.find("store conv_m"), std::string::npos) << transformed;
+}
+
+TEST(Least, HasOtherTilesBehindItInOrder) {
+  const absl::StatusOr<TargetDescription> target = codegen::parseTarget("llvm -mcpu=haswell");
+  ASSERT_TRUE(target.ok()) << target.status();
+  const auto tilesOf = [](const schedule::Schedule &schedule) {
+    std::vector<std::vector<schedule::RegisterTile>> tiles;
+    for (const schedule::StageSchedule &stage : schedule.stages) tiles.push_back(stage.registers);
+    return tiles;
+  };
+  size_t most = 0;
+  for (const tensor::Kernel &kernel : exampleKernels()) {
+    const schedule::Space space(kernel, *target, {"direct"});
+    const std::vector<Least> least = leastOfTiles(space, *target, 4);
+    ASSERT_FALSE(least.empty());
+    EXPECT_LE(least.size(), 4U);
+    EXPECT_EQ(least[0].schedule, leastOf(space, *target).schedule);
+    for (size_t i = 1; i < least.size(); ++i) {
+      EXPECT_LE(least[i - 1].cycles.total, least[i].cycles.total);
+      EXPECT_EQ(schedule::legal(kernel, least[i].schedule, *target).message(), "");
+      for (size_t before = 0; before < i; ++before)
+        EXPECT_NE(tilesOf(least[i].schedule), tilesOf(least[before].schedule)) << schedule::print(least[i].schedule);
+    }
+    most = std::max(most, least.size());
+  }
+  EXPECT_EQ(most, 4U);
 }
 
 TEST(Least, IsLegalForRandomKernels) {

@@ -57,6 +57,19 @@ TEST(CandidateLibrary, OfNothingHasNoBytes) {
   EXPECT_TRUE(library->bytes.empty() && library->candidates.empty());
 }
 
+TEST(CandidateLibrary, SaysWhichCandidatesSpill) {
+  const auto target = codegen::parseTarget("llvm -mcpu=x86-64 -mtriple=x86_64-linux-gnu");
+  ASSERT_TRUE(target.ok()) << target.status();
+  const std::string fits = "s0   vector d1 4   registers d0 2, d1 3   order d0/2, d1/12 | - | d2\ns1\n";
+  const std::string spills = "s0   vector d1 4   registers d0 5, d1 3   order d0/5, d1/12 | - | d2\ns1\n";
+  const auto library = buildLibrary(productTask(), {scheduleOf(fits), scheduleOf(spills)}, *target);
+  ASSERT_TRUE(library.ok() && library->candidates[0].ok() && library->candidates[1].ok()) << library.status();
+  EXPECT_EQ(library->candidates[0]->stackReferences.throughMemory, 0);
+  // 15 sums leave one of 16 registers.
+  EXPECT_GE(library->candidates[1]->stackReferences.throughMemory, 1);
+  EXPECT_GE(library->candidates[1]->stackReferences.all, 2);
+}
+
 TEST(CandidateLibrary, EqualBatchesAreEqualBytesWhateverTheThreads) {
   const schedule::Task task = productTask();
   const std::vector<Schedule> schedules = {scheduleOf(kRows), scheduleOf(kIllegal), scheduleOf(kVectors),
