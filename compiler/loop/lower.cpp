@@ -1,6 +1,7 @@
 #include "compiler/loop/lower.h"
 
 #include <algorithm>
+#include <cassert>
 #include <set>
 #include <utility>
 
@@ -20,10 +21,6 @@ using tensor::DimKind;
 constexpr int64_t kAlignment = 64;
 
 int64_t alignUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-bool hasScan(const tensor::TensorOp &op) {
-  return std::any_of(op.dims.begin(), op.dims.end(), [](const tensor::Dim &dim) { return dim.kind == DimKind::Scan; });
-}
 
 // `loops` and, innermost, what they and those of `around` leave of the dims of `kind`: steps of the register tile
 // through each dim whose last loop is coarser.
@@ -49,8 +46,9 @@ std::vector<Loop> completed(std::vector<Loop> loops, const std::vector<Loop> &ar
 }  // namespace
 
 Lowering::Lowering(const tensor::Kernel &kernel, const schedule::Schedule &schedule)
-    : kernel_(kernel), schedule_(schedule), storage_(kernel.buffers.size()) {
+    : kernel_(kernel), schedule_(schedule), storage_(kernel.buffers.size()), epilogues_(kernel.stages.size()) {
   out_.name = kernel.name;
+  findEpilogues();
 }
 
 IntExpr Lowering::freshVariable(const std::string &name, int64_t low, int64_t high) {
@@ -92,56 +90,25 @@ std::vector<Loop> Lowering::reductionLoops(int stage) const {
   return completed(schedule.reduction, schedule.tile, this->stage(stage), DimKind::Reduction, schedule);
 }
 
-std::optional<std::vector<int>> Lowering::epilogueDims(int reader, int host) const {
-  const tensor::TensorOp &op = stage(reader);
-  std::vector<int> dims(op.dims.size(), -1);
-  bool reads = false;
-  for (int source = host; source < reader; ++source) {
-    std::optional<std::vector<int>> sourceDims;
-    if (source == host) {
-      sourceDims.emplace();
-      for (size_t d = 0; d < stage(host).dims.size(); ++d) sourceDims->push_back(static_cast<int>(d));
-    } else if (isEpilogue(source, host)) {
-      sourceDims = epilogueDims(source, host);
-    }
-    if (!sourceDims) continue;
-    for (const tensor::Access &write : stage(source).writes) {
-      for (const tensor::Access &read : op.reads) {
-        if (read.buffer != write.buffer) continue;
-        reads = true;
-        for (size_t k = 0; k < read.indices.size(); ++k) {
-          const tensor::Index &to = read.indices[k];
-          const tensor::Index &from = write.indices[k];
-          if (to->kind == tensor::IndexKind::Constant && from->kind == to->kind && to->value == from->value) continue;
-          if (to->kind != tensor::IndexKind::Dim || from->kind != tensor::IndexKind::Dim) return std::nullopt;
-          int hostDim = (*sourceDims)[static_cast<size_t>(from->value)];
-          int &dim = dims[static_cast<size_t>(to->value)];
-          if (dim >= 0 && dim != hostDim) return std::nullopt;
-          dim = hostDim;
-        }
-      }
+void Lowering::findEpilogues() {
+  for (int host = 0; host < static_cast<int>(kernel_.stages.size()); ++host) {
+    const std::vector<Loop> loops = spatialLoops(host);
+    if (loops.empty()) continue;
+    for (const int reader : attached(host, loops.back(), false)) {
+      auto dims = schedule::followedDims(kernel_, reader, host, epilogues_[static_cast<size_t>(host)]);
+      assert(dims && "legal() lets nothing else be attached behind its host");
+      epilogues_[static_cast<size_t>(host)].emplace(reader, *std::move(dims));
     }
   }
-  bool mapsAll = reads && std::none_of(dims.begin(), dims.end(), [](int dim) { return dim < 0; });
-  for (size_t d = 0; mapsAll && d < dims.size(); ++d) {
-    const tensor::Dim &hostDim = stage(host).dims[static_cast<size_t>(dims[d])];
-    mapsAll = op.dims[d].extent == hostDim.extent && op.dims[d].kind == DimKind::Parallel;
-  }
-  // Every parallel dim of the host must be one of the reader's, or elements would be computed several times.
-  for (size_t h = 0; mapsAll && h < stage(host).dims.size(); ++h) {
-    bool isOpen = stage(host).dims[h].kind == DimKind::Parallel && stage(host).dims[h].extent > 1;
-    mapsAll = !isOpen || std::find(dims.begin(), dims.end(), static_cast<int>(h)) != dims.end();
-  }
-  if (!mapsAll) return std::nullopt;
-  return dims;
 }
 
-bool Lowering::isEpilogue(int reader, int host) const {
-  const std::optional<schedule::Attachment> &at = stageSchedule(reader).at;
-  if (!at || reader <= host || at->stage != stage(host).name) return false;
-  std::vector<Loop> loops = spatialLoops(host);
-  return !loops.empty() && at->loop == loops.back() && epilogueDims(reader, host).has_value();
+const std::vector<int> *Lowering::epilogueDims(int reader, int host) const {
+  const schedule::Followers &epilogues = epilogues_[static_cast<size_t>(host)];
+  const auto found = epilogues.find(reader);
+  return found == epilogues.end() ? nullptr : &found->second;
 }
+
+bool Lowering::isEpilogue(int reader, int host) const { return epilogueDims(reader, host) != nullptr; }
 
 bool Lowering::isRegisterOnly(int buffer) const {
   if (this->buffer(buffer).role != BufferRole::Temporary) return false;
@@ -303,7 +270,7 @@ Phase Lowering::rootPhase(int position) {
 // All stages that share the scan dims, step by step; each piece of their parallel loops runs all steps.
 Phase Lowering::scanPhase() {
   Phase phase;
-  const auto first = std::find_if(kernel_.stages.begin(), kernel_.stages.end(), hasScan);
+  const auto first = std::find_if(kernel_.stages.begin(), kernel_.stages.end(), schedule::scans);
   const std::vector<IntExpr> digits = parallelDigits(static_cast<int>(first - kernel_.stages.begin()), phase);
   std::vector<IntExpr> steps;
   std::vector<int64_t> extents;
@@ -314,7 +281,7 @@ Phase Lowering::scanPhase() {
   }
   Body body;
   for (size_t s = 0; s < kernel_.stages.size(); ++s) {
-    if (!hasScan(kernel_.stages[s])) continue;
+    if (!schedule::scans(kernel_.stages[s])) continue;
     Region region = wholeRegion(kernel_.stages[s]);
     for (size_t d = 0; d < steps.size(); ++d) region[d] = {steps[d], 1};
     Body nest = lowerStage(*this, static_cast<int>(s), region, digits);
@@ -333,7 +300,7 @@ Kernel Lowering::run() {
   placeShared();
   bool scanned = false;
   for (size_t s = 0; s < kernel_.stages.size(); ++s) {
-    if (hasScan(kernel_.stages[s])) {
+    if (schedule::scans(kernel_.stages[s])) {
       if (!scanned) out_.phases.push_back(scanPhase());
       scanned = true;
     } else if (!schedule_.stages[s].at) {

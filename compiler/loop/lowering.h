@@ -11,6 +11,7 @@
 
 #include "compiler/loop/loop_nest.h"
 #include "compiler/schedule/schedule.h"
+#include "compiler/schedule/structure.h"
 #include "compiler/tensor/tensor_op.h"
 
 namespace hone::loop {
@@ -105,8 +106,8 @@ class Lowering {
   /// Whether stage \p reader is computed in the registers of stage \p host: attached to its innermost loop,
   /// reading it element by element.
   bool isEpilogue(int reader, int host) const;
-  /// For an epilogue: the host's dim of each dim of \p reader.
-  std::optional<std::vector<int>> epilogueDims(int reader, int host) const;
+  /// For an epilogue: the host's dim of each dim of \p reader; otherwise null.
+  const std::vector<int> *epilogueDims(int reader, int host) const;
   /// The parallel and tile loops of a stage, including those over parallel dims that the schedule leaves implicit.
   std::vector<schedule::Loop> spatialLoops(int stage) const;
   /// Those of the reduction inside a register tile.
@@ -132,6 +133,7 @@ class Lowering {
   StatementPtr store(const tensor::TensorOp &op, const tensor::Access &access, ValuePtr value, const Point &point);
 
  private:
+  void findEpilogues();
   void placeArguments();
   void placeShared();
   int addThreadScratch(std::string name, DType dtype);
@@ -146,8 +148,9 @@ class Lowering {
   const schedule::Schedule &schedule_;
   Kernel out_;
   std::vector<Storage> storage_;
-  std::vector<int> scratchSlots_;  // thread scratch of the current phase
-  std::map<std::pair<int, size_t>, int> partialSlots_;
+  std::vector<schedule::Followers> epilogues_;          // by host
+  std::vector<int> scratchSlots_;                       // thread scratch of the current phase
+  std::map<std::pair<int, size_t>, int> partialSlots_;  // by stage and tuple element
   int nextVariable_ = 0;
   int nextRegister_ = 0;
 };

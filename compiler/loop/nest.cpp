@@ -72,21 +72,16 @@ class Nest {
     return out;
   }
 
-  // The body of one iteration: what feeds it, the next loop, what reads it.
+  // The body of one iteration: what feeds it, and the next loop.
   Body loopBody(size_t position, const Region &region, const std::set<int> &expanded) {
     Body body;
     const Loop &loop = spatial_[position];
     std::vector<int> producers = lowering_.attached(stage_, loop, true);
-    std::vector<int> consumers = lowering_.attached(stage_, loop, false);
     if (!producers.empty()) {
       std::vector<Region> regions = requiredRegions(lowering_, producers, stage_, region);
       for (size_t i = 0; i < producers.size(); ++i) append(body, lowerStage(lowering_, producers[i], regions[i], {}));
     }
     append(body, spatialLoop(position + 1, region, expanded));
-    for (int consumer : consumers) {
-      if (lowering_.isEpilogue(consumer, stage_)) continue;
-      append(body, lowerStage(lowering_, consumer, finishedRegion(lowering_, consumer, stage_, region), {}));
-    }
     return body;
   }
 

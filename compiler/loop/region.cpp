@@ -129,23 +129,4 @@ std::vector<Region> requiredRegions(Lowering &lowering, const std::vector<int> &
   return regions;
 }
 
-Region finishedRegion(Lowering &lowering, int consumer, int host, const Region &region) {
-  const tensor::TensorOp &op = lowering.stage(consumer);
-  const tensor::TensorOp &source = lowering.stage(host);
-  Region part = wholeRegion(op);
-  for (const tensor::Access &write : source.writes) {
-    for (const tensor::Access &read : op.reads) {
-      if (read.buffer != write.buffer) continue;
-      for (size_t k = 0; k < read.indices.size(); ++k) {
-        int from = writtenDim(write, k);
-        const tensor::Index &index = read.indices[k];
-        if (from < 0 || index->kind != tensor::IndexKind::Dim) continue;
-        part[static_cast<size_t>(index->value)] = region[static_cast<size_t>(from)];
-      }
-      return part;
-    }
-  }
-  return part;
-}
-
 }  // namespace hone::loop

@@ -17,9 +17,6 @@ Point pointOfRegion(Lowering &lowering, const Region &region);
 std::vector<Region> requiredRegions(Lowering &lowering, const std::vector<int> &producers, int host,
                                     const Region &region);
 
-/// The part of \p consumer that reads what \p host has computed in \p region, element by element.
-Region finishedRegion(Lowering &lowering, int consumer, int host, const Region &region);
-
 /// The whole domain of a stage.
 Region wholeRegion(const tensor::TensorOp &op);
 

@@ -9,6 +9,7 @@
 
 #include "compiler/graph/rewriter.h"
 #include "compiler/plan/program.h"
+#include "compiler/tensor/affine.h"
 
 namespace hone::plan {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/plan/blocks.h"
+#include "compiler/tensor/affine.h"
 
 namespace hone::plan {
 namespace {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "compiler/plan/program.h"
+#include "compiler/tensor/affine.h"
 
 namespace hone::plan {
 namespace {

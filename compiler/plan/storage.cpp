@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "compiler/plan/program.h"
+#include "compiler/tensor/affine.h"
 
 namespace hone::plan {
 namespace {

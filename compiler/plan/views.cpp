@@ -163,51 +163,6 @@ Indices broadcastIndices(const Shape &from, const Shape &to, const Indices &indi
   return result;
 }
 
-bool isAffine(const Index &index) {
-  switch (index->kind) {
-    case IndexKind::Constant:
-    case IndexKind::Dim:
-      return true;
-    case IndexKind::Add:
-    case IndexKind::Mul:
-      return isAffine(index->args[0]) && isAffine(index->args[1]);
-    default:
-      return false;
-  }
-}
-
-bool isAffine(const Indices &indices) {
-  for (const Index &index : indices) {
-    if (!isAffine(index)) return false;
-  }
-  return true;
-}
-
-std::optional<int64_t> coefficientOf(const Index &index, int position) {
-  switch (index->kind) {
-    case IndexKind::Constant:
-      return 0;
-    case IndexKind::Dim:
-      return index->value == position ? 1 : 0;
-    case IndexKind::Add: {
-      const auto a = coefficientOf(index->args[0], position), b = coefficientOf(index->args[1], position);
-      if (!a || !b) return std::nullopt;
-      return *a + *b;
-    }
-    case IndexKind::Mul: {
-      const size_t factor = index->args[1]->kind == IndexKind::Constant ? 1 : 0;
-      const auto a = coefficientOf(index->args[1 - factor], position);
-      if (!a) return std::nullopt;
-      return *a * index->args[factor]->value;
-    }
-    default:
-      for (const Index &arg : index->args) {
-        if (coefficientOf(arg, position) != std::optional<int64_t>(0)) return std::nullopt;
-      }
-      return 0;
-  }
-}
-
 namespace {
 
 void appendKey(const Index &index, const std::vector<tensor::Dim> &dims, std::string &text) {

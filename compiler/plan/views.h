@@ -27,11 +27,6 @@ Indices reshapeIndices(const graph::Shape &from, const graph::Shape &to, const I
 /// Indices into \p from by numpy's rule for \p indices of a value of shape \p to.
 Indices broadcastIndices(const graph::Shape &from, const graph::Shape &to, const Indices &indices);
 
-/// Only +, and × by constants.
-bool isAffine(const tensor::Index &index);
-bool isAffine(const Indices &indices);
-/// The factor of dim \p position in \p index; nothing when it is not linear in it.
-std::optional<int64_t> coefficientOf(const tensor::Index &index, int position);
 /// Text that is equal for equal indices; dims of extent 1 count as 0.
 std::string indexKey(const Indices &indices, const std::vector<tensor::Dim> &dims);
 

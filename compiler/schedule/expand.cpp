@@ -143,20 +143,18 @@ class Expander {
 
   void followHosts(Schedule &schedule) {
     std::vector<int> host(kernel_.stages.size(), -1);
+    std::vector<Followers> followers(kernel_.stages.size());
     for (size_t s = 0; s < kernel_.stages.size(); ++s) {
       if (static_cast<int>(s) == transforms_) {
         scheduleWinograd(kernel_, target_, s, choices_, schedule);
         s += 2;
         continue;
       }
+      std::optional<std::vector<int>> dims;
       for (size_t h = s; h-- > 0 && host[s] < 0;) {
         if (host[h] >= 0) continue;
-        std::vector<int> chain;
-        for (size_t c = h + 1; c < s; ++c) {
-          if (host[c] == static_cast<int>(h)) chain.push_back(static_cast<int>(c));
-        }
-        if (!canFollow(kernel_, static_cast<int>(s), static_cast<int>(h), chain)) continue;
-        host[s] = static_cast<int>(h);
+        dims = followedDims(kernel_, static_cast<int>(s), static_cast<int>(h), followers[h]);
+        if (dims) host[s] = static_cast<int>(h);
       }
       if (host[s] < 0) {
         scheduleRoot(stage(s), schedule.stages[s]);
@@ -168,6 +166,7 @@ class Expander {
         scheduleRoot(stage(s), schedule.stages[s]);
         continue;
       }
+      followers[static_cast<size_t>(host[s])].emplace(s, *std::move(dims));
       schedule.stages[s].at = Attachment{outer.stage, outer.tile.empty() ? outer.parallel.back() : outer.tile.back()};
     }
   }
@@ -198,7 +197,7 @@ class Expander {
     int best = -1;
     int64_t bestScore = 0;
     for (int dim : dimsOfKind(op, DimKind::Parallel)) {
-      if (extent(op, dim) < 2 || insideLoad(op, dim)) continue;
+      if (extent(op, dim) < 2 || tensor::mentionsInsideLoad(op, dim)) continue;
       std::optional<int64_t> written = outputStride(kernel_, op, dim, lanes());
       if (!written || *written == 0) continue;
       int64_t score = *written == 1 ? 4 : 1;
@@ -228,28 +227,12 @@ class Expander {
       for (const tensor::Access &read : op.reads) {
         std::optional<int64_t> step = laneStride(kernel_, read, vector, lanes());
         bool isStrided = step && *step != 0 && *step != 1;
-        if (isStrided && !insideLoad(op, dim) && laneStride(kernel_, read, dim, 2) == 1) return dim;
+        if (isStrided && !tensor::mentionsInsideLoad(op, dim) && laneStride(kernel_, read, dim, 2) == 1) return dim;
       }
       if (kind == DimKind::Reduction) continue;
       if (outputStride(kernel_, op, vector, lanes()) != 1 && outputStride(kernel_, op, dim, 2) == 1) return dim;
     }
     return -1;
-  }
-
-  static bool insideLoad(const TensorOp &op, int dim) {
-    auto inAccess = [&](const tensor::Access &access) {
-      return std::any_of(access.indices.begin(), access.indices.end(),
-                         [&](const tensor::Index &index) { return mentionsInsideLoad(index, dim); });
-    };
-    return std::any_of(op.reads.begin(), op.reads.end(), inAccess) ||
-           std::any_of(op.writes.begin(), op.writes.end(), inAccess) ||
-           std::any_of(op.body.begin(), op.body.end(), [&](const tensor::Scalar &s) { return inBodyLoad(s, dim); });
-  }
-
-  static bool inBodyLoad(const tensor::Scalar &scalar, int dim) {
-    if (scalar->kind == tensor::ScalarKind::IndexValue) return mentionsInsideLoad(scalar->index, dim);
-    return std::any_of(scalar->args.begin(), scalar->args.end(),
-                       [&](const tensor::Scalar &arg) { return inBodyLoad(arg, dim); });
   }
 
   // Vector dim and register tile of a stage without loops over \p rows.
@@ -374,9 +357,8 @@ class Expander {
       const bool isPacked =
           std::any_of(out.packs.begin(), out.packs.end(), [&](const Pack &pack) { return pack.buffer == buffer.name; });
       if (isPacked) continue;
-      auto plain = std::find_if(read.indices.begin(), read.indices.end(), [&](const tensor::Index &index) {
-        return index->kind == tensor::IndexKind::Dim && index->value == vector;
-      });
+      auto plain = std::find_if(read.indices.begin(), read.indices.end(),
+                                [&](const tensor::Index &index) { return tensor::isDim(index, vector); });
       if (plain == read.indices.end()) continue;
       auto position = static_cast<int>(plain - read.indices.begin());
       tensor::Layout layout;
@@ -393,7 +375,7 @@ class Expander {
   int contiguousReduction(const TensorOp &op) const {
     int found = -1;
     for (int dim : dimsOfKind(op, DimKind::Reduction)) {
-      bool contiguous = !insideLoad(op, dim) && extent(op, dim) >= lanes() &&
+      bool contiguous = !tensor::mentionsInsideLoad(op, dim) && extent(op, dim) >= lanes() &&
                         std::any_of(op.reads.begin(), op.reads.end(), [&](const tensor::Access &read) {
                           return laneStride(kernel_, read, dim, lanes()) == 1;
                         });

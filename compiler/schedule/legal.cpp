@@ -85,21 +85,8 @@ class Rules {
     if (op(s).dims[static_cast<size_t>(dim)].kind == DimKind::Scan) {
       return error(line, Rule::VectorDimIsNoScan, line.vectorDim);
     }
-    auto insideLoad = [&](const tensor::Access &access) {
-      return std::any_of(access.indices.begin(), access.indices.end(),
-                         [&](const tensor::Index &index) { return mentionsInsideLoad(index, dim); });
-    };
-    bool loaded = std::any_of(op(s).reads.begin(), op(s).reads.end(), insideLoad) ||
-                  std::any_of(op(s).writes.begin(), op(s).writes.end(), insideLoad) ||
-                  std::any_of(op(s).body.begin(), op(s).body.end(),
-                              [&](const tensor::Scalar &body) { return loadsBy(body, dim); });
-    return loaded ? error(line, Rule::VectorDimIsNotLoaded, line.vectorDim) : absl::OkStatus();
-  }
-
-  static bool loadsBy(const tensor::Scalar &scalar, int dim) {
-    if (scalar->kind == tensor::ScalarKind::IndexValue) return mentionsInsideLoad(scalar->index, dim);
-    return std::any_of(scalar->args.begin(), scalar->args.end(),
-                       [&](const tensor::Scalar &arg) { return loadsBy(arg, dim); });
+    const bool isLoaded = tensor::mentionsInsideLoad(op(s), dim);
+    return isLoaded ? error(line, Rule::VectorDimIsNotLoaded, line.vectorDim) : absl::OkStatus();
   }
 
   absl::Status registers(size_t s) const {
@@ -278,10 +265,7 @@ class Rules {
     }
     for (const tensor::Access &write : op(s).writes) {
       const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(write.buffer)];
-      bool plain = std::all_of(write.indices.begin(), write.indices.end(), [](const tensor::Index &index) {
-        return index->kind == tensor::IndexKind::Dim || index->kind == tensor::IndexKind::Constant;
-      });
-      if (buffer.role == tensor::BufferRole::Temporary && plain) continue;
+      if (buffer.role == tensor::BufferRole::Temporary && tensor::isPlain(write)) continue;
       if (!coversHostOnce(s, host)) return error(line, Rule::WrittenByOnePiece, buffer.name, op(host).name);
     }
     return absl::OkStatus();
@@ -302,11 +286,13 @@ class Rules {
   absl::Status consumer(size_t s, size_t host) const {
     const StageSchedule &line = stage(s);
     const StageSchedule &hostLine = stage(host);
-    std::vector<int> chain;
-    for (size_t c = host + 1; c < s; ++c) {
-      if (stage(c).at && stage(c).at->stage == hostLine.stage) chain.push_back(static_cast<int>(c));
+    Followers followers;
+    for (size_t f = host + 1; f <= s; ++f) {
+      if (!stage(f).at || stage(f).at->stage != hostLine.stage) continue;
+      auto dims = followedDims(kernel_, static_cast<int>(f), static_cast<int>(host), followers);
+      if (dims) followers.emplace(f, *std::move(dims));
     }
-    if (!canFollow(kernel_, static_cast<int>(s), static_cast<int>(host), chain)) {
+    if (!followers.contains(static_cast<int>(s))) {
       return error(line, Rule::FollowsElementByElement, hostLine.stage);
     }
     const Loop &last = hostLine.tile.empty() ? hostLine.parallel.back() : hostLine.tile.back();

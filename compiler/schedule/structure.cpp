@@ -1,11 +1,12 @@
 #include "compiler/schedule/structure.h"
 
 #include <algorithm>
-#include <map>
 #include <numeric>
 #include <set>
 #include <string>
 
+#include "compiler/tensor/affine.h"
+#include "compiler/tensor/dims.h"
 #include "compiler/tensor/rewrite.h"
 
 namespace hone::schedule {
@@ -15,56 +16,24 @@ using tensor::IndexKind;
 using tensor::ScalarKind;
 using tensor::TensorOp;
 
-bool mentions(const tensor::Index &index, int position) {
-  if (index->kind == IndexKind::Dim) return index->value == position;
-  return std::any_of(index->args.begin(), index->args.end(),
-                     [&](const tensor::Index &arg) { return mentions(arg, position); });
-}
-
-bool mentions(const tensor::Access &access, int position) {
-  return std::any_of(access.indices.begin(), access.indices.end(),
-                     [&](const tensor::Index &index) { return mentions(index, position); });
-}
-
-bool mentionsInsideLoad(const tensor::Index &index, int position) {
-  if (index->kind == IndexKind::Load) return mentions(index, position);
-  return std::any_of(index->args.begin(), index->args.end(),
-                     [&](const tensor::Index &arg) { return mentionsInsideLoad(arg, position); });
-}
-
 namespace {
 
-bool isConstantIndex(const tensor::Index &index) { return index->kind == IndexKind::Constant; }
-
-// The step of `index` between neighbours of a dim, seen by an aligned vector of `lanes`.
+/// The step of \p index between neighbours of the dim at \p position, as an aligned vector of \p lanes sees it.
 std::optional<int64_t> slope(const tensor::Index &index, int position, int64_t lanes) {
-  if (!mentions(index, position)) return 0;
-  switch (index->kind) {
-    case IndexKind::Dim:
-      return 1;
-    case IndexKind::Add: {
-      std::optional<int64_t> a = slope(index->args[0], position, lanes);
-      std::optional<int64_t> b = slope(index->args[1], position, lanes);
-      if (!a || !b) return std::nullopt;
-      return *a + *b;
+  int64_t sum = 0;
+  bool isEven = true;
+  tensor::forEachTerm(index, [&](const tensor::IndexNode &term, int64_t factor) {
+    if (!mentions(term, position)) return;
+    if (term.kind == IndexKind::Dim) {
+      sum += factor;
+      return;
     }
-    case IndexKind::Mul: {
-      const tensor::Index &factor = isConstantIndex(index->args[0]) ? index->args[0] : index->args[1];
-      const tensor::Index &other = isConstantIndex(index->args[0]) ? index->args[1] : index->args[0];
-      std::optional<int64_t> step = slope(other, position, lanes);
-      if (!step || !isConstantIndex(factor)) return std::nullopt;
-      return *step * factor->value;
-    }
-    case IndexKind::FloorDiv:
-    case IndexKind::Mod: {
-      // An aligned vector does not cross a boundary that is a multiple of its lanes.
-      const tensor::Index &inner = index->args[0];
-      if (inner->kind != IndexKind::Dim || index->high % lanes != 0) return std::nullopt;
-      return index->kind == IndexKind::Mod ? 1 : 0;
-    }
-    default:
-      return std::nullopt;
-  }
+    // An aligned vector does not cross a boundary that is a multiple of its lanes.
+    const bool isPart = term.kind == IndexKind::FloorDiv || term.kind == IndexKind::Mod;
+    isEven = isEven && isPart && tensor::isDim(term.args[0], position) && term.high % lanes == 0;
+    if (term.kind == IndexKind::Mod) sum += factor;
+  });
+  return isEven ? std::optional(sum) : std::nullopt;
 }
 
 }  // namespace
@@ -123,20 +92,15 @@ FinalWrite finalWrite(const tensor::Kernel &kernel, const tensor::TensorOp &op, 
 
 /// A number that divides \p index wherever the dim at \p position is a multiple of \p step; 0 where it is always 0.
 int64_t divisorOf(const tensor::Index &index, int position, int64_t step) {
-  switch (index->kind) {
-    case IndexKind::Constant:
-      return index->value;
-    case IndexKind::Dim:
-      return index->value == position ? step : 1;
-    case IndexKind::Add:
-      return std::gcd(divisorOf(index->args[0], position, step), divisorOf(index->args[1], position, step));
-    case IndexKind::Mul:
-      return divisorOf(index->args[0], position, step) * divisorOf(index->args[1], position, step);
-    case IndexKind::Mod:
-      return std::gcd(divisorOf(index->args[0], position, step), index->high);
-    default:
-      return 1;
-  }
+  int64_t divisor = 0;
+  tensor::forEachTerm(index, [&](const tensor::IndexNode &term, int64_t factor) {
+    int64_t ofTerm = 1;
+    if (term.kind == IndexKind::Constant) ofTerm = term.value;
+    if (term.kind == IndexKind::Dim && term.value == position) ofTerm = step;
+    if (term.kind == IndexKind::Mod) ofTerm = std::gcd(divisorOf(term.args[0], position, step), term.high);
+    divisor = std::gcd(divisor, ofTerm * factor);
+  });
+  return divisor;
 }
 
 }  // namespace
@@ -168,32 +132,13 @@ int64_t lanesWithinBlocks(const tensor::Kernel &kernel, const tensor::TensorOp &
 int64_t layoutBlock(const tensor::Kernel &kernel, const tensor::Access &access, int position) {
   const tensor::Layout &layout = kernel.buffers[static_cast<size_t>(access.buffer)].layout;
   for (size_t k = 0; k < access.indices.size(); ++k) {
-    if (access.indices[k]->kind != IndexKind::Dim || access.indices[k]->value != position) continue;
+    if (!tensor::isDim(access.indices[k], position)) continue;
     for (const tensor::LayoutAxis &axis : layout.axes) {
       if (axis.dim == static_cast<int>(k) && axis.divisor > 1) return axis.divisor;
     }
   }
   return 1;
 }
-
-std::vector<int> dimsOfKind(const tensor::TensorOp &op, DimKind kind) {
-  std::vector<int> dims;
-  for (size_t d = 0; d < op.dims.size(); ++d) {
-    if (op.dims[d].kind == kind) dims.push_back(static_cast<int>(d));
-  }
-  return dims;
-}
-
-int dimPosition(const tensor::TensorOp &op, const std::string &name) {
-  for (size_t d = 0; d < op.dims.size(); ++d) {
-    if (op.dims[d].name == name) return static_cast<int>(d);
-  }
-  return -1;
-}
-
-bool reduces(const tensor::TensorOp &op) { return op.combiner.kind != tensor::CombinerKind::None; }
-
-bool scans(const tensor::TensorOp &op) { return !dimsOfKind(op, DimKind::Scan).empty(); }
 
 namespace {
 
@@ -235,9 +180,8 @@ std::optional<Contraction> findContraction(const tensor::Kernel &kernel, const t
     const tensor::Access &vectorAccess = op.reads[static_cast<size_t>(vector)];
     const tensor::Access &rowAccess = op.reads[static_cast<size_t>(row)];
     for (int dim : dimsOfKind(op, DimKind::Parallel)) {
-      bool insideLoad = std::any_of(vectorAccess.indices.begin(), vectorAccess.indices.end(),
-                                    [&](const tensor::Index &index) { return mentionsInsideLoad(index, dim); });
-      if (insideLoad || !mentions(vectorAccess, dim) || mentions(rowAccess, dim)) continue;
+      if (tensor::mentionsInsideLoad(vectorAccess, dim) || !mentions(vectorAccess, dim) || mentions(rowAccess, dim))
+        continue;
       int score = vectorScore(kernel, op, vector, dim, lanes);
       if (score <= bestScore) continue;
       bestScore = score;
@@ -258,8 +202,7 @@ namespace {
 void keepPlaces(const std::vector<tensor::Index> &indices, int position, std::optional<std::set<size_t>> &places) {
   std::set<size_t> plain;
   for (size_t k = 0; k < indices.size(); ++k) {
-    const bool isDim = indices[k]->kind == IndexKind::Dim && indices[k]->value == position;
-    if (isDim && (!places || places->contains(k))) plain.insert(k);
+    if (tensor::isDim(indices[k], position) && (!places || places->contains(k))) plain.insert(k);
   }
   places = std::move(plain);
 }
@@ -302,44 +245,45 @@ bool isApartInScan(const tensor::Kernel &kernel, const std::string &name) {
   return extent && std::none_of(places.begin(), places.end(), [](const auto &entry) { return entry.second->empty(); });
 }
 
-bool canFollow(const tensor::Kernel &kernel, int reader, int host, const std::vector<int> &chain) {
-  const tensor::TensorOp &op = kernel.stages[static_cast<size_t>(reader)];
-  const tensor::TensorOp &source = kernel.stages[static_cast<size_t>(host)];
-  if (reduces(op) || scans(op) || scans(source)) return false;
-  std::vector<std::string> names(op.dims.size());
-  bool reads = false;
+std::optional<std::vector<int>> followedDims(const tensor::Kernel &kernel, int reader, int host,
+                                             const Followers &followers) {
+  const TensorOp &op = kernel.stages[static_cast<size_t>(reader)];
+  const TensorOp &source = kernel.stages[static_cast<size_t>(host)];
+  if (reduces(op) || scans(op) || scans(source)) return std::nullopt;
+  std::vector<int> dims(op.dims.size(), -1);
+  bool isReader = false;
   for (int from = host; from < reader; ++from) {
-    bool inChain = from == host || std::find(chain.begin(), chain.end(), from) != chain.end();
-    const tensor::TensorOp &writer = kernel.stages[static_cast<size_t>(from)];
-    for (const tensor::Access &write : writer.writes) {
+    const auto follower = followers.find(from);
+    const bool isHeld = from == host || follower != followers.end();
+    for (const tensor::Access &write : kernel.stages[static_cast<size_t>(from)].writes) {
       // An index may be loaded from anywhere: the whole buffer has to be there.
-      if (tensor::loads(op, write.buffer)) return false;
+      if (tensor::loads(op, write.buffer)) return std::nullopt;
       for (const tensor::Access &read : op.reads) {
         if (read.buffer != write.buffer) continue;
-        if (!inChain) return false;
-        reads = true;
-        for (size_t k = 0; k < read.indices.size(); ++k) {
-          const tensor::Index &to = read.indices[k];
-          const tensor::Index &wrote = write.indices[k];
-          if (isConstantIndex(to) && isConstantIndex(wrote) && to->value == wrote->value) continue;
-          if (to->kind != IndexKind::Dim || wrote->kind != IndexKind::Dim) return false;
-          const std::string &name = writer.dims[static_cast<size_t>(wrote->value)].name;
-          std::string &seen = names[static_cast<size_t>(to->value)];
-          if (!seen.empty() && seen != name) return false;
-          seen = name;
+        if (!isHeld) return std::nullopt;
+        isReader = true;
+        const std::optional<std::vector<int>> matched = tensor::matchedDims(write, read, dims.size());
+        if (!matched) return std::nullopt;
+        for (size_t d = 0; d < dims.size(); ++d) {
+          const int written = (*matched)[d];
+          if (written < 0) continue;
+          const int hostDim = from == host ? written : follower->second[static_cast<size_t>(written)];
+          if (dims[d] >= 0 && dims[d] != hostDim) return std::nullopt;
+          dims[d] = hostDim;
         }
       }
     }
   }
-  if (!reads) return false;
-  for (size_t d = 0; d < op.dims.size(); ++d) {
-    int hostDim = dimPosition(source, names[d]);
-    if (hostDim < 0 || op.dims[d].extent != source.dims[static_cast<size_t>(hostDim)].extent) return false;
+  if (!isReader) return std::nullopt;
+  for (size_t d = 0; d < dims.size(); ++d) {
+    if (dims[d] < 0 || op.dims[d].extent != extent(source, dims[d])) return std::nullopt;
   }
-  return std::all_of(source.dims.begin(), source.dims.end(), [&](const tensor::Dim &dim) {
-    return dim.kind != DimKind::Parallel || dim.extent == 1 ||
-           std::find(names.begin(), names.end(), dim.name) != names.end();
-  });
+  // Or elements would be computed several times.
+  for (const int dim : dimsOfKind(source, DimKind::Parallel)) {
+    const bool isShared = std::find(dims.begin(), dims.end(), dim) != dims.end();
+    if (extent(source, dim) > 1 && !isShared) return std::nullopt;
+  }
+  return dims;
 }
 
 }  // namespace hone::schedule

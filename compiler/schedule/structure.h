@@ -3,19 +3,21 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "compiler/tensor/dims.h"
 #include "compiler/tensor/tensor_op.h"
 
 namespace hone::schedule {
 
-/// Whether \p index mentions the dim at \p position.
-bool mentions(const tensor::Index &index, int position);
-bool mentions(const tensor::Access &access, int position);
-/// Whether the dim at \p position occurs inside an index loaded from a buffer.
-bool mentionsInsideLoad(const tensor::Index &index, int position);
+using tensor::dimPosition;
+using tensor::dimsOfKind;
+using tensor::mentions;
+using tensor::reduces;
+using tensor::scans;
 
 /// The step in elements between neighbours of the dim at \p position, as a vector of \p lanes elements that starts
 /// at a multiple of \p lanes sees it; nothing when they are not evenly spaced.
@@ -56,18 +58,18 @@ struct Contraction {
 /// The stage as a contraction with its best vector dim, if it is one.
 std::optional<Contraction> findContraction(const tensor::Kernel &kernel, const tensor::TensorOp &op, int64_t lanes);
 
-std::vector<int> dimsOfKind(const tensor::TensorOp &op, tensor::DimKind kind);
-int dimPosition(const tensor::TensorOp &op, const std::string &name);
-bool reduces(const tensor::TensorOp &op);
-bool scans(const tensor::TensorOp &op);
-
 /// Whether the steps of the kernel's scan keep the values of the parallel dim \p name apart: all its stages have the
 /// dim, and find whatever they write at a place that is the dim itself. Then each value is a scan of its own.
 bool isApartInScan(const tensor::Kernel &kernel, const std::string &name);
 
-/// Whether stage \p reader reads what stage \p host writes element by element, and every dim of one is a dim of the
-/// other: it can be computed in the host's registers. \p chain: stages between that do so already.
-bool canFollow(const tensor::Kernel &kernel, int reader, int host, const std::vector<int> &chain);
+/// Stages that are computed in the registers of another, their host: for each, the host's dim of each of its dims.
+using Followers = std::map<int, std::vector<int>>;
+
+/// The dim of stage \p host for each dim of stage \p reader, if the reader can be computed in the host's registers: of
+/// the stages from the host on it reads only the host and its \p followers, those element by element, and every dim of
+/// one is a dim of the other.
+std::optional<std::vector<int>> followedDims(const tensor::Kernel &kernel, int reader, int host,
+                                             const Followers &followers);
 
 inline int64_t extent(const tensor::TensorOp &op, int dim) { return op.dims[static_cast<size_t>(dim)].extent; }
 inline const std::string &nameOf(const tensor::TensorOp &op, int dim) { return op.dims[static_cast<size_t>(dim)].name; }

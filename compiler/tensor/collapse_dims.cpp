@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "compiler/tensor/algorithms.h"
+#include "compiler/tensor/dims.h"
 #include "compiler/tensor/index_range.h"
 #include "compiler/tensor/rewrite.h"
 
@@ -203,12 +204,12 @@ class Merge {
   bool demandAccesses(const TensorOp &op, const Pair &pair) {
     bool possible = true;
     for (const Scalar &scalar : op.body) {
-      visitIndices(scalar, [&](const Index &i) { possible &= !usesDim(i, pair.first) && !usesDim(i, pair.second); });
+      visitIndices(scalar, [&](const Index &i) { possible &= !mentions(i, pair.first) && !mentions(i, pair.second); });
     }
     forEachAccess(op, [&](const Access &access, bool) {
       std::vector<int> uses;
       for (size_t d = 0; d < access.indices.size(); ++d) {
-        if (usesDim(access.indices[d], pair.first) || usesDim(access.indices[d], pair.second)) {
+        if (mentions(access.indices[d], pair.first) || mentions(access.indices[d], pair.second)) {
           uses.push_back(static_cast<int>(d));
         }
       }

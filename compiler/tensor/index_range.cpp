@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "compiler/tensor/dims.h"
+
 namespace hone::tensor {
 namespace {
 
@@ -92,11 +94,6 @@ IndexRange rangeOf(const Kernel &kernel, const TensorOp &op, const Index &index)
   return {};
 }
 
-bool usesDim(const Index &index, int position) {
-  if (index->kind == IndexKind::Dim) return index->value == position;
-  return std::any_of(index->args.begin(), index->args.end(), [&](const Index &arg) { return usesDim(arg, position); });
-}
-
 bool staysInside(const Kernel &kernel, const TensorOp &op, const Index &index, int64_t extent) {
   const IndexRange range = rangeOf(kernel, op, index);
   if (range.low >= 0 && range.high < extent) return true;
@@ -104,7 +101,7 @@ bool staysInside(const Kernel &kernel, const TensorOp &op, const Index &index, i
   std::vector<int> used;
   __int128 points = 1;
   for (int d = 0; d < static_cast<int>(op.dims.size()); ++d) {
-    if (!usesDim(index, d)) continue;
+    if (!mentions(index, d)) continue;
     used.push_back(d);
     points *= op.dims[d].extent;
     if (points > kMaxPoints) return false;

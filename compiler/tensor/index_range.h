@@ -21,7 +21,4 @@ IndexRange rangeOf(const Kernel &kernel, const TensorOp &op, const Index &index)
 /// that it uses (up to a few million; beyond that the answer is no).
 bool staysInside(const Kernel &kernel, const TensorOp &op, const Index &index, int64_t extent);
 
-/// Whether dim \p position occurs in \p index.
-bool usesDim(const Index &index, int position);
-
 }  // namespace hone::tensor

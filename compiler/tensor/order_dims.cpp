@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "compiler/tensor/algorithms.h"
-#include "compiler/tensor/index_range.h"
+#include "compiler/tensor/dims.h"
 #include "compiler/tensor/rewrite.h"
 
 namespace hone::tensor {
@@ -22,7 +22,7 @@ size_t firstUse(const TensorOp &op, int d) {
   for (const auto *accesses : {&op.reads, &op.writes}) {
     for (const Access &access : *accesses) {
       for (const Index &index : access.indices) {
-        if (usesDim(index, d)) return position;
+        if (mentions(index, d)) return position;
       }
       ++position;
     }
@@ -52,7 +52,7 @@ void orderStage(TensorOp &op) {
 /// Sort key of a buffer's dim: the first stage dim in its index; constants come last.
 int firstDim(const TensorOp &op, const Index &index) {
   for (int d = 0; d < static_cast<int>(op.dims.size()); ++d) {
-    if (usesDim(index, d)) return d;
+    if (mentions(index, d)) return d;
   }
   return static_cast<int>(op.dims.size());
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "compiler/tensor/dims.h"
 #include "compiler/tensor/index_range.h"
 
 namespace hone::tensor {
@@ -378,7 +379,7 @@ class StageVerifier {
       if (access.outside) return absl::StrCat("write ", w, ": only reads have a value for outside");
       for (size_t d = 0; d < op_.dims.size(); ++d) {
         const bool used = std::any_of(access.indices.begin(), access.indices.end(),
-                                      [&](const Index &i) { return usesDim(i, static_cast<int>(d)); });
+                                      [&](const Index &i) { return mentions(i, static_cast<int>(d)); });
         const Dim &dim = op_.dims[d];
         if (dim.kind == DimKind::Reduction && used) {
           return absl::StrCat("write ", w, ": reduction dim '", dim.name, "' is in an index");

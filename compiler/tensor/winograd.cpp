@@ -9,7 +9,7 @@
 #include "compiler/base/status.h"
 #include "compiler/tensor/algorithm_rules.h"
 #include "compiler/tensor/algorithms.h"
-#include "compiler/tensor/index_range.h"
+#include "compiler/tensor/dims.h"
 #include "compiler/tensor/kernel_builder.h"
 #include "compiler/tensor/rewrite.h"
 #include "compiler/tensor/winograd_match.h"
@@ -106,8 +106,8 @@ class Builder {
     return freshStageName(kernel_, absl::StrCat(op_.name, "_", suffix));
   }
 
-  bool inWeight(int d) const { return uses(op_.reads[match_.weight], d); }
-  bool inData(int d) const { return uses(op_.reads[match_.data], d); }
+  bool inWeight(int d) const { return mentions(op_.reads[match_.weight], d); }
+  bool inData(int d) const { return mentions(op_.reads[match_.data], d); }
 
   /// Parallel dims of \p stage as indices, after the two of a point.
   static std::vector<Index> atPoint(int64_t a, int64_t b, const Stage &stage) {
@@ -154,9 +154,9 @@ class Builder {
     derived.source = weight.buffer;
     derived.transform.tile = tile_;
     for (size_t k = 0; k < weight.indices.size(); ++k) {
-      if (usesDim(weight.indices[k], match_.y.tap)) {
+      if (mentions(weight.indices[k], match_.y.tap)) {
         derived.transform.y = k;
-      } else if (usesDim(weight.indices[k], match_.x.tap)) {
+      } else if (mentions(weight.indices[k], match_.x.tap)) {
         derived.transform.x = k;
       } else {
         shape.push_back(buffer.shape[k]);
@@ -260,25 +260,18 @@ class Builder {
         return false;
     }
     if (loads(follower, write.buffer)) return false;
-    std::vector<bool> isMapped(follower.dims.size(), false);
     int links = 0;
     for (const Access &access : follower.reads) {
       if (access.buffer != write.buffer) continue;
       ++links;
-      for (size_t k = 0; k < access.indices.size(); ++k) {
-        const IndexNode &from = *write.indices[k], &to = *access.indices[k];
-        const bool isPlace =
-            from.kind == IndexKind::Constant && to.kind == IndexKind::Constant && from.value == to.value;
-        if (isPlace) continue;
-        if (from.kind != IndexKind::Dim || to.kind != IndexKind::Dim || isMapped[static_cast<size_t>(to.value)])
-          return false;
-        if (follower.dims[static_cast<size_t>(to.value)].extent != last.dims[static_cast<size_t>(from.value)].extent)
-          return false;
-        isMapped[static_cast<size_t>(to.value)] = true;
+      const std::optional<std::vector<int>> dims = matchedDims(write, access, follower.dims.size());
+      if (!dims) return false;
+      for (size_t d = 0; d < dims->size(); ++d) {
+        const int from = (*dims)[d];
+        if (from < 0 || follower.dims[d].extent != last.dims[from].extent) return false;
       }
     }
-    const bool mapsAll = std::all_of(isMapped.begin(), isMapped.end(), [](bool each) { return each; });
-    return links == 1 && mapsAll && endsWithItsBuffers(follower);
+    return links == 1 && endsWithItsBuffers(follower);
   }
 
   /// Whether all that \p op writes are plain dims, each as long as the buffer.

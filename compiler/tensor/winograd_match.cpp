@@ -1,69 +1,27 @@
 #include "compiler/tensor/winograd_match.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <utility>
 
 #include "compiler/base/status.h"
+#include "compiler/tensor/affine.h"
 #include "compiler/tensor/algorithm_rules.h"
-#include "compiler/tensor/index_range.h"
+#include "compiler/tensor/dims.h"
 
 namespace hone::tensor {
 
-bool uses(const Access &access, int d) {
-  return std::any_of(access.indices.begin(), access.indices.end(), [&](const Index &i) { return usesDim(i, d); });
-}
-
 namespace {
 
-/// constant + sum of coefficient x dim; empty for indices that are not linear.
-struct Linear {
-  int64_t constant = 0;
-  std::map<int, int64_t> coefficients;
-};
-
-std::optional<Linear> linear(const Index &index) {
-  switch (index->kind) {
-    case IndexKind::Constant:
-      return Linear{index->value, {}};
-    case IndexKind::Dim:
-      return Linear{0, {{static_cast<int>(index->value), 1}}};
-    case IndexKind::Add: {
-      std::optional<Linear> a = linear(index->args[0]);
-      const std::optional<Linear> b = linear(index->args[1]);
-      if (!a || !b) return std::nullopt;
-      a->constant += b->constant;
-      for (const auto &[d, coefficient] : b->coefficients) a->coefficients[d] += coefficient;
-      return a;
-    }
-    case IndexKind::Mul: {
-      const std::optional<Linear> a = linear(index->args[0]), b = linear(index->args[1]);
-      if (!a || !b || (!a->coefficients.empty() && !b->coefficients.empty())) return std::nullopt;
-      Linear result = a->coefficients.empty() ? *b : *a;
-      const int64_t factor = a->coefficients.empty() ? a->constant : b->constant;
-      result.constant *= factor;
-      for (auto &[d, coefficient] : result.coefficients) coefficient *= factor;
-      return result;
-    }
-    default:
-      return std::nullopt;
-  }
-}
-
-bool isPlainAccess(const Access &access) {
-  return !access.outside && std::all_of(access.indices.begin(), access.indices.end(), [](const Index &i) {
-    return i->kind == IndexKind::Dim || i->kind == IndexKind::Constant;
-  });
-}
+bool isWeightAccess(const Access &access) { return !access.outside && isPlain(access); }
 
 /// The directions of the data's indices; empty when one of them is neither a direction nor plain.
 std::optional<std::vector<Direction>> directions(const TensorOp &op, const Access &data) {
   std::vector<Direction> result;
   for (size_t i = 0; i < data.indices.size(); ++i) {
     const Index &index = data.indices[i];
-    if (index->kind == IndexKind::Dim || index->kind == IndexKind::Constant) continue;
-    const std::optional<Linear> form = linear(index);
+    if (isPlain(index)) continue;
+    const std::optional<Affine> form = affineForm(index);
     if (!form || form->coefficients.size() != 2) return std::nullopt;
     Direction direction;
     direction.dataDim = i;
@@ -84,16 +42,16 @@ std::optional<std::vector<Direction>> directions(const TensorOp &op, const Acces
 absl::Status checkDirection(const Kernel &kernel, const TensorOp &op, const Access &data, const Access &weight,
                             const Direction &direction) {
   for (size_t i = 0; i < data.indices.size(); ++i) {
-    const bool again = usesDim(data.indices[i], direction.out) || usesDim(data.indices[i], direction.tap);
+    const bool again = mentions(data.indices[i], direction.out) || mentions(data.indices[i], direction.tap);
     if (i != direction.dataDim && again) return broken(AlgorithmRule::WinogradDirectionsOccurOnce, op.name);
   }
-  if (uses(weight, direction.out)) return broken(AlgorithmRule::WinogradWeightsKeepPlaces, op.name);
-  if (!uses(weight, direction.tap)) return broken(AlgorithmRule::WinogradWeightsHaveTaps, op.name);
+  if (mentions(weight, direction.out)) return broken(AlgorithmRule::WinogradWeightsKeepPlaces, op.name);
+  if (!mentions(weight, direction.tap)) return broken(AlgorithmRule::WinogradWeightsHaveTaps, op.name);
   // Where tiles hang over the edge, what they write there must fall outside the buffer.
   const Access &write = op.writes[0];
   const std::vector<int64_t> &shape = kernel.buffers[write.buffer].shape;
   for (size_t i = 0; i < write.indices.size(); ++i) {
-    if (!usesDim(write.indices[i], direction.out)) continue;
+    if (!mentions(write.indices[i], direction.out)) continue;
     if (write.indices[i]->kind != IndexKind::Dim || shape[i] != op.dims[direction.out].extent) {
       return broken(AlgorithmRule::WinogradWritesWhole, op.name);
     }
@@ -117,9 +75,9 @@ absl::StatusOr<WinogradMatch> matchWinograd(const Kernel &kernel, const TensorOp
   WinogradMatch result;
   result.data = body.args[0]->position;
   result.weight = body.args[1]->position;
-  if (isPlainAccess(op.reads[result.data])) std::swap(result.data, result.weight);
+  if (isWeightAccess(op.reads[result.data])) std::swap(result.data, result.weight);
   const Access &data = op.reads[result.data], &weight = op.reads[result.weight];
-  if (!isPlainAccess(weight)) return broken(AlgorithmRule::WinogradWeightsArePlain, op.name);
+  if (!isWeightAccess(weight)) return broken(AlgorithmRule::WinogradWeightsArePlain, op.name);
   if (data.outside.value_or(0) != 0) return broken(AlgorithmRule::WinogradPadsWithZeros, op.name);
   const Buffer &weights = kernel.buffers[weight.buffer];
   if (weights.role != BufferRole::Parameter || weights.dtype != DType::F32)

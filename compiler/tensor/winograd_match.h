@@ -28,9 +28,6 @@ struct WinogradMatch {
   std::vector<int> reduction;  // the other reduction dims
 };
 
-/// Whether any index of \p access mentions dim \p d.
-bool uses(const Access &access, int d);
-
 /// INVALID_ARGUMENT says what does not fit.
 absl::StatusOr<WinogradMatch> matchWinograd(const Kernel &kernel, const TensorOp &op);
 
