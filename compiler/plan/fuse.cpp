@@ -23,20 +23,16 @@ constexpr int64_t kMaxInlinedOps = 64;
 /// What takes some ten microseconds is skipped when a condition says that nobody needs it; less is computed in vain.
 constexpr double kLeastGuardedSteps = 1 << 18;
 
-size_t at(ValueId id) { return static_cast<size_t>(id); }
-
 bool isPointwise(Op op) { return op == Op::Elementwise || op == Op::Cast; }
 
-/// Whether a difference in the last bit of a value may become a whole step: such values are computed as the model says,
+/// Marks the values of which a difference in the last bit may become a whole step: they are computed as the model says,
 /// one rounding for each of its operations.
-std::vector<bool> valuesBeforeSteps(const graph::Graph &graph) {
-  std::vector<bool> leads(graph.values.size(), false);
-  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+void markValuesBeforeSteps(Program &program) {
+  for (auto node = program.graph.nodes.rbegin(); node != program.graph.nodes.rend(); ++node) {
     const bool isStep = graph::isElementwise(*node, ScalarOp::Round);
-    if (!isStep && !leads[at(node->output)]) continue;
-    for (ValueId input : node->inputs) leads[at(input)] = true;
+    if (!isStep && !program.planned(node->output).leadsToSteps) continue;
+    for (ValueId input : node->inputs) program.planned(input).leadsToSteps = true;
   }
-  return leads;
 }
 
 class Fuser {
@@ -44,25 +40,19 @@ class Fuser {
   explicit Fuser(graph::Graph graph) {
     program_.graph = std::move(graph);
     const graph::Graph &g = program_.graph;
-    const size_t count = g.values.size();
-    program_.producer.assign(count, -1);
-    program_.users.resize(count);
-    program_.isOutput.assign(count, false);
-    program_.groupOf.assign(count, -1);
-    program_.coords.resize(count);
-    program_.stored.assign(count, false);
+    program_.values.resize(g.values.size());
     for (size_t i = 0; i < g.nodes.size(); ++i) {
-      program_.producer[at(g.nodes[i].output)] = static_cast<int>(i);
-      for (ValueId input : g.nodes[i].inputs) program_.users[at(input)].push_back(static_cast<int>(i));
+      program_.planned(g.nodes[i].output).producer = static_cast<int>(i);
+      for (ValueId input : g.nodes[i].inputs) program_.planned(input).users.push_back(static_cast<int>(i));
     }
-    for (size_t i = 0; i < count; ++i) program_.stored[i] = g.values[i].constant != nullptr;
-    for (const graph::Port &port : g.inputs) program_.stored[at(port.value)] = true;
-    for (const graph::Port &port : g.outputs) program_.isOutput[at(port.value)] = true;
+    for (size_t i = 0; i < g.values.size(); ++i) program_.values[i].isStored = g.values[i].constant != nullptr;
+    for (const graph::Port &port : g.inputs) program_.planned(port.value).isStored = true;
+    for (const graph::Port &port : g.outputs) program_.planned(port.value).isOutput = true;
     program_.loops = *graph::findLoops(g);  // a verified graph's loops are well-formed
     program_.guards = guardsOf(g, program_.loops, kLeastGuardedSteps);
-    program_.leadsToSteps = valuesBeforeSteps(g);
+    markValuesBeforeSteps(program_);
     for (const Guard &guard : program_.guards) {
-      for (const Condition &condition : guard) program_.isOutput[at(condition.value)] = true;
+      for (const Condition &condition : guard) program_.planned(condition.value).isOutput = true;
     }
   }
 
@@ -72,8 +62,8 @@ class Fuser {
       if (isView(node.op)) continue;
       if (node.op == Op::LoopResult) {
         // What the state's memory holds, once the loop has ended.
-        program_.stored[at(node.output)] = true;
-        program_.groupOf[at(node.output)] = program_.groupOf[at(node.inputs[0])];
+        program_.planned(node.output).isStored = true;
+        program_.planned(node.output).group = program_.planned(node.inputs[0]).group;
         continue;
       }
       if (isPointwise(node.op)) {
@@ -91,7 +81,7 @@ class Fuser {
   std::set<int> groupsBehind(ValueId value) const {
     std::set<int> groups;
     for (ValueId leaf : leavesOf(program_, value)) {
-      if (const int group = program_.groupOf[at(leaf)]; group >= 0) groups.insert(group);
+      if (const int group = program_.planned(leaf).group; group >= 0) groups.insert(group);
     }
     return groups;
   }
@@ -173,8 +163,8 @@ class Fuser {
 
   void place(int group, int position, const Node &node, const Indices &coords) {
     program_.groups[static_cast<size_t>(group)].epilogue.push_back(position);
-    program_.groupOf[at(node.output)] = group;
-    program_.coords[at(node.output)] = coords;
+    program_.planned(node.output).group = group;
+    program_.planned(node.output).coords = coords;
     noteInputs(group, node);
   }
 
@@ -210,16 +200,17 @@ class Fuser {
     target.epilogue.clear();
     for (int before : target.prologue) {
       // Rows that are reduced away are not there any more behind the reduction.
-      std::optional<Indices> &coords = program_.coords[at(program_.graph.nodes[static_cast<size_t>(before)].output)];
+      std::optional<Indices> &coords =
+          program_.planned(program_.graph.nodes[static_cast<size_t>(before)].output).coords;
       if (node.op == Op::Reduce) {
         coords.reset();
       } else {
         coords = target.domains.input.coords;
       }
     }
-    program_.groupOf[at(node.output)] = group;
+    program_.planned(node.output).group = group;
     // What is computed piece by piece has no point at which one could go on with its value.
-    if (!isWrittenInPieces(node.op)) program_.coords[at(node.output)] = target.domains.output.coords;
+    if (!isWrittenInPieces(node.op)) program_.planned(node.output).coords = target.domains.output.coords;
     noteInputs(group, node);
   }
 
@@ -227,7 +218,7 @@ class Fuser {
   int takeOver(int position, const Node &node) const {
     const bool isRow = node.op == Op::Softmax || node.op == Op::LogSoftmax || node.op == Op::LayerNorm;
     if (!isRow && node.op != Op::Reduce) return -1;
-    const int index = program_.groupOf[at(node.inputs[0])];
+    const int index = program_.planned(node.inputs[0]).group;
     if (index < 0) return -1;
     const Group &group = program_.groups[static_cast<size_t>(index)];
     if (group.anchor >= 0 || !runsWith(group, position)) return -1;
@@ -238,7 +229,7 @@ class Fuser {
     for (int member : group.epilogue) {
       const ValueId value = program_.graph.nodes[static_cast<size_t>(member)].output;
       if (program_.shape(value) != program_.shape(node.inputs[0])) return -1;
-      if (indexKey(*program_.coords[at(value)], group.domains.output.dims) != identity) return -1;
+      if (indexKey(*program_.planned(value).coords, group.domains.output.dims) != identity) return -1;
       if (node.op == Op::Reduce && !usedOnlyBy(value, index, node.output)) return -1;
     }
     if (node.op == Op::Reduce && inlinedOps(node.inputs[0], index) > kMaxInlinedOps) return -1;
@@ -246,16 +237,16 @@ class Fuser {
   }
 
   bool usedOnlyBy(ValueId value, int group, ValueId reduction) const {
-    if (program_.isOutput[at(value)]) return false;
-    return std::all_of(program_.users[at(value)].begin(), program_.users[at(value)].end(), [&](int user) {
+    if (program_.planned(value).isOutput) return false;
+    return std::all_of(program_.planned(value).users.begin(), program_.planned(value).users.end(), [&](int user) {
       const ValueId output = program_.graph.nodes[static_cast<size_t>(user)].output;
-      return output == reduction || program_.groupOf[at(output)] == group;
+      return output == reduction || program_.planned(output).group == group;
     });
   }
 
   /// Size of the expression of \p value when all of its group is evaluated in place; stops counting past the limit.
   int64_t inlinedOps(ValueId value, int group) const {
-    if (program_.groupOf[at(value)] != group) return 1;
+    if (program_.planned(value).group != group) return 1;
     int64_t size = 1;
     for (ValueId input : program_.producerOf(value)->inputs) {
       size += inlinedOps(input, group);

@@ -22,8 +22,6 @@ using tensor::Scalar;
 /// Bodies that are used more than once are repeated up to this size; larger ones become stages.
 constexpr int64_t kMaxRepeatedOps = 12;
 
-size_t at(ValueId id) { return static_cast<size_t>(id); }
-
 Scalar constantScalar(const graph::ConstantData &constant) {
   const DType dtype = constant.type.dtype;
   if (isFloat(dtype)) return tensor::number(graph::elementAsDouble(constant, 0), dtype);
@@ -75,7 +73,8 @@ std::optional<PlanKernel> GroupEmitter::run() {
   for (int node : group_.prologue) note(node);
   if (group_.anchor >= 0) note(group_.anchor);
   for (int node : group_.epilogue) note(node);
-  if (group_.copied >= 0 && program_.producer[at(group_.copied)] >= 0) note(program_.producer[at(group_.copied)]);
+  if (group_.copied >= 0 && program_.planned(group_.copied).producer >= 0)
+    note(program_.planned(group_.copied).producer);
   return result;
 }
 
@@ -97,11 +96,11 @@ std::string GroupEmitter::kernelName() const {
 void GroupEmitter::emitCopy() {
   const StoredValue &entry = group_.stored[0];
   // While it is written the value has no storage that it could be read from.
-  const bool own = program_.groupOf[at(group_.copied)] == index_;
-  if (own) program_.stored[at(group_.copied)] = false;
+  const bool own = program_.planned(group_.copied).group == index_;
+  if (own) program_.planned(group_.copied).isStored = false;
   Stage copy = stage("copy", group_.domains.output.dims);
   Scalar body = value(copy, group_.copied, group_.domains.output.coords);
-  if (own) program_.stored[at(group_.copied)] = true;
+  if (own) program_.planned(group_.copied).isStored = true;
   copy.finish(std::move(body), CombinerKind::None, storageBuffer(entry), entry.coords);
 }
 
@@ -132,7 +131,7 @@ bool GroupEmitter::needsStage(ValueId value, bool isPrologue) const {
     if (anchor == Op::Reduce) return false;
     if (value == program_.graph.nodes[static_cast<size_t>(group_.anchor)].inputs[0]) return true;
   }
-  return program_.users[at(value)].size() > 1 && sizeOfBody(value) > kMaxRepeatedOps;
+  return program_.planned(value).users.size() > 1 && sizeOfBody(value) > kMaxRepeatedOps;
 }
 
 int64_t GroupEmitter::sizeOfBody(ValueId value) const {
@@ -149,7 +148,7 @@ int64_t GroupEmitter::sizeOfBody(ValueId value) const {
 
 void GroupEmitter::emitStage(ValueId value, const Domain &domain, const std::string &name) {
   Stage target = stage(name, domain.dims);
-  Scalar body = define(target, value, *program_.coords[at(value)]);
+  Scalar body = define(target, value, *program_.planned(value).coords);
   if (const StoredValue *entry = storedEntry(value)) {
     const int buffer = storageBuffer(*entry);
     target.finish(std::move(body), CombinerKind::None, buffer, entry->coords);
@@ -211,13 +210,13 @@ int GroupEmitter::storageOf(const Node &node) {
 }
 
 int GroupEmitter::stateBuffer(ValueId value) {
-  const int planBuffer = program_.bufferOf[at(value)];
+  const int planBuffer = program_.planned(value).buffer;
   const PlanBuffer &buffer = plan_.buffers[static_cast<size_t>(planBuffer)];
   return builder_.argument(planBuffer, {buffer.name, buffer.dtype, buffer.shape, buffer.layout, BufferRole::Output});
 }
 
 int GroupEmitter::inputBuffer(ValueId leaf, const Shape &shape) {
-  const int planBuffer = program_.bufferOf[at(leaf)];
+  const int planBuffer = program_.planned(leaf).buffer;
   assert(planBuffer >= 0);
   const PlanBuffer &buffer = plan_.buffers[static_cast<size_t>(planBuffer)];
   assert(shape == buffer.shape || buffer.layout.isRowMajor(buffer.shape));
@@ -278,20 +277,20 @@ Scalar GroupEmitter::value(Stage &stage, ValueId value, const Indices &indices, 
     if (const auto staged = staged_.find(member); staged != staged_.end()) {
       return stage.read(staged->second.buffer, staged->second.coords);
     }
-    return define(stage, member, member == value ? indices : *program_.coords[at(member)]);
+    return define(stage, member, member == value ? indices : *program_.planned(member).coords);
   }
   return external(stage, value, indices, outside);
 }
 
 Scalar GroupEmitter::define(Stage &stage, ValueId value, const Indices &indices) {
   const Node &node = *program_.producerOf(value);
-  if (program_.producer[at(value)] == group_.anchor) return finish_(stage);
+  if (program_.planned(value).producer == group_.anchor) return finish_(stage);
   std::vector<Scalar> args;
   for (ValueId input : node.inputs) {
     args.push_back(this->value(stage, input, broadcastIndices(shape(input), shape(value), indices)));
   }
   if (node.op == Op::Cast) return tensor::cast(dtype(value), args[0]);
-  if (program_.leadsToSteps[at(value)]) {
+  if (program_.planned(value).leadsToSteps) {
     for (Scalar &arg : args) arg = rounded(arg);
   }
   return tensor::apply(std::get<graph::ElementwiseAttributes>(node.attributes).op, std::move(args));

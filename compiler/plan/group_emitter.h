@@ -54,8 +54,8 @@ class GroupEmitter {
   int storageOf(const graph::Node &node);
   /// Whether \p value has memory, which is that of \p other.
   bool isSameStorage(graph::ValueId value, graph::ValueId other) const {
-    const auto bufferOf = [&](graph::ValueId id) { return program_.bufferOf[static_cast<size_t>(id)]; };
-    return bufferOf(value) >= 0 && bufferOf(value) == bufferOf(other);
+    const int buffer = program_.planned(value).buffer;
+    return buffer >= 0 && buffer == program_.planned(other).buffer;
   }
   /// Where the state \p value of a loop is written by who does not compute it.
   int stateBuffer(graph::ValueId value);

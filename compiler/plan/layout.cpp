@@ -14,20 +14,15 @@ using graph::Op;
 using graph::ValueId;
 using tensor::Layout;
 
-size_t at(ValueId id) { return static_cast<size_t>(id); }
-
 class LayoutChooser {
  public:
-  LayoutChooser(Program &program, int64_t lanes, Plan &plan) : program_(program), lanes_(lanes), plan_(plan) {
-    program_.bufferOf.assign(program_.graph.values.size(), -1);
-    program_.isBlocked.assign(program_.graph.values.size(), false);
-  }
+  LayoutChooser(Program &program, int64_t lanes, Plan &plan) : program_(program), lanes_(lanes), plan_(plan) {}
 
   void run() {
     for (const graph::Port &port : program_.graph.inputs) {
       const graph::TensorType &type = program_.value(port.value).type;
       const int buffer = add(port.name, Place::Input, type, Layout::rowMajor(type.shape));
-      program_.bufferOf[at(port.value)] = buffer;
+      program_.planned(port.value).buffer = buffer;
       plan_.inputs.push_back(buffer);
     }
     plan_.outputs.assign(program_.graph.outputs.size(), -1);
@@ -39,17 +34,17 @@ class LayoutChooser {
       }
     }
     for (const Node &node : program_.graph.nodes) {
-      if (node.op == Op::LoopResult) program_.bufferOf[at(node.output)] = program_.bufferOf[at(node.inputs[1])];
+      if (node.op == Op::LoopResult) program_.planned(node.output).buffer = program_.planned(node.inputs[1]).buffer;
     }
     for (size_t port = 0; port < plan_.outputs.size(); ++port) {
-      if (program_.outputGroup[port] >= 0) continue;
+      if (program_.outputs[port].group >= 0) continue;
       const graph::Port &output = program_.graph.outputs[port];
       const graph::TensorType &type = program_.value(output.value).type;
       plan_.outputs[port] = add(output.name, Place::Output, type, Layout::rowMajor(type.shape));
     }
     for (Group &group : program_.groups) {
       for (StoredValue &entry : group.stored) {
-        if (isPiece(entry.value)) entry.buffer = program_.bufferOf[at(entry.form)];
+        if (isPiece(entry.value)) entry.buffer = program_.planned(entry.form).buffer;
       }
     }
   }
@@ -70,7 +65,7 @@ class LayoutChooser {
   void createFor(int group, int index, bool blocks) {
     StoredValue &entry = program_.groups[static_cast<size_t>(group)].stored[static_cast<size_t>(index)];
     for (size_t port = 0; port < plan_.outputs.size(); ++port) {
-      if (program_.outputGroup[port] != group || program_.outputEntry[port] != index) continue;
+      if (program_.outputs[port].group != group || program_.outputs[port].entry != index) continue;
       const graph::Port &output = program_.graph.outputs[port];
       const graph::TensorType &type = program_.value(output.value).type;
       entry.buffer = add(output.name, Place::Output, type, Layout::rowMajor(type.shape));
@@ -79,17 +74,17 @@ class LayoutChooser {
     const Node *producer = program_.producerOf(entry.value);
     // A row goes to where the others are.
     const bool isCollected = producer != nullptr && producer->op == Op::LoopCollect;
-    if (isCollected) entry.buffer = program_.bufferOf[at(producer->inputs[0])];
+    if (isCollected) entry.buffer = program_.planned(producer->inputs[0]).buffer;
     if (entry.buffer < 0) {
       const graph::Value &value = program_.value(entry.form);
       const graph::Shape &shape = value.type.shape;
       const bool mayBlock = blocks && keepsChannels(entry) && isImage(shape) && readersAgree(entry.form);
       const int64_t block = mayBlock ? chooseBlock(shape[1], usesOf(entry), lanes_) : 1;
-      program_.isBlocked[at(entry.form)] = block > 1;
+      program_.planned(entry.form).isBlocked = block > 1;
       entry.buffer = add(value.name.empty() ? absl::StrCat("%", entry.form) : value.name, Place::Arena, value.type,
                          block > 1 ? Layout::blocked(shape, 1, block) : Layout::rowMajor(shape));
     }
-    if (program_.groupOf[at(entry.form)] == group) program_.bufferOf[at(entry.form)] = entry.buffer;
+    if (program_.planned(entry.form).group == group) program_.planned(entry.form).buffer = entry.buffer;
   }
 
   /// With more than one pixel: with one, blocked and row-major are the same bytes.
@@ -102,13 +97,13 @@ class LayoutChooser {
   std::vector<ChannelUse> usesOf(const StoredValue &entry) const {
     const int64_t channels = program_.shape(entry.form)[1];
     std::vector<ChannelUse> uses = {{channels, false}};
-    const Group &group = program_.groups[static_cast<size_t>(program_.groupOf[at(entry.value)])];
+    const Group &group = program_.groups[static_cast<size_t>(program_.planned(entry.value).group)];
     if (group.anchor >= 0 && entry.form == entry.value) {
       const Node &anchor = program_.graph.nodes[static_cast<size_t>(group.anchor)];
       if (anchor.op == Op::Conv) uses[0].run = runOf(anchor, channels);
       if (takesChannelsApart(anchor) && !readsBlocked(anchor.inputs[0])) uses[0].run = 1;
     }
-    for (int user : program_.users[at(entry.form)]) {
+    for (int user : program_.planned(entry.form).users) {
       const Node &reader = program_.graph.nodes[static_cast<size_t>(user)];
       ChannelUse use{channels, false};
       if (reader.op == Op::Conv) {
@@ -166,9 +161,9 @@ class LayoutChooser {
   /// The same for one piece: its channels are the form's, and in no other index of it.
   bool keepsChannels(ValueId value, const StoredValue &piece) const {
     if (!hasRankOf(piece, value)) return false;
-    const Indices &own = *program_.coords[at(value)];
+    const Indices &own = *program_.planned(value).coords;
     if (own.size() < 2 || piece.coords.size() < 2) return false;
-    const auto &dims = program_.groups[static_cast<size_t>(program_.groupOf[at(value)])].domains.output.dims;
+    const auto &dims = program_.groups[static_cast<size_t>(program_.planned(value).group)].domains.output.dims;
     for (size_t dim = 0; dim < dims.size(); ++dim) {
       const std::optional<int64_t> step = coefficientOf(own[1], static_cast<int>(dim));
       for (size_t d = 0; d < piece.coords.size(); ++d) {
@@ -183,9 +178,9 @@ class LayoutChooser {
   bool isBlocked(ValueId value) const {
     if (isPiece(value)) {
       return hasRankOf(program_.pieces.entries.at(value), value) &&
-             worksOnBlocks(program_.groups[static_cast<size_t>(program_.groupOf[at(value)])]);
+             worksOnBlocks(program_.groups[static_cast<size_t>(program_.planned(value).group)]);
     }
-    const int buffer = program_.bufferOf[at(value)];
+    const int buffer = program_.planned(value).buffer;
     if (buffer < 0) return false;
     const PlanBuffer &b = plan_.buffers[static_cast<size_t>(buffer)];
     return !b.layout.isRowMajor(b.shape);
@@ -205,8 +200,8 @@ class LayoutChooser {
 
   /// Whether all who read \p value read whole channels at a place: then a vector of channels serves them.
   bool readersAgree(ValueId value) const {
-    const std::vector<int> &users = program_.users[at(value)];
-    return !program_.isOutput[at(value)] && std::all_of(users.begin(), users.end(), [&](int user) {
+    const std::vector<int> &users = program_.planned(value).users;
+    return !program_.planned(value).isOutput && std::all_of(users.begin(), users.end(), [&](int user) {
       return readsBlocks(program_.graph.nodes[static_cast<size_t>(user)], value);
     });
   }
@@ -214,11 +209,11 @@ class LayoutChooser {
   /// Whether \p view, behind which there is \p value, is an image with the same channels at every place, and read by
   /// who agrees: rows and columns that are repeated or picked. Views on the way to it may have any rank.
   bool isBlockedBehind(ValueId value, ValueId view) const {
-    const std::vector<int> &users = program_.users[at(view)];
-    if (program_.isOutput[at(view)]) return false;
+    const std::vector<int> &users = program_.planned(view).users;
+    if (program_.planned(view).isOutput) return false;
     const size_t rank = program_.shape(value).size();
     if (program_.shape(view).size() != rank) {
-      return !program_.stored[at(view)] && std::all_of(users.begin(), users.end(), [&](int user) {
+      return !program_.planned(view).isStored && std::all_of(users.begin(), users.end(), [&](int user) {
         const Node &node = program_.graph.nodes[static_cast<size_t>(user)];
         return isView(node.op) && isBlockedBehind(value, node.output);
       });
@@ -236,7 +231,7 @@ class LayoutChooser {
       const std::optional<int64_t> step = coefficientOf(indices[d], 1);
       if (step != std::optional<int64_t>(d == 1 ? 1 : 0)) return false;
     }
-    if (program_.stored[at(view)]) return true;  // the copy reads it, and has a layout of its own
+    if (program_.planned(view).isStored) return true;  // the copy reads it, and has a layout of its own
     return readersAgree(view) && std::all_of(users.begin(), users.end(), [&](int user) {
              const Op op = program_.graph.nodes[static_cast<size_t>(user)].op;
              return op != Op::Conv && op != Op::Pool;

@@ -9,7 +9,7 @@ namespace hone::plan {
 
 /// Creates a plan buffer for every input and stored value. What goes from windows to windows is blocked by at most
 /// \p lanes channels, as chooseBlock() says; everything else is row-major. Fills in StoredValue::buffer and
-/// Program::bufferOf.
+/// PlannedValue::buffer.
 void createBuffers(Program &program, int64_t lanes, Plan &plan);
 
 }  // namespace hone::plan

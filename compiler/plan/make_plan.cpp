@@ -28,7 +28,7 @@ absl::Status checkExtents(const graph::Graph &graph) {
 std::vector<PlanCondition> conditionsOf(const Program &program, const Guard &guard) {
   std::vector<PlanCondition> conditions;
   for (const Condition &condition : guard) {
-    conditions.push_back({program.bufferOf[static_cast<size_t>(condition.value)], condition.isTrue});
+    conditions.push_back({program.planned(condition.value).buffer, condition.isTrue});
   }
   return conditions;
 }
@@ -43,10 +43,10 @@ std::vector<PlanLoop> loopsOf(const Program &program, const std::vector<int> &lo
     const int end = program.loops.loops[i].end;
     const graph::ValueId condition = program.graph.nodes[static_cast<size_t>(end)].inputs[0];
     const auto position = static_cast<size_t>(first - loopOf.begin());
-    loops.emplace(position,
-                  PlanLoop{position, static_cast<size_t>(std::count_if(loopOf.begin(), loopOf.end(), isWithin)),
-                           program.bufferOf[static_cast<size_t>(condition)],
-                           conditionsOf(program, program.guards[static_cast<size_t>(end)])});
+    loops.emplace(
+        position,
+        PlanLoop{position, static_cast<size_t>(std::count_if(loopOf.begin(), loopOf.end(), isWithin)),
+                 program.planned(condition).buffer, conditionsOf(program, program.guards[static_cast<size_t>(end)])});
   }
   std::vector<PlanLoop> sorted;
   for (auto &[position, loop] : loops) sorted.push_back(std::move(loop));

@@ -10,8 +10,6 @@ namespace {
 
 using graph::ValueId;
 
-size_t at(ValueId id) { return static_cast<size_t>(id); }
-
 class GroupOrderer {
  public:
   explicit GroupOrderer(const Program &program)
@@ -47,7 +45,7 @@ class GroupOrderer {
   int firstNode(const Group &group) const {
     if (group.anchor >= 0) return group.anchor;
     if (!group.epilogue.empty()) return group.epilogue[0];
-    return program_.producer[at(group.copied)];
+    return program_.planned(group.copied).producer;
   }
 
   /// Which units have to be done before which: noted for the two that are in the same loop.
@@ -57,14 +55,14 @@ class GroupOrderer {
       for (ValueId input : inputsOf(program_, static_cast<int>(g))) {
         if (memberBehind(program_, static_cast<int>(g), input) >= 0) continue;
         for (ValueId leaf : leavesOf(program_, input)) {
-          if (const int below = program_.groupOf[at(leaf)]; below >= 0) wait(g, static_cast<size_t>(below));
+          if (const int below = program_.planned(leaf).group; below >= 0) wait(g, static_cast<size_t>(below));
         }
       }
     }
     // States change when nobody reads them any more.
     for (size_t loop = 0; loop < program_.loops.loops.size(); ++loop) {
       const graph::Node &end = program_.graph.nodes[static_cast<size_t>(program_.loops.loops[loop].end)];
-      const auto last = static_cast<size_t>(program_.groupOf[at(end.output)]);
+      const auto last = static_cast<size_t>(program_.planned(end.output).group);
       for (size_t g = 0; g < groups_; ++g) {
         if (g != last && program_.loops.isWithin(loopOf(g), static_cast<int>(loop))) wait(last, g);
       }

@@ -47,11 +47,12 @@ class PiecePlacer {
   }
 
   bool hasOneReader(ValueId value) const {
-    return program_.users[at(value)].size() == 1 && !program_.isOutput[at(value)] && !program_.stored[at(value)];
+    return program_.planned(value).users.size() == 1 && !program_.planned(value).isOutput &&
+           !program_.planned(value).isStored;
   }
 
   int loopOf(ValueId computed) const {
-    return program_.groups[static_cast<size_t>(program_.groupOf[at(computed)])].loop;
+    return program_.groups[static_cast<size_t>(program_.planned(computed).group)].loop;
   }
 
   void place(const Node &concat) {
@@ -63,7 +64,7 @@ class PiecePlacer {
     for (ValueId input : concat.inputs) {
       const bool fitsBlocks = !isBlocked || offset % kWidestBlock == 0;
       std::optional<Piece> piece = fitsBlocks ? find(input, axis, offset) : std::nullopt;
-      if (piece && loopOf(piece->value) == runsIn(program_, program_.producer[at(concat.output)])) {
+      if (piece && loopOf(piece->value) == runsIn(program_, program_.planned(concat.output).producer)) {
         pieces.push_back(std::move(*piece));
       }
       offset += program_.shape(input)[axis];
@@ -85,8 +86,9 @@ class PiecePlacer {
       views.push_back(node);
       value = node->inputs[0];
     }
-    if (!hasOneReader(value) || program_.groupOf[at(value)] < 0 || !program_.coords[at(value)]) return std::nullopt;
-    Indices coords = *program_.coords[at(value)];
+    if (!hasOneReader(value) || program_.planned(value).group < 0 || !program_.planned(value).coords)
+      return std::nullopt;
+    Indices coords = *program_.planned(value).coords;
     for (size_t i = views.size(); i-- > 0;) coords = forward(program_.graph, *views[i], coords);
     coords[axis] = coords[axis] + offset;
     if (!isAffine(coords)) return std::nullopt;
@@ -107,7 +109,7 @@ class PiecePlacer {
     ValueId best = form;
     std::vector<Piece> current = pieces;
     while (hasOneReader(form)) {
-      const Node &user = program_.graph.nodes[static_cast<size_t>(program_.users[at(form)][0])];
+      const Node &user = program_.graph.nodes[static_cast<size_t>(program_.planned(form).users[0])];
       const bool isCut = cutsEnds(user);
       if (!isBijection(user.op) && !isCut) break;
       for (Piece &piece : current) {

@@ -9,11 +9,9 @@ using graph::ValueId;
 
 namespace {
 
-size_t at(ValueId id) { return static_cast<size_t>(id); }
-
 void collectLeaves(const Program &program, ValueId value, std::vector<ValueId> &leaves) {
   const graph::Node *node = program.producerOf(value);
-  if (program.stored[at(value)] || node == nullptr || !isView(node->op)) {
+  if (program.planned(value).isStored || node == nullptr || !isView(node->op)) {
     leaves.push_back(value);
     return;
   }
@@ -40,18 +38,17 @@ bool isScalarConstant(const graph::Value &value) { return value.constant != null
 
 Resolved resolve(const Program &program, ValueId value, const Indices &indices, const IndexLoader &loader) {
   Resolved result{value, program.shape(value), indices, std::nullopt};
-  while (!program.stored[at(result.leaf)]) {
+  while (!program.planned(result.leaf).isStored) {
     const graph::Node *node = program.producerOf(result.leaf);
     if (node == nullptr || !isView(node->op)) break;
     if (node->op == Op::Reshape) {
       ValueId root = node->inputs[0];
       const graph::Node *below = program.producerOf(root);
-      while (!program.stored[at(root)] && below != nullptr && below->op == Op::Reshape) {
+      while (!program.planned(root).isStored && below != nullptr && below->op == Op::Reshape) {
         root = below->inputs[0];
         below = program.producerOf(root);
       }
-      const bool isBlocked = !program.isBlocked.empty() && program.isBlocked[at(root)];
-      if (program.stored[at(root)] && !isBlocked) {
+      if (program.planned(root).isStored && !program.planned(root).isBlocked) {
         result.leaf = root;
         return result;
       }
@@ -72,8 +69,8 @@ std::vector<ValueId> leavesOf(const Program &program, ValueId value) {
 }
 
 std::optional<Indices> coordsIn(const Program &program, int group, ValueId value) {
-  if (program.groupOf[at(value)] == group) return program.coords[at(value)];
-  if (program.stored[at(value)]) return std::nullopt;
+  if (program.planned(value).group == group) return program.planned(value).coords;
+  if (program.planned(value).isStored) return std::nullopt;
   const graph::Node *node = program.producerOf(value);
   if (node == nullptr || !isBijection(node->op)) return std::nullopt;
   std::optional<Indices> below = coordsIn(program, group, node->inputs[0]);
@@ -85,7 +82,7 @@ ValueId memberBehind(const Program &program, int group, ValueId value) {
   for (;;) {
     const graph::Node *node = program.producerOf(value);
     if (node == nullptr) return -1;
-    if (!isView(node->op)) return program.groupOf[at(value)] == group ? value : -1;
+    if (!isView(node->op)) return program.planned(value).group == group ? value : -1;
     if (!isBijection(node->op)) return -1;
     value = node->inputs[0];
   }
@@ -103,7 +100,7 @@ std::vector<ValueId> inputsOf(const Program &program, int index) {
   if (group.copied >= 0) {
     const graph::Node *node = program.producerOf(group.copied);
     // The copy that stores a view reads what the view reads; any other copy reads the value itself.
-    if (program.groupOf[at(group.copied)] == index && node != nullptr) {
+    if (program.planned(group.copied).group == index && node != nullptr) {
       inputs.insert(inputs.end(), node->inputs.begin(), node->inputs.end());
     } else {
       inputs.push_back(group.copied);

@@ -58,29 +58,41 @@ struct Pieces {
   std::map<graph::ValueId, graph::ValueId> forms;  ///< of concatenations that are stored as a view of them
 };
 
+/// A value of the graph on its way to memory.
+struct PlannedValue {
+  int producer = -1;              ///< node, or -1
+  std::vector<int> users;         ///< nodes, once per use
+  bool isOutput = false;          ///< of the graph, or a condition: both are read from memory as they are
+  bool leadsToSteps = false;      ///< roundings to whole numbers depend on it
+  int group = -1;                 ///< that computes it; -1 for views, inputs, constants
+  std::optional<Indices> coords;  ///< its place over the group's output domain, where it has one
+  bool isStored = false;          ///< it has memory of its own (inputs and constants too)
+  bool isBlocked = false;         ///< its layout, once chosen, is not row-major
+  int buffer = -1;                ///< position in Plan::buffers, once it is stored and no constant
+};
+
+/// Where an output port finds its data.
+struct PlannedOutput {
+  int group = -1;  ///< that writes it; -1 where there are no elements
+  int entry = -1;  ///< which of that group's stored values
+};
+
 struct Program {
-  graph::Graph graph;                   ///< prepared: see prepare()
-  std::vector<int> producer;            ///< per value: node, or -1
-  std::vector<std::vector<int>> users;  ///< per value: nodes, once per use
+  graph::Graph graph;                ///< prepared: see prepare()
+  std::vector<PlannedValue> values;  ///< those of the graph
   graph::Loops loops;
-  std::vector<Guard> guards;       ///< per node
-  std::vector<bool> isOutput;      ///< per value; conditions are, too: they are read from memory as they are
-  std::vector<int> groupOf;        ///< per value: the group that computes it; -1 for views, inputs, constants
-  std::vector<bool> leadsToSteps;  ///< per value: roundings to whole numbers depend on it
-  std::vector<std::optional<Indices>> coords;  ///< per value of a group: its place over the group's output domain
-  std::vector<bool> stored;                    ///< per value: it has memory of its own (inputs and constants too)
-  std::vector<bool> isBlocked;                 ///< per value: its layout, once chosen, is not row-major
-  std::vector<int> bufferOf;                   ///< per stored value that is no constant: position in Plan::buffers
+  std::vector<Guard> guards;  ///< per node
   std::vector<Group> groups;
   Pieces pieces;
-  std::vector<int> outputGroup;  ///< per output port: the group that writes it; -1 where there are no elements
-  std::vector<int> outputEntry;  ///< per output port: which of that group's stored values
+  std::vector<PlannedOutput> outputs;  ///< per output port
 
+  PlannedValue &planned(graph::ValueId id) { return values[static_cast<size_t>(id)]; }
+  const PlannedValue &planned(graph::ValueId id) const { return values[static_cast<size_t>(id)]; }
   const graph::Value &value(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)]; }
   const graph::Shape &shape(graph::ValueId id) const { return value(id).type.shape; }
   /// The node that produces \p id, or null.
   const graph::Node *producerOf(graph::ValueId id) const {
-    const int node = producer[static_cast<size_t>(id)];
+    const int node = planned(id).producer;
     return node < 0 ? nullptr : &graph.nodes[static_cast<size_t>(node)];
   }
 };

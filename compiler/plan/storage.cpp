@@ -16,8 +16,6 @@ using graph::Node;
 using graph::Op;
 using graph::ValueId;
 
-size_t at(ValueId id) { return static_cast<size_t>(id); }
-
 /// Stands for an index that is only known at run time.
 tensor::Index unknownIndex(ValueId, const Indices &indices) { return tensor::load(0, indices); }
 
@@ -41,10 +39,10 @@ class StorageChooser {
   // ------------------------------------------------------------------------------------------ group values
 
   bool usedOutside(ValueId value, int group) const {
-    if (program_.isOutput[at(value)]) return true;
-    return std::any_of(program_.users[at(value)].begin(), program_.users[at(value)].end(), [&](int user) {
+    if (program_.planned(value).isOutput) return true;
+    return std::any_of(program_.planned(value).users.begin(), program_.planned(value).users.end(), [&](int user) {
       const Node &reader = node(user);
-      if (!isView(reader.op)) return program_.groupOf[at(reader.output)] != group;
+      if (!isView(reader.op)) return program_.planned(reader.output).group != group;
       return !isBijection(reader.op) || usedOutside(reader.output, group);
     });
   }
@@ -66,9 +64,9 @@ class StorageChooser {
   }
 
   void store(int index, StoredValue entry) {
-    program_.stored[at(entry.form)] = true;
-    program_.groupOf[at(entry.form)] = index;
-    program_.coords[at(entry.form)] = entry.coords;
+    program_.planned(entry.form).isStored = true;
+    program_.planned(entry.form).group = index;
+    program_.planned(entry.form).coords = entry.coords;
     program_.groups[static_cast<size_t>(index)].stored.push_back(std::move(entry));
   }
 
@@ -76,7 +74,7 @@ class StorageChooser {
   /// consecutive they may as well go to the places that the readers want.
   StoredValue formOf(int index, ValueId value) const {
     const Domain &domain = program_.groups[static_cast<size_t>(index)].domains.output;
-    const std::optional<Indices> &coords = program_.coords[at(value)];
+    const std::optional<Indices> &coords = program_.planned(value).coords;
     if (!coords) {
       const auto woven = program_.pieces.forms.find(value);
       const ValueId form = woven == program_.pieces.forms.end() ? value : woven->second;
@@ -85,8 +83,8 @@ class StorageChooser {
     StoredValue best{value, value, *coords, -1};
     StoredValue current = best;
     bool moved = false;
-    while (program_.users[at(current.form)].size() == 1 && !program_.isOutput[at(current.form)]) {
-      const Node &user = node(program_.users[at(current.form)][0]);
+    while (program_.planned(current.form).users.size() == 1 && !program_.planned(current.form).isOutput) {
+      const Node &user = node(program_.planned(current.form).users[0]);
       if (!isBijection(user.op)) break;
       current.coords = forward(program_.graph, user, current.coords);
       current.form = user.output;
@@ -106,12 +104,12 @@ class StorageChooser {
   // ---------------------------------------------------------------------------------------------- operands
 
   void copy(ValueId value) {
-    if (program_.stored[at(value)]) return;
+    if (program_.planned(value).isStored) return;
     Group group;
     group.copied = value;
     group.domains = mapDomains(program_.shape(value));
-    group.guard = program_.guards[static_cast<size_t>(program_.producer[at(value)])];
-    group.loop = runsIn(program_, program_.producer[at(value)]);
+    group.guard = program_.guards[static_cast<size_t>(program_.planned(value).producer)];
+    group.loop = runsIn(program_, program_.planned(value).producer);
     program_.groups.push_back(group);
     store(static_cast<int>(program_.groups.size()) - 1, {value, value, group.domains.output.coords, -1});
   }
@@ -182,7 +180,7 @@ class StorageChooser {
   void keepFromChange(const Node &end) {
     const auto states = end.inputs.begin() + static_cast<std::ptrdiff_t>(end.inputs.size() / 2);
     for (auto next = states; next != end.inputs.end(); ++next) {
-      if (program_.stored[at(*next)]) continue;
+      if (program_.planned(*next).isStored) continue;
       const std::vector<ValueId> leaves = leavesOf(program_, *next);
       const bool changes = std::any_of(leaves.begin(), leaves.end(), [&](ValueId leaf) {
         return std::find(end.inputs.begin(), states, leaf) != states;
@@ -220,48 +218,46 @@ class StorageChooser {
 
   /// Whether an index outside the value's shape is also outside what is read for it.
   bool allowsOutside(ValueId value) const {
-    if (program_.stored[at(value)]) return true;
+    if (program_.planned(value).isStored) return true;
     const Node *producer = program_.producerOf(value);
     if (producer == nullptr) return true;
     if (producer->op == Op::Transpose) return allowsOutside(producer->inputs[0]);
     if (producer->op != Op::Reshape) return !isView(producer->op);
-    while (!program_.stored[at(value)] && producer != nullptr && producer->op == Op::Reshape) {
+    while (!program_.planned(value).isStored && producer != nullptr && producer->op == Op::Reshape) {
       value = producer->inputs[0];
       producer = program_.producerOf(value);
     }
-    return program_.stored[at(value)];
+    return program_.planned(value).isStored;
   }
 
   // ----------------------------------------------------------------------------------------------- outputs
 
   /// The stored value whose bytes are those of \p value: itself or what it is a reshape of.
   ValueId bytesOf(ValueId value) const {
-    while (!program_.stored[at(value)]) {
+    while (!program_.planned(value).isStored) {
       const Node *producer = program_.producerOf(value);
       if (producer == nullptr || producer->op != Op::Reshape) return -1;
       value = producer->inputs[0];
     }
     const Node *producer = program_.producerOf(value);
     if (producer != nullptr && producer->op == Op::LoopResult) return -1;  // its memory is a state's
-    return program_.groupOf[at(value)] >= 0 ? value : -1;
+    return program_.planned(value).group >= 0 ? value : -1;
   }
 
   void assignOutputs() {
     std::set<ValueId> claimed;
     for (const graph::Port &port : program_.graph.outputs) {
       if (program_.value(port.value).type.elements() == 0) {
-        program_.outputGroup.push_back(-1);
-        program_.outputEntry.push_back(-1);
+        program_.outputs.emplace_back();
         continue;
       }
       const ValueId bytes = bytesOf(port.value);
       if (bytes >= 0 && claimed.insert(bytes).second) {
-        const int group = program_.groupOf[at(bytes)];
+        const int group = program_.planned(bytes).group;
         const std::vector<StoredValue> &stored = program_.groups[static_cast<size_t>(group)].stored;
         const auto entry = std::find_if(stored.begin(), stored.end(), [&](const auto &s) { return s.form == bytes; });
         assert(entry != stored.end());
-        program_.outputGroup.push_back(group);
-        program_.outputEntry.push_back(static_cast<int>(entry - stored.begin()));
+        program_.outputs.push_back({group, static_cast<int>(entry - stored.begin())});
         continue;
       }
       // An input, a constant, a view in another order, or a second output of the same bytes.
@@ -270,8 +266,7 @@ class StorageChooser {
       group.domains = mapDomains(program_.shape(port.value));
       group.stored = {{port.value, port.value, group.domains.output.coords, -1}};
       program_.groups.push_back(std::move(group));
-      program_.outputGroup.push_back(static_cast<int>(program_.groups.size()) - 1);
-      program_.outputEntry.push_back(0);
+      program_.outputs.push_back({static_cast<int>(program_.groups.size()) - 1, 0});
     }
   }
 
@@ -285,8 +280,9 @@ class StorageChooser {
       groups.push_back(std::move(program_.groups[static_cast<size_t>(order[i])]));
     }
     program_.groups = std::move(groups);
-    for (int &group : program_.groupOf) group = group < 0 ? -1 : position[static_cast<size_t>(group)];
-    for (int &group : program_.outputGroup) group = group < 0 ? -1 : position[static_cast<size_t>(group)];
+    const auto moved = [&](int group) { return group < 0 ? -1 : position[static_cast<size_t>(group)]; };
+    for (PlannedValue &value : program_.values) value.group = moved(value.group);
+    for (PlannedOutput &output : program_.outputs) output.group = moved(output.group);
   }
 
   Program &program_;
