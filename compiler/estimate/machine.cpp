@@ -7,22 +7,21 @@
 namespace hone::estimate {
 namespace {
 
-// Zen 4's row was fitted to measurements; the others are round numbers that nobody has measured yet
-// (docs/design/estimate.md).
+// Where each number comes from, and which of them nobody has verified: docs/design/estimate.md.
 //
-//                family             multiply-add arithmetic   load      store     issue lat div lib   L2  L3 memory
-//                fork
 // clang-format off
+//                family             multiply-add arithmetic   load      store     issue lat div  lib   L2  L3 memory fork
 constexpr std::array kMachines = {
-    Machine{"zen4",                  {2, 64},  {2, 96},  {2, 64},  {1, 32},  6, 4,  8,  6,  32, 26, 8, 4000, true},
-    Machine{"zen5",                  {2, 128}, {2, 128}, {2, 128}, {2, 64},  8, 4, 16, 12,  48, 25,  10, 4000, true},
-    Machine{"sapphire rapids",       {2, 128}, {2, 128}, {2, 128}, {2, 64},  6, 4,  8,  9,  40, 10,   4, 4000, true},
-    Machine{"skylake server",        {2, 128}, {2, 128}, {2, 128}, {1, 64},  4, 4,  6,  7,  40,  8,   4, 4000, true},
-    Machine{"haswell, skylake, zen", {2, 64},  {2, 64},  {2, 64},  {1, 32},  4, 5,  5,  4,  25, 10,   4, 4000, true},
-    Machine{"x86-64",                {1, 16},  {2, 32},  {2, 32},  {1, 16},  4, 8,  4,  2,  20,  8,   4, 4000, false},
-    Machine{"cortex-a72",            {1, 16},  {2, 32},  {1, 16},  {1, 16},  3, 7,  1,  1,   8,  4,   2, 8000, true},
-    Machine{"cortex-a76, neoverse",  {2, 32},  {2, 32},  {2, 32},  {1, 16},  4, 4,  2,  2,  16,  8,   4, 6000, true},
-    Machine{"other",                 {1, 16},  {1, 16},  {1, 16},  {1, 16},  2, 6,  1,  1,   8,  4,   2, 8000, true},
+    Machine{"zen4",                  {2, 64},  {2, 96},  {2, 64},  {1, 32},  6, 4, 10,   3.8,  32, 26,  8, 1000, true},
+    Machine{"zen5",                  {2, 128}, {2, 128}, {2, 128}, {2, 64},  8, 4, 10,   7.6,  48, 26, 10, 1000, true},
+    Machine{"sapphire rapids",       {2, 128}, {2, 128}, {3, 128}, {2, 64},  6, 4, 6.4,  7.6,  48, 10,  4, 1000, true},
+    Machine{"skylake server",        {2, 128}, {2, 128}, {2, 128}, {1, 64},  4, 4, 6.4,  7.6,  52,  8,  4, 1000, true},
+    Machine{"haswell, skylake, zen", {2, 64},  {2, 64},  {2, 64},  {1, 32},  4, 5, 5,    3.8,  25, 10,  4, 1000, true},
+    Machine{"x86-64",                {1, 16},  {2, 32},  {2, 32},  {1, 16},  4, 4, 4,    0.9,  20,  8,  4, 1000, false},
+    Machine{"cortex-a72",            {1, 16},  {1, 16},  {1, 16},  {1, 8},   3, 4, 0.5,  0.9,   8,  4,  2, 2000, true},
+    Machine{"cortex-a76, neoverse",  {2, 32},  {2, 32},  {2, 32},  {1, 16},  4, 4, 2.3,  1.9,  16,  8,  4, 2000, true},
+    Machine{"neoverse-v",            {4, 64},  {4, 64},  {3, 48},  {2, 32},  8, 4, 4.6,  3.8,  32,  8,  4, 2000, true},
+    Machine{"other",                 {1, 16},  {1, 16},  {1, 16},  {1, 16},  2, 4, 0.5,  0.9,   8,  4,  2, 2000, true},
 };
 
 // The first row whose text the name of the CPU begins with.
@@ -35,7 +34,7 @@ constexpr std::array kNames = {
     Name{"x86-64-v4", "skylake server"}, Name{"x86-64-v3", "haswell, skylake, zen"}, Name{"x86-64", "x86-64"},
     Name{"haswell", "haswell, skylake, zen"}, Name{"broadwell", "haswell, skylake, zen"}, Name{"skylake", "haswell, skylake, zen"},
     Name{"alderlake", "haswell, skylake, zen"}, Name{"raptorlake", "haswell, skylake, zen"},
-    Name{"cortex-a72", "cortex-a72"}, Name{"cortex-a7", "cortex-a76, neoverse"}, Name{"neoverse", "cortex-a76, neoverse"},
+    Name{"cortex-a72", "cortex-a72"}, Name{"cortex-a7", "cortex-a76, neoverse"}, Name{"neoverse-v", "neoverse-v"}, Name{"neoverse", "cortex-a76, neoverse"},
 };
 // clang-format on
 
