@@ -66,7 +66,7 @@ class TaskStudy {
   absl::Status run(const std::string &names) {
     std::vector<std::string> algorithms;
     for (const schedule::AlgorithmChoice &choice : schedule::algorithmChoices(task_.kernel(), target_))
-      if (!options_.plain || choice.algorithm == "direct") algorithms.push_back(choice.algorithm);
+      if (!options_.plain || !choice.algorithm.starts_with("winograd")) algorithms.push_back(choice.algorithm);
     const schedule::Space space(task_.kernel(), target_, algorithms);
     HONE_RETURN_IF_ERROR(choosePoints(space));
     HONE_RETURN_IF_ERROR(measure());

@@ -11,9 +11,8 @@
 #include "absl/strings/str_join.h"
 #include "compiler/artifact/digest.h"
 #include "compiler/base/status.h"
-#include "compiler/driver/algorithms.h"
+#include "compiler/driver/defaults.h"
 #include "compiler/driver/parallel.h"
-#include "compiler/estimate/least.h"
 #include "compiler/loop/lower.h"
 
 namespace hone::driver {
@@ -59,46 +58,11 @@ absl::StatusOr<std::optional<schedule::Schedule>> givenSchedule(const KernelStat
   return isNamed ? parsed : state.task.fromTask(parsed);
 }
 
-// Schedules that are tried where the default's code spills, and how much longer than the default they may take by the
-// estimate, which does not know what spills cost (docs/design/estimate.md).
-constexpr size_t kAlternatives = 3;
-constexpr double kMostLonger = 1.05;
-
-// The default schedule of a kernel with its algorithm, in the names of its task, and what to take if it spills.
-struct Default {
-  schedule::Schedule schedule;
-  std::vector<schedule::Schedule> alternatives;
-};
-
-// One for all kernels of a task.
-using Defaults = std::map<std::pair<std::string, std::string>, Default>;
-
-Default chooseDefault(const tensor::Kernel &kernel, const TargetDescription &target, const std::string &algorithm) {
-  // Transforms keep more values than there are registers whatever their schedule.
-  if (algorithm != "direct") return {estimate::leastSchedule(kernel, target, algorithm), {}};
-  std::vector<estimate::Least> least =
-      estimate::leastOfTiles(schedule::Space(kernel, target, {algorithm}), target, 1 + kAlternatives);
-  Default chosen{std::move(least[0].schedule), {}};
-  for (size_t i = 1; i < least.size(); ++i)
-    if (least[i].cycles.total <= kMostLonger * least[0].cycles.total)
-      chosen.alternatives.push_back(std::move(least[i].schedule));
-  return chosen;
-}
-
-Defaults chooseDefaults(const std::vector<KernelState> &kernels, const std::vector<std::string> &algorithms,
-                        const TargetDescription &target, int threads) {
-  Defaults defaults;
-  std::vector<std::pair<const KernelState *, Defaults::value_type *>> distinct;
-  for (size_t i = 0; i < kernels.size(); ++i) {
-    const auto [entry, isNew] = defaults.try_emplace({kernels[i].taskHash, algorithms[i]});
-    if (!isNew) continue;
-    distinct.emplace_back(&kernels[i], &*entry);
-  }
-  parallelFor(static_cast<int>(distinct.size()), threads, [&](int i) {
-    const auto &[kernel, entry] = distinct[static_cast<size_t>(i)];
-    entry->second = chooseDefault(kernel->task.kernel(), target, entry->first.second);
-  });
-  return defaults;
+int64_t parameterBytesOf(const plan::Plan &plan) {
+  int64_t bytes = 0;
+  for (const plan::PlanBuffer &buffer : plan.buffers)
+    if (buffer.place == plan::Place::Parameter) bytes += buffer.bytes;
+  return bytes;
 }
 
 // Gives the kernel a schedule, in its own names; \p isGiven: by a person.
@@ -175,12 +139,13 @@ absl::StatusOr<std::vector<KernelState>> scheduleKernels(const plan::Plan &plan,
     state.taskHash = artifact::sha256(state.task.text());
     return absl::OkStatus();
   }));
-  const std::vector<std::string> algorithms = chooseAlgorithms(plan, target, disabledAlgorithms, crew.threads);
-  const Defaults defaults = chooseDefaults(kernels, algorithms, target, crew.threads);
+  std::vector<const schedule::Task *> tasks;
+  for (const KernelState &kernel : kernels) tasks.push_back(&kernel.task);
+  const std::vector<Default> defaults =
+      chooseDefaults(tasks, parameterBytesOf(plan), target, disabledAlgorithms, crew.threads);
   HONE_RETURN_IF_ERROR(forEachKernel(static_cast<int>(kernels.size()), crew, [&](int i) {
     KernelState &state = kernels[static_cast<size_t>(i)];
-    const absl::Status status =
-        scheduleKernel(state, target, given, defaults.at({state.taskHash, algorithms[static_cast<size_t>(i)]}));
+    const absl::Status status = scheduleKernel(state, target, given, defaults[static_cast<size_t>(i)]);
     return status.ok() ? status : withKernelName(status, state.planned->kernel.name);
   }));
   return kernels;

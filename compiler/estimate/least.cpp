@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -140,7 +141,9 @@ Least leastOf(const Space &space, const TargetDescription &target, Tiles *tiles)
   const Point first{};
   Schedule plain = schedule::plainSchedule(space.rewritten(first));
   plain.algorithm = space.forms()[0].algorithm;
-  return {std::move(plain), {}};
+  Cycles unknown;
+  unknown.total = std::numeric_limits<double>::infinity();
+  return {std::move(plain), unknown};
 }
 
 }  // namespace

@@ -7,7 +7,6 @@
 #include "compiler/base/status.h"
 #include "compiler/plan/group_emitter.h"
 #include "compiler/plan/layout.h"
-#include "compiler/plan/long_sums.h"
 #include "compiler/plan/memory.h"
 #include "compiler/plan/program.h"
 #include "compiler/tensor/algorithms.h"
@@ -70,7 +69,7 @@ absl::StatusOr<Plan> makePlan(const graph::Graph &graph, const TargetDescription
     if (std::string error = tensor::verify(kernel->kernel); !error.empty()) {
       return absl::InternalError(absl::StrCat("the plan made a bad kernel: ", error));
     }
-    kernel->kernel = cutLongSum(tensor::collapseDims(kernel->kernel));
+    kernel->kernel = tensor::collapseDims(kernel->kernel);
     kernel->conditions = conditionsOf(program, program.groups[g].guard);
     plan.kernels.push_back(std::move(*kernel));
     loopOf.push_back(program.groups[g].loop);

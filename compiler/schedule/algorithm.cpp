@@ -10,32 +10,6 @@
 namespace hone::schedule {
 namespace {
 
-// Weights come from memory: in a network, those of a layer were last read one run ago.
-constexpr double kMemoryBytesPerCycle = 5.5;
-
-/// Cycles of a vector instruction where many are in flight. Measured on Zen 4, which does 512 bits in two halves; other
-/// CPUs with vectors of their full width.
-struct VectorCosts {
-  double multiplyAdd = 0.5, load = 0.4, store = 1, arithmetic = 0.4;
-};
-
-VectorCosts costsOf(const TargetDescription &target) {
-  if (target.cpu == "znver4" && target.vectorBytes == 64) return {1, 0.5, 2, 0.3};
-  return {};
-}
-
-/// What the transforms of a tile do for one vector of channels. Operations are counted in the lines of the transforms:
-/// 2 x 4 lines of 4 and 6 lines of 4 for tiles of 2, 2 x 6 lines of 13 and 10 lines of 10 for tiles of 4.
-struct TransformWork {
-  double loads, stores, operations;
-  double cycles(const VectorCosts &costs) const {
-    return loads * costs.load + stores * costs.store + operations * costs.arithmetic;
-  }
-};
-
-TransformWork dataWork(int64_t tile) { return tile == 2 ? TransformWork{16, 16, 32} : TransformWork{36, 36, 156}; }
-TransformWork resultWork(int64_t tile) { return tile == 2 ? TransformWork{16, 4, 24} : TransformWork{36, 16, 100}; }
-
 int64_t bytesOf(const tensor::Buffer &buffer) {
   int64_t bytes = sizeOf(buffer.dtype);
   for (const int64_t extent : buffer.shape) bytes *= extent;
@@ -60,15 +34,58 @@ bool isQuantised(const tensor::Kernel &kernel) {
          });
 }
 
-double cyclesOfProducts(int64_t products, int64_t weightBytes, const TargetDescription &target) {
-  const double arithmetic =
-      static_cast<double>(products) / static_cast<double>(target.lanes()) * costsOf(target).multiplyAdd;
-  return std::max(arithmetic, static_cast<double>(weightBytes) / kMemoryBytesPerCycle);
+// Additions one after the other that a float32 sum bears, and that take no time worth mentioning.
+constexpr int64_t kLongestChain = 1024;
+
+// Whether neighbours in memory are summed up: vectors of them are sums apart.
+bool runsAlongMemory(const tensor::Kernel &kernel, const tensor::TensorOp &op, const tensor::Access &read) {
+  const tensor::Layout &layout = kernel.buffers[static_cast<size_t>(read.buffer)].layout;
+  if (layout.axes.empty()) return true;
+  const tensor::Index &index = read.indices[static_cast<size_t>(layout.axes.back().dim)];
+  const std::vector<int> reduced = dimsOfKind(op, tensor::DimKind::Reduction);
+  return std::any_of(reduced.begin(), reduced.end(), [&](int dim) { return mentions(index, dim); });
+}
+
+bool isSumAcrossMemory(const tensor::Kernel &kernel) {
+  const tensor::TensorOp &op = kernel.stages.front();
+  const bool isOnly = std::none_of(kernel.stages.begin() + 1, kernel.stages.end(),
+                                   [](const tensor::TensorOp &stage) { return reduces(stage) || scans(stage); });
+  return isOnly && !scans(op) && op.combiner.kind == tensor::CombinerKind::Sum && isFloat(op.body[0]->dtype) &&
+         op.reads.size() == 1 && !runsAlongMemory(kernel, op, op.reads[0]);
+}
+
+/// The divisors next to the root, where parts and their lengths are both short, nearest first.
+std::vector<int64_t> middleDivisors(int64_t extent) {
+  constexpr size_t kMost = 3;
+  std::vector<int64_t> divisors;
+  for (int64_t divisor = 2; divisor * divisor <= extent; ++divisor) {
+    if (extent % divisor != 0) continue;
+    divisors.push_back(divisor);
+    if (divisor != extent / divisor) divisors.push_back(extent / divisor);
+  }
+  std::stable_sort(divisors.begin(), divisors.end(),
+                   [extent](int64_t a, int64_t b) { return std::max(a, extent / a) < std::max(b, extent / b); });
+  if (divisors.size() > kMost) divisors.resize(kMost);
+  return divisors;
+}
+
+std::vector<AlgorithmChoice> splitsOf(const tensor::Kernel &kernel) {
+  std::vector<AlgorithmChoice> splits;
+  if (!isSumAcrossMemory(kernel)) return splits;
+  const tensor::TensorOp &op = kernel.stages.front();
+  if (reductionPoints(op) <= kLongestChain) return splits;
+  const std::vector<int> reduced = dimsOfKind(op, tensor::DimKind::Reduction);
+  const int longest =
+      *std::max_element(reduced.begin(), reduced.end(), [&](int a, int b) { return extent(op, a) < extent(op, b); });
+  for (const int64_t parts : middleDivisors(extent(op, longest)))
+    splits.push_back({absl::StrCat("split ", op.name, " ", nameOf(op, longest), " ", parts)});
+  return splits;
 }
 
 }  // namespace
 
 std::vector<AlgorithmChoice> algorithmChoices(const tensor::Kernel &kernel, const TargetDescription &target) {
+  if (std::vector<AlgorithmChoice> splits = splitsOf(kernel); !splits.empty()) return splits;
   std::vector<AlgorithmChoice> choices = {{"direct"}};
   if (isQuantised(kernel)) return choices;
   for (const int64_t tile : {2, 4}) {
@@ -81,17 +98,9 @@ std::vector<AlgorithmChoice> algorithmChoices(const tensor::Kernel &kernel, cons
     const tensor::TensorOp &results = rewrite->kernel.stages[products + 1];
     // Both transforms are maps of vectors of channels.
     if (data.dims.back().extent < target.lanes() || results.dims.back().extent < target.lanes()) continue;
-    choice.parameterBytes = bytesOf(rewrite->kernel.buffers[static_cast<size_t>(derived.buffer)]);
-    const VectorCosts costs = costsOf(target);
-    const auto vectors = [&](const tensor::TensorOp &op) {
-      return static_cast<double>(pointsOf(op)) / static_cast<double>(target.lanes());
-    };
-    choice.cycles = cyclesOfProducts(pointsOf(rewrite->kernel.stages[products]), choice.parameterBytes, target) +
-                    vectors(data) * dataWork(tile).cycles(costs) + vectors(results) * resultWork(tile).cycles(costs);
-    AlgorithmChoice &direct = choices.front();
-    direct.parameterBytes = bytesOf(kernel.buffers[static_cast<size_t>(derived.source)]);
-    direct.cycles = cyclesOfProducts(pointsOf(kernel.stages[products - 1]), direct.parameterBytes, target);
-    if (choice.cycles < direct.cycles) choices.push_back(std::move(choice));
+    choice.parameterBytes = bytesOf(rewrite->kernel.buffers[static_cast<size_t>(derived.buffer)]) -
+                            bytesOf(kernel.buffers[static_cast<size_t>(derived.source)]);
+    choices.push_back(std::move(choice));
   }
   return choices;
 }

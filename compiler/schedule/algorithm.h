@@ -1,4 +1,4 @@
-// Which algorithms a kernel may have, and what each costs by estimate. A pure function; thread-safe.
+// Which algorithms a kernel may have by default, by its structure. A pure function; thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@ namespace hone::schedule {
 
 struct AlgorithmChoice {
   std::string algorithm;       ///< as Schedule::algorithm has it
-  double cycles = 0;           ///< of one thread; comparable among the choices of one kernel
-  int64_t parameterBytes = 0;  ///< of the weights in the form that it takes
+  int64_t parameterBytes = 0;  ///< more than those of the kernel as it is
 };
 
-/// "direct" first, then the Winograd forms of its convolution that take fewer cycles.
+/// "direct" and the Winograd forms of a convolution; of a sum of floats so long that one after the other would be
+/// rounded too often, the ways to split it. At least one.
 std::vector<AlgorithmChoice> algorithmChoices(const tensor::Kernel &kernel, const TargetDescription &target);
 
 }  // namespace hone::schedule

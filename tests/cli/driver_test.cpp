@@ -9,8 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "compiler/codegen/codegen.h"
-#include "compiler/driver/algorithms.h"
 #include "compiler/driver/compile.h"
+#include "compiler/driver/defaults.h"
 #include "compiler/driver/flops.h"
 #include "compiler/driver/kernels.h"
 #include "compiler/driver/parallel.h"
@@ -74,60 +74,87 @@ TEST(SchedulesFile, EmptyTextHasNoSections) {
   EXPECT_TRUE(parseSchedulesFile("")->tasks.empty());
 }
 
-plan::Plan convolutions(const std::vector<tensor::testing::ConvolutionSize> &sizes) {
-  plan::Plan plan;
-  for (const tensor::testing::ConvolutionSize &size : sizes) {
-    plan::PlanBuffer weights;
-    weights.place = plan::Place::Parameter;
-    weights.bytes = size.oc * size.ic * 9 * 4;
-    plan.buffers.push_back(weights);
-    plan::PlanKernel kernel;
-    kernel.kernel = tensor::testing::convolution(size);
-    plan.kernels.push_back(std::move(kernel));
+// The algorithms that kernels get by default, of a model that has their weights and nothing else.
+std::vector<std::string> chooseAlgorithms(const std::vector<tensor::Kernel> &kernels,
+                                          const std::set<std::string> &disabled = {}, int64_t otherBytes = 0) {
+  const absl::StatusOr<TargetDescription> target = codegen::parseTarget("llvm -mcpu=haswell");
+  EXPECT_TRUE(target.ok()) << target.status();
+  std::vector<schedule::Task> tasks;
+  std::vector<const schedule::Task *> each;
+  int64_t bytes = otherBytes;
+  for (const tensor::Kernel &kernel : kernels) {
+    tasks.push_back(*schedule::Task::of(kernel));
+    for (const tensor::Buffer &buffer : kernel.buffers)
+      if (buffer.role == tensor::BufferRole::Parameter) bytes += 4 * tensor::Layout::rowMajor(buffer.shape).elements();
   }
-  return plan;
+  for (const schedule::Task &task : tasks) each.push_back(&task);
+  std::vector<std::string> algorithms;
+  for (const Default &chosen : chooseDefaults(each, bytes, *target, disabled, 2))
+    algorithms.push_back(chosen.schedule.algorithm);
+  return algorithms;
 }
 
-// A wide image with few channels, and a small one with many: the weights of the second are nearly all there are.
+std::vector<tensor::Kernel> convolutions(const std::vector<tensor::testing::ConvolutionSize> &sizes) {
+  std::vector<tensor::Kernel> kernels;
+  for (const tensor::testing::ConvolutionSize &size : sizes) {
+    kernels.push_back(tensor::testing::convolution(size));
+    // Channels in blocks, as a plan lays them.
+    for (tensor::Buffer &buffer : kernels.back().buffers) {
+      const int64_t channels = buffer.shape[1];
+      if (buffer.role == tensor::BufferRole::Parameter || channels % 8 != 0) continue;
+      buffer.layout.axes = {
+          {0, 1, buffer.shape[0]}, {1, 8, channels / 8}, {2, 1, buffer.shape[2]}, {3, 1, buffer.shape[3]}, {1, 1, 8}};
+    }
+  }
+  return kernels;
+}
+
+// A wide image with few channels, and two small ones with many, whose weights are nearly all there are.
 TEST(Algorithms, LetTheParametersGrowByABoundedPart) {
-  TargetDescription target;
-  target.vectorBytes = 32;
   const tensor::testing::ConvolutionSize wide{.ic = 64, .oc = 64, .y = 56, .x = 56},
       deep{.ic = 256, .oc = 256, .y = 28, .x = 28};
-  const std::vector<std::string> chosen = chooseAlgorithms(convolutions({wide, deep, deep}), target, {}, 1);
-  EXPECT_EQ(chosen[0], "winograd 4 3");
-  // Four times the bytes of one of the two would be too many; 1.8 times those of one are not.
-  EXPECT_EQ(std::count(chosen.begin(), chosen.end(), "direct"), 1) << absl::StrJoin(chosen, ", ");
-  EXPECT_EQ(std::count(chosen.begin(), chosen.end(), "winograd 2 3"), 1) << absl::StrJoin(chosen, ", ");
-  EXPECT_EQ(chooseAlgorithms(convolutions({wide, deep}), target, {"winograd"}, 2),
-            (std::vector<std::string>{"direct", "direct"}));
+  const std::vector<tensor::Kernel> kernels = convolutions({wide, deep, deep});
+  const auto enlarged = [&](int64_t otherBytes) {
+    const std::vector<std::string> chosen = chooseAlgorithms(kernels, {}, otherBytes);
+    EXPECT_EQ(chosen[0], "winograd 4 3");
+    return std::count(chosen.begin(), chosen.end(), "winograd 4 3");
+  };
+  EXPECT_EQ(enlarged(0), 1);
+  // Of 20 MB, 11 may be added: 0.4 for the first, and 7 for one of the others.
+  EXPECT_EQ(enlarged(15 << 20), 2);
+  EXPECT_EQ(enlarged(64 << 20), 3);
+  EXPECT_EQ(chooseAlgorithms(kernels, {"winograd"}), (std::vector<std::string>{"direct", "direct", "direct"}));
 }
 
 TEST(Algorithms, LeaveAloneWhatGainsNothing) {
-  TargetDescription target;
-  target.vectorBytes = 32;
   // Strides, windows that are not 3 x 3, and channels that fill no vector.
   const std::vector<std::string> chosen =
       chooseAlgorithms(convolutions({{.ic = 64, .oc = 64, .y = 56, .x = 56, .stride = 2},
                                      {.ic = 64, .oc = 64, .y = 56, .x = 56, .kernel = 5, .padding = 2},
-                                     {.ic = 3, .oc = 64, .y = 56, .x = 56}}),
-                       target, {}, 1);
+                                     {.ic = 3, .oc = 64, .y = 56, .x = 56}}));
   EXPECT_EQ(chosen, (std::vector<std::string>{"direct", "direct", "direct"}));
 }
 
 // Whole numbers in float32 add up exactly, which whoever rounds them back counts on.
 TEST(Algorithms, LeaveQuantisedValuesAlone) {
-  TargetDescription target;
-  target.vectorBytes = 32;
-  plan::Plan plan = convolutions({{.ic = 64, .oc = 64, .y = 56, .x = 56}, {.ic = 64, .oc = 64, .y = 56, .x = 56}});
-  plan.buffers.push_back(plan.buffers[0]);
-  plan.buffers.back().bytes = 64 << 20;
-  tensor::TensorOp &op = plan.kernels[1].kernel.stages[0];
-  plan.kernels[1].kernel.buffers[0].dtype = DType::U8;
+  std::vector<tensor::Kernel> kernels =
+      convolutions({{.ic = 64, .oc = 64, .y = 56, .x = 56}, {.ic = 64, .oc = 64, .y = 56, .x = 56}});
+  tensor::TensorOp &op = kernels[1].stages[0];
+  kernels[1].buffers[0].dtype = DType::U8;
   op.body = {tensor::apply(ScalarOp::Mul,
                            {tensor::cast(DType::F32, tensor::read(0, DType::U8)), tensor::read(1, DType::F32)})};
-  ASSERT_EQ(tensor::verify(plan.kernels[1].kernel), "");
-  EXPECT_EQ(chooseAlgorithms(plan, target, {}, 1), (std::vector<std::string>{"winograd 4 3", "direct"}));
+  ASSERT_EQ(tensor::verify(kernels[1]), "");
+  EXPECT_EQ(chooseAlgorithms(kernels, {}, 64 << 20), (std::vector<std::string>{"winograd 4 3", "direct"}));
+}
+
+// A sum of 3600 elements that lie apart: rounded 3600 times, or 60 and 60 times.
+TEST(Algorithms, SplitLongSums) {
+  const absl::StatusOr<tensor::Kernel> sum = tensor::parse(
+      "kernel mean\ninput x f32[3600,48]\noutput y f32[48]\ns(c 48; reduce p 3600) : f32\n    = sum x[p, c]\n    -> "
+      "y[c]\n");
+  ASSERT_TRUE(sum.ok()) << sum.status();
+  const std::vector<std::string> chosen = chooseAlgorithms({*sum});
+  EXPECT_TRUE(absl::StartsWith(chosen[0], "split s0 d1 ")) << chosen[0];
 }
 
 // Products of 16 x 32 by 32 x 64 for 16 registers of four: 16 sums leave none for what is multiplied, 8 do.
