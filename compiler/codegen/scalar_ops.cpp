@@ -275,9 +275,6 @@ llvm::Value *ScalarEmitter::applyInteger(ScalarOp op, DType dtype, std::span<llv
     case ScalarOp::Ceil:
     case ScalarOp::Round:
       return a;
-    case ScalarOp::IsNan:
-    case ScalarOp::IsInf:
-      return b_.CreateICmpNE(a, a);
     case ScalarOp::BitNot:
       return b_.CreateNot(a);
     case ScalarOp::Add:
@@ -325,18 +322,12 @@ llvm::Value *ScalarEmitter::applyBool(ScalarOp op, std::span<llvm::Value *const>
     case ScalarOp::Not:
       return b_.CreateNot(a);
     case ScalarOp::And:
-    case ScalarOp::BitAnd:
-    case ScalarOp::Mul:
     case ScalarOp::Min:
       return b_.CreateAnd(a, b);
     case ScalarOp::Or:
-    case ScalarOp::BitOr:
-    case ScalarOp::Add:
     case ScalarOp::Max:
       return b_.CreateOr(a, b);
     case ScalarOp::Xor:
-    case ScalarOp::BitXor:
-    case ScalarOp::Sub:
       return b_.CreateXor(a, b);
     case ScalarOp::Equal:
       return b_.CreateNot(b_.CreateXor(a, b));

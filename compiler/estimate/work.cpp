@@ -287,28 +287,15 @@ class Counter {
         dependence |= value(*arg);
       }
     }
-    switch (v.op) {
-      case ScalarOp::Div:
-      case ScalarOp::Sqrt:
-      case ScalarOp::FloorMod:
-      case ScalarOp::TruncMod:
+    switch (costOf(v.op)) {
+      case ScalarCost::Division:
         work.divisions = bytes / machine_.divideBytes;
         break;
-      case ScalarOp::Exp:
-      case ScalarOp::Log:
-      case ScalarOp::Sin:
-      case ScalarOp::Cos:
-      case ScalarOp::Tan:
-      case ScalarOp::Tanh:
-      case ScalarOp::Erf:
-      case ScalarOp::Expm1:
-      case ScalarOp::Log1p:
-      case ScalarOp::Atan:
-      case ScalarOp::Pow:
+      case ScalarCost::Function:
         work.divisions = bytes / machine_.libraryBytes;
         work.instructions = 20;
         break;
-      default:
+      case ScalarCost::Instruction:
         work.vectors = addsProduct ? machine_.multiplyAdd.cycles(bytes) : machine_.arithmetic.cycles(bytes);
     }
     add(work, dependence);

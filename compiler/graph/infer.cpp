@@ -52,60 +52,6 @@ absl::Status checkFloat(const TensorType &type) {
 
 // ------------------------------------------------------------------------------------------------ elementwise
 
-enum class Accepts : uint8_t { Anything, Numbers, Floats, Integers, Bools };
-
-Accepts acceptedBy(ScalarOp op) {
-  switch (op) {
-    case ScalarOp::Sqrt:
-    case ScalarOp::Exp:
-    case ScalarOp::Log:
-    case ScalarOp::Sin:
-    case ScalarOp::Cos:
-    case ScalarOp::Tan:
-    case ScalarOp::Tanh:
-    case ScalarOp::Erf:
-    case ScalarOp::Expm1:
-    case ScalarOp::Log1p:
-    case ScalarOp::Atan:
-    case ScalarOp::IsNan:
-    case ScalarOp::IsInf:
-      return Accepts::Floats;
-    case ScalarOp::BitNot:
-    case ScalarOp::BitAnd:
-    case ScalarOp::BitOr:
-    case ScalarOp::BitXor:
-    case ScalarOp::ShiftLeft:
-    case ScalarOp::ShiftRight:
-      return Accepts::Integers;
-    case ScalarOp::Not:
-    case ScalarOp::And:
-    case ScalarOp::Or:
-    case ScalarOp::Xor:
-      return Accepts::Bools;
-    case ScalarOp::Equal:
-    case ScalarOp::Select:
-      return Accepts::Anything;
-    default:
-      return Accepts::Numbers;
-  }
-}
-
-bool accepts(Accepts what, DType dtype) {
-  switch (what) {
-    case Accepts::Anything:
-      return true;
-    case Accepts::Numbers:
-      return dtype != DType::Bool;
-    case Accepts::Floats:
-      return isFloat(dtype);
-    case Accepts::Integers:
-      return isInteger(dtype);
-    case Accepts::Bools:
-      return dtype == DType::Bool;
-  }
-  return false;
-}
-
 Result inferElementwise(const Attributes &attributes, const Types &inputs) {
   HONE_ASSIGN_OR_RETURN(const auto *elementwise, attributesAs<ElementwiseAttributes>(attributes));
   size_t count = static_cast<size_t>(arity(elementwise->op));
@@ -117,7 +63,7 @@ Result inferElementwise(const Attributes &attributes, const Types &inputs) {
   }
   HONE_RETURN_IF_ERROR(checkSameDType(Types(inputs.begin() + static_cast<std::ptrdiff_t>(first), inputs.end())));
   DType dtype = inputs[first].dtype;
-  if (!accepts(acceptedBy(elementwise->op), dtype)) {
+  if (!accepts(elementwise->op, dtype)) {
     return error("does not take ", std::string(shortName(dtype)));
   }
   TensorType result{isPredicate(elementwise->op) ? DType::Bool : dtype, inputs[0].shape};

@@ -75,47 +75,6 @@ std::string verifyBuffers(const Kernel &kernel) {
   return "";
 }
 
-/// Which classes of dtypes an op takes (the table of scalar_op.h).
-bool accepts(ScalarOp op, DType dtype) {
-  switch (op) {
-    case ScalarOp::Sqrt:
-    case ScalarOp::Exp:
-    case ScalarOp::Log:
-    case ScalarOp::Sin:
-    case ScalarOp::Cos:
-    case ScalarOp::Tan:
-    case ScalarOp::Tanh:
-    case ScalarOp::Erf:
-    case ScalarOp::Expm1:
-    case ScalarOp::Log1p:
-    case ScalarOp::Atan:
-    case ScalarOp::IsNan:
-    case ScalarOp::IsInf:
-      return isFloat(dtype);
-    case ScalarOp::Not:
-    case ScalarOp::And:
-    case ScalarOp::Or:
-    case ScalarOp::Xor:
-      return dtype == DType::Bool;
-    case ScalarOp::BitNot:
-    case ScalarOp::BitAnd:
-    case ScalarOp::BitOr:
-    case ScalarOp::BitXor:
-    case ScalarOp::ShiftLeft:
-    case ScalarOp::ShiftRight:
-      return isInteger(dtype);
-    case ScalarOp::Min:
-    case ScalarOp::Max:
-    case ScalarOp::Equal:
-    case ScalarOp::Less:
-    case ScalarOp::LessEqual:
-    case ScalarOp::Select:
-      return true;
-    default:
-      return dtype != DType::Bool;
-  }
-}
-
 /// Checks one stage against the kernel. Every function returns the first error, or nothing.
 class StageVerifier {
  public:
