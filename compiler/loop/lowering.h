@@ -170,6 +170,15 @@ StatementPtr makeRegisters(int reg, std::string name, int count, Type type);
 StatementPtr makeBlock(Body body);
 StatementPtr makeFor(const IntExpr &variable, const IntExpr &begin, const IntExpr &end, LoopKind kind, Body body);
 
+// Combiners (combine.cpp).
+/// Of those that are one operation.
+ScalarOp combinerOp(tensor::CombinerKind kind);
+ValuePtr identityOf(const tensor::TensorOp &op, size_t element, int lanes);
+/// registers[index] = combine(old, elements), all of \p lanes lanes; one register array per tuple element.
+Body setCombined(Lowering &lowering, const tensor::Combiner &combiner, const std::vector<int> &registers,
+                 const IntExpr &index, const std::vector<ValuePtr> &old, const std::vector<ValuePtr> &elements,
+                 int lanes);
+
 /// Whether the body of \p op gives its combiner's identity wherever read \p read is outside.
 bool outsideIsNeutral(const tensor::TensorOp &op, int read);
 

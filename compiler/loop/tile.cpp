@@ -15,20 +15,6 @@ namespace {
 using schedule::Loop;
 using tensor::CombinerKind;
 using tensor::DimKind;
-using tensor::ScalarKind;
-
-ScalarOp combinerOp(CombinerKind kind) {
-  switch (kind) {
-    case CombinerKind::Product:
-      return ScalarOp::Mul;
-    case CombinerKind::Min:
-      return ScalarOp::Min;
-    case CombinerKind::Max:
-      return ScalarOp::Max;
-    default:
-      return ScalarOp::Add;
-  }
-}
 
 void append(Body &out, Body more) {
   out.insert(out.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
@@ -225,12 +211,7 @@ class TileBuilder {
 
   Type accumulatorType(size_t element) const { return {op_.body[element]->dtype, tile_.lanes}; }
 
-  ValuePtr identityOf(size_t element, int lanes) const {
-    DType dtype = op_.body[element]->dtype;
-    return makeConstant(op_.combiner.kind == CombinerKind::Custom ? op_.combiner.identity[element]
-                                                                  : tensor::identity(op_.combiner.kind, dtype),
-                        lanes);
-  }
+  ValuePtr identityOf(size_t element, int lanes) const { return loop::identityOf(op_, element, lanes); }
 
   Body reduceAll() {
     Body out;
@@ -365,48 +346,7 @@ class TileBuilder {
     for (size_t i = 0; i < registers.size(); ++i) {
       old.push_back(makeRegister(registers[i], index, {op_.body[i]->dtype, lanes}));
     }
-    return setCombined(registers, index, old, elements, lanes);
-  }
-
-  // registers[index] = combine(old, elements)
-  Body setCombined(const std::vector<int> &registers, const IntExpr &index, const std::vector<ValuePtr> &old,
-                   const std::vector<ValuePtr> &elements, int lanes) {
-    if (op_.combiner.kind != CombinerKind::Custom) {
-      return {makeSet(registers[0], index, makeApply(combinerOp(op_.combiner.kind), {old[0], elements[0]}))};
-    }
-    // All new values come from the old ones: they are held until the last is known.
-    Body out;
-    Body sets;
-    for (size_t i = 0; i < registers.size(); ++i) {
-      int held = lowering_.freshRegister();
-      ValuePtr value = broadcastTo(combined(op_.combiner.combine[i], old, elements), lanes);
-      Type type = value->type;
-      out.push_back(makeRegisters(held, "combined", 1, type));
-      out.push_back(makeSet(held, 0, std::move(value)));
-      sets.push_back(makeSet(registers[i], index, makeRegister(held, 0, type)));
-    }
-    append(out, std::move(sets));
-    return {makeBlock(std::move(out))};
-  }
-
-  static ValuePtr combined(const tensor::Scalar &scalar, const std::vector<ValuePtr> &old,
-                           const std::vector<ValuePtr> &elements) {
-    auto position = static_cast<size_t>(scalar->position);
-    switch (scalar->kind) {
-      case ScalarKind::Accumulator:
-        return old[position];
-      case ScalarKind::Element:
-        return elements[position];
-      case ScalarKind::Constant:
-        return makeConstant(scalar, 1);
-      default:
-        break;
-    }
-    std::vector<ValuePtr> args;
-    for (const tensor::Scalar &arg : scalar->args) args.push_back(combined(arg, old, elements));
-    if (scalar->kind == ScalarKind::Apply) return makeApply(scalar->op, std::move(args));
-    assert(scalar->kind == ScalarKind::Cast || scalar->kind == ScalarKind::Bits);
-    return makeConversion(conversionOf(scalar->kind), scalar->dtype, std::move(args[0]));
+    return setCombined(lowering_, op_.combiner, registers, index, old, elements, lanes);
   }
 
   // ------------------------------------------------------------------------------------ blocks of a reduction
@@ -449,7 +389,7 @@ class TileBuilder {
       }
       keep.push_back(std::make_shared<const Statement>(std::move(store)));
     }
-    Body out = setCombined(results_, point.registerIndex, before, here, point.lanes);
+    Body out = setCombined(lowering_, op_.combiner, results_, point.registerIndex, before, here, point.lanes);
     append(out, std::move(keep));
     return out;
   }
