@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
 #include "compiler/base/status.h"
+#include "compiler/schedule/pieces.h"
 #include "compiler/schedule/rules.h"
 #include "compiler/schedule/schedule.h"
 #include "compiler/schedule/structure.h"
@@ -26,7 +27,8 @@ constexpr int64_t kMostLanes = 64;
 constexpr int64_t kMostUnrolledSteps = 1024;
 constexpr int64_t kMostRegisterElements = 256;
 constexpr int64_t kMostTupleValues = 1024;
-constexpr int64_t kMostStoreBlock = 64;
+// Blocks of a layout may be padded to whole ones of so many elements.
+constexpr int64_t kBlockRounding = 64;
 constexpr int64_t kFarthestPrefetch = int64_t{1} << 24;
 
 class Rules {
@@ -325,7 +327,7 @@ class Rules {
         return error(line, Rule::PacksParameters, pack.buffer);
       }
       if (isGivenBefore(s, pack, &StageSchedule::packs)) return error(line, Rule::PacksOnce, pack.buffer);
-      HONE_RETURN_IF_ERROR(namesAllDims(line, pack, *found));
+      HONE_RETURN_IF_ERROR(layoutFits(line, pack, *found));
     }
     return absl::OkStatus();
   }
@@ -341,12 +343,19 @@ class Rules {
     return false;
   }
 
-  static absl::Status namesAllDims(const StageSchedule &line, const Pack &pack, const tensor::Buffer &buffer) {
+  static absl::Status layoutFits(const StageSchedule &line, const Pack &pack, const tensor::Buffer &buffer) {
     std::set<int> dims;
     for (const tensor::LayoutAxis &axis : pack.layout.axes) dims.insert(axis.dim);
     const bool isComplete =
         dims.size() == buffer.shape.size() && (dims.empty() || *dims.rbegin() + 1 == static_cast<int>(dims.size()));
-    return isComplete ? absl::OkStatus() : error(line, Rule::PackNamesAllDims, pack.buffer, buffer.shape.size());
+    if (!isComplete) return error(line, Rule::PackNamesAllDims, pack.buffer, buffer.shape.size());
+    for (const tensor::LayoutAxis &axis : pack.layout.axes) {
+      const int64_t extent = buffer.shape[static_cast<size_t>(axis.dim)];
+      const int64_t most = divideUp(extent, kBlockRounding) * kBlockRounding;
+      if (axis.divisor > most)
+        return error(line, Rule::LayoutIsNotPadding, pack.buffer, axis.divisor, axis.dim, extent, most);
+    }
+    return absl::OkStatus();
   }
 
   absl::Status prefetches(size_t s) const {
@@ -376,13 +385,7 @@ class Rules {
       if (written == op(s).writes.end()) return error(line, Rule::StoresTemporaries, store.buffer);
       if (isGivenBefore(s, store, &StageSchedule::stores)) return error(line, Rule::StoresOnce, store.buffer);
       const tensor::Buffer &buffer = kernel_.buffers[static_cast<size_t>(written->buffer)];
-      HONE_RETURN_IF_ERROR(namesAllDims(line, store, buffer));
-      for (const tensor::LayoutAxis &axis : store.layout.axes) {
-        const int64_t extent = buffer.shape[static_cast<size_t>(axis.dim)];
-        const int64_t most = std::max(extent, kMostStoreBlock);
-        if (axis.divisor > most)
-          return error(line, Rule::StoreIsNotPadding, store.buffer, axis.divisor, axis.dim, extent, most);
-      }
+      HONE_RETURN_IF_ERROR(layoutFits(line, store, buffer));
     }
     return absl::OkStatus();
   }

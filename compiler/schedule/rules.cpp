@@ -59,14 +59,14 @@ constexpr Sentence kSentences[] = {
 
     {Rule::StoresTemporaries, "stores '$0', which is not a temporary that the stage writes"},
     {Rule::StoresOnce, "stores '$0' twice"},
-    {Rule::StoreIsNotPadding, "layout of '$0' has blocks of $1 where dim $2 is $3 long; at most $4"},
+    {Rule::LayoutIsNotPadding, "layout of '$0' has blocks of $1 where dim $2 is $3 long; at most $4"},
 };
 
 constexpr bool areInOrder() {
   for (size_t i = 0; i < std::size(kSentences); ++i) {
     if (static_cast<size_t>(kSentences[i].rule) != i) return false;
   }
-  return std::size(kSentences) == static_cast<size_t>(Rule::StoreIsNotPadding) + 1;
+  return std::size(kSentences) == static_cast<size_t>(Rule::LayoutIsNotPadding) + 1;
 }
 static_assert(areInOrder(), "each rule has one sentence, at its place");
 

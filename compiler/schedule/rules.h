@@ -51,7 +51,7 @@ enum class Rule : uint8_t {
   PrefetchIsNear,
   StoresTemporaries,
   StoresOnce,
-  StoreIsNotPadding,
+  LayoutIsNotPadding,
 };
 
 struct Sentence {

@@ -216,6 +216,9 @@ std::vector<LegalCase> unrollAndPackCases() {
              "schedule of stage 'out': packs 'bias' twice", "conv pack bias [0]\nout\n"),
       convolutionBreaks(Rule::PackNamesAllDims, "pack weight [0][1][2]", dims, "pack weight [2][1][0][3]"),
       convolutionBreaks(Rule::PackNamesAllDims, "pack weight [0][1][2][4]", dims, "pack weight [0/8][1][2][3][0%8]"),
+      convolutionBreaks(Rule::LayoutIsNotPadding, "pack weight [0/1000000000000][1][2][3][0%1000000000000]",
+                        "layout of 'weight' has blocks of 1000000000000 where dim 0 is 20 long; at most 64",
+                        "pack weight [0/64][1][2][3][0%64]"),
   };
 }
 
@@ -260,11 +263,11 @@ std::vector<LegalCase> storeCases() {
                   "store e [1][0]"),
       storeBreaks(Rule::PackNamesAllDims, "store e [0][1][2]", "layout of 'e' must name each of its 2 dims",
                   "store e [0][1]"),
-      storeBreaks(Rule::StoreIsNotPadding, "store e [0/65][1][0%65]",
+      storeBreaks(Rule::LayoutIsNotPadding, "store e [0/65][1][0%65]",
                   "layout of 'e' has blocks of 65 where dim 0 is 3 long; at most 64", "store e [0/64][1][0%64]"),
-      breaks(Rule::StoreIsNotPadding, softmax(3, 80), "mx\ne store e [1/96][0][1%96/6][1%6]\ns\nout\n",
-             "schedule of stage 'e': layout of 'e' has blocks of 96 where dim 1 is 80 long; at most 80",
-             "mx\ne store e [1/80][0][1%80/5][1%5]\ns\nout\n"),
+      breaks(Rule::LayoutIsNotPadding, softmax(3, 80), "mx\ne store e [1/192][0][1%192/6][1%6]\ns\nout\n",
+             "schedule of stage 'e': layout of 'e' has blocks of 192 where dim 1 is 80 long; at most 128",
+             "mx\ne store e [1/128][0][1%128/4][1%4]\ns\nout\n"),
   };
 }
 
