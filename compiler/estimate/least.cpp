@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -154,12 +155,13 @@ std::vector<Least> leastOfTiles(const Space &space, const TargetDescription &tar
   Tiles tiles;
   std::vector<Least> least = {leastOf(space, target, &tiles)};
   tiles.erase(tileText(least[0].schedule));
-  std::vector<Least> others;
-  for (auto &[text, tile] : tiles) others.push_back(std::move(tile));
   // Equal ones in the order of their texts.
-  std::stable_sort(others.begin(), others.end(),
-                   [](const Least &a, const Least &b) { return a.cycles.total < b.cycles.total; });
-  for (size_t i = 0; i < others.size() && least.size() < count; ++i) least.push_back(std::move(others[i]));
+  std::vector<Tiles::value_type *> others;
+  for (Tiles::value_type &tile : tiles) others.push_back(&tile);
+  std::sort(others.begin(), others.end(), [](const auto *a, const auto *b) {
+    return std::tie(a->second.cycles.total, a->first) < std::tie(b->second.cycles.total, b->first);
+  });
+  for (size_t i = 0; i < others.size() && least.size() < count; ++i) least.push_back(std::move(others[i]->second));
   return least;
 }
 

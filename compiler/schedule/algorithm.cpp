@@ -1,6 +1,7 @@
 #include "compiler/schedule/algorithm.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -63,8 +64,9 @@ std::vector<int64_t> middleDivisors(int64_t extent) {
     divisors.push_back(divisor);
     if (divisor != extent / divisor) divisors.push_back(extent / divisor);
   }
-  std::stable_sort(divisors.begin(), divisors.end(),
-                   [extent](int64_t a, int64_t b) { return std::max(a, extent / a) < std::max(b, extent / b); });
+  std::sort(divisors.begin(), divisors.end(), [extent](int64_t a, int64_t b) {
+    return std::pair(std::max(a, extent / a), a) < std::pair(std::max(b, extent / b), b);
+  });
   if (divisors.size() > kMost) divisors.resize(kMost);
   return divisors;
 }
