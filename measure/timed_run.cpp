@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "runtime/flush_denormals.h"
+#include "runtime/run_kernel.h"
 
 namespace hone::measure {
 
@@ -54,25 +54,7 @@ void Runner::run(Call &call) {
   call.copies.advance();
   for (size_t p = 0; p < call.parameters.size(); ++p) call.arguments[call.parameters[p]] = call.copies.parameter(p);
   call.arguments.back() = sharedScratch_.data();
-  for (int32_t p = 0; p < call.kernel->phase_count; ++p) runPhase(call.kernel->phases[p], call.arguments.data());
-}
-
-void Runner::runPhase(const hone_phase &phase, void *const *arguments) {
-  struct Range {
-    const hone_phase &phase;
-    void *const *arguments;
-    char *scratch;
-    size_t stride;
-  };
-  Range range{phase, arguments, phase.scratch_bytes > 0 ? scratch_.data() : nullptr, scratchStride_};
-  const auto piece = [](void *argument, int64_t begin, int64_t end, int thread) {
-    const Range &given = *static_cast<Range *>(argument);
-    char *scratch = given.scratch == nullptr ? nullptr : given.scratch + given.stride * static_cast<size_t>(thread);
-    const runtime::FlushDenormals flush;
-    given.phase.run(given.arguments, begin, end, scratch);
-  };
-  // Nobody else uses the pool: it is never busy.
-  pool_->tryRun(phase.extent, piece, &range);
+  runtime::runKernel(*pool_, *call.kernel, call.arguments.data(), {scratch_.data(), scratchStride_});
 }
 
 }  // namespace hone::measure

@@ -32,7 +32,6 @@ class Runner {
 
  private:
   Runner() = default;
-  void runPhase(const hone_phase &phase, void *const *arguments);
 
   std::unique_ptr<runtime::ThreadPool> pool_;
   runtime::Block scratch_, sharedScratch_;

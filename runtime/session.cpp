@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "runtime/flush_denormals.h"
+#include "runtime/run_kernel.h"
 
 namespace hone::runtime {
 namespace {
@@ -258,25 +258,7 @@ bool Session::isNeeded(const Call &call, void *const *arguments) {
 }
 
 void Session::runCall(const Call &call, void *const *arguments) {
-  const hone_kernel &kernel = model_->module().kernels[call.kernel];
-  for (int32_t phase = 0; phase < kernel.phase_count; ++phase) runPhase(kernel.phases[phase], arguments);
-}
-
-void Session::runPhase(const hone_phase &phase, void *const *arguments) {
-  struct Range {
-    const hone_phase &phase;
-    void *const *arguments;
-    char *scratch;
-    size_t stride;
-  };
-  Range range{phase, arguments, phase.scratch_bytes > 0 ? scratch_.data() : nullptr, scratchStride_};
-  const auto piece = [](void *argument, int64_t begin, int64_t end, int thread) {
-    const Range &range = *static_cast<Range *>(argument);
-    char *scratch = range.scratch ? range.scratch + range.stride * static_cast<size_t>(thread) : nullptr;
-    const FlushDenormals flush;
-    range.phase.run(range.arguments, begin, end, scratch);
-  };
-  if (!pool_->tryRun(phase.extent, piece, &range)) piece(&range, 0, phase.extent, 0);
+  runKernel(*pool_, model_->module().kernels[call.kernel], arguments, {scratch_.data(), scratchStride_});
 }
 
 }  // namespace hone::runtime

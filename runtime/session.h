@@ -59,7 +59,6 @@ class Session {
   /// Reads the true shapes of the outputs from those that hold extents.
   void readShapes();
   void runCall(const Call &call, void *const *arguments);
-  void runPhase(const hone_phase &phase, void *const *arguments);
 
   std::shared_ptr<ThreadPool> pool_;
   std::shared_ptr<const Model> model_;
