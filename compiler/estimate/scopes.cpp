@@ -100,8 +100,8 @@ void Scopes::walk(const Statement &statement, int scope) {
       return;
     case StatementKind::For: {
       Scope inner;
-      inner.trips = std::max<double>(
-          0, static_cast<double>((middle(statement.end - statement.begin) + statement.step - 1) / statement.step));
+      const int64_t trips = (middle(statement.end - statement.begin) + statement.step - 1) / statement.step;
+      inner.trips = static_cast<double>(std::max<int64_t>(0, trips));
       inner.isUnrolled = statement.loop == loop::LoopKind::Unrolled;
       inner.variable = variableOf(statement.variable);
       inner.begin = statement.begin;

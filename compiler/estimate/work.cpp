@@ -233,9 +233,11 @@ class Counter {
     double places = 1, run = 1;
     int64_t unit = 0;
     for (const auto &[step, trips] : loops) {
-      const bool joins = unit > 0 && step % unit == 0 && static_cast<double>(step / unit) <= run;
+      const int64_t units = unit > 0 && step % unit == 0 ? step / unit : 0;
+      const auto apart = static_cast<double>(units);
+      const bool joins = unit > 0 && step % unit == 0 && apart <= run;
       if (joins) {
-        run += static_cast<double>(step / unit) * (trips - 1);
+        run += apart * (trips - 1);
         continue;
       }
       places *= run;

@@ -314,11 +314,11 @@ TEST(ScalarOpsOnBool, Tables) {
     std::vector<StatementPtr> body;
     for (int i = 0; i < kCount; ++i)
       body.push_back(store(2, p * lanes + lane + int64_t{4} * i, apply(kOps[i], {a, b}), 1));
-    body.push_back(store(2, p * lanes + lane + 4 * kCount, apply(ScalarOp::Not, {a}), 1));
+    body.push_back(store(2, p * lanes + lane + int64_t{4} * kCount, apply(ScalarOp::Not, {a}), 1));
     Loaded module(
         kernelOf({{DType::Bool, 4}, {DType::Bool, 4}, {DType::Bool, 4 * (kCount + 1)}}, p, 4 / lanes, block(body)),
         codegen::hostTarget());
-    Aligned<uint8_t> x(4), y(4), out(4 * (kCount + 1), 9);
+    Aligned<uint8_t> x(4), y(4), out(size_t{4} * (kCount + 1), 9);
     for (size_t i = 0; i < 4; ++i) {
       x[i] = i / 2 != 0 ? 5 : 0;  // any byte but 0 is true
       y[i] = static_cast<uint8_t>(i % 2);
@@ -327,7 +327,7 @@ TEST(ScalarOpsOnBool, Tables) {
     for (size_t k = 0; k < kCount; ++k) {
       for (size_t i = 0; i < 4; ++i) EXPECT_EQ(out[k * 4 + i], kExpected[k][i]) << hone::name(kOps[k]) << " " << i;
     }
-    for (size_t i = 0; i < 4; ++i) EXPECT_EQ(out[4 * kCount + i], i < 2 ? 1 : 0);
+    for (size_t i = 0; i < 4; ++i) EXPECT_EQ(out[size_t{4} * kCount + i], i < 2 ? 1 : 0);
   }
 }
 
