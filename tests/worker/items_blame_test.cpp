@@ -76,7 +76,11 @@ TEST_F(BlameTest, AnAnswerTooMuchIsNobodyElses) {
     if (item.item() == 5) continue;
     EXPECT_EQ(item.probe_number(), probeNumber(seed, item.item())) << item.item();
   }
-  EXPECT_EQ(shares(), (std::vector<int>{6, 6}));
+  // The answer may come to light when the next item has begun, which another process then does again.
+  const std::vector<int> done = shares();
+  ASSERT_EQ(done.size(), 2U);
+  EXPECT_TRUE(done[0] == 6 || done[0] == 7) << done[0];
+  EXPECT_EQ(done[1], 6);
   expectCleanEnd();
 }
 
