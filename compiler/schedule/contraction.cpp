@@ -18,8 +18,8 @@ using tensor::DimKind;
 using tensor::Kernel;
 using tensor::TensorOp;
 
-// Steps of a reduction in one block: what one vector of weights then takes of the first-level cache is a quarter to all
-// of it.
+// Steps of a reduction in one block. One vector of weights for each of them fills a quarter to all of a first-level
+// cache.
 constexpr std::array<int64_t, 3> kBlockSteps = {128, 256, 512};
 // Vectors are not cut to fewer lanes than this to keep them within blocks.
 constexpr int64_t kFewestLanes = 4;

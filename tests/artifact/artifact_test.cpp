@@ -248,8 +248,13 @@ TEST(Artifact, DigestsOfPiecesAreThoseOfTheWhole) {
 TEST(Artifact, StopsWhereItIsNotTaken) {
   const std::string bytes = parameters();
   const Parameters content{digestOf(bytes), [&](const ByteSink &sink) { return sink(bytes); }};
-  const auto full = [](std::string_view) { return absl::UnavailableError("no space left"); };
+  int asked = 0;
+  const auto full = [&](std::string_view) {
+    ++asked;
+    return absl::UnavailableError("no space left");
+  };
   EXPECT_EQ(writeArtifact(sampleDescription(), "so", content, full).message(), "no space left");
+  EXPECT_EQ(asked, 1) << "whoever refused a piece gets no other";
   Parameters huge = content;
   huge.digest.bytes = int64_t{1} << 33;
   const absl::Status status =

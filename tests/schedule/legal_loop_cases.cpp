@@ -206,6 +206,10 @@ std::vector<LegalCase> unrollAndPackCases() {
                         "unroll of 'z', which is not a reduction dim of the stage", "unroll kx, ky"),
       convolutionBreaks(Rule::UnrolledStepsFit, "registers x 114 unroll ky, kx",
                         "unrolling makes 1026 steps; at most 1024", "registers x 113 unroll ky, kx"),
+      // A block of a reduction is what is written out.
+      breaks(Rule::UnrolledStepsFit, matmul(1, 2, 2, 2048), "out order - | k/2048 | k unroll k\n",
+             "schedule of stage 'out': unrolling makes 2048 steps; at most 1024",
+             "out order - | k/1024 | k unroll k\n"),
       convolutionBreaks(Rule::PacksParameters, "pack data [0][1][2][3]",
                         "packs 'data', which is not a parameter of the kernel", "pack weight [0][1][2][3]"),
       convolutionBreaks(Rule::PacksParameters, "pack nothing [0]",

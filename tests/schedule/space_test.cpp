@@ -181,6 +181,18 @@ std::vector<std::string> schedulesOf(const Space &space, int form, const std::st
   return texts;
 }
 
+TEST(Space, LongReductionsMayBeCutIntoBlocks) {
+  const auto blocks = [](int64_t k) {
+    return schedulesOf(Space(matmul(1, 64, 64, k), kMachines[0], {"direct"}), 0, "out.steps");
+  };
+  EXPECT_TRUE(blocks(255).empty());
+  const std::vector<std::string> texts = blocks(1024);
+  ASSERT_EQ(texts.size(), 4);
+  EXPECT_EQ(texts[0].find("| k/"), std::string::npos) << texts[0];
+  for (const auto &[value, block] : {std::pair(1, "| k/128, "), {2, "| k/256, "}, {3, "| k/512, "}})
+    EXPECT_NE(texts[static_cast<size_t>(value)].find(block), std::string::npos) << texts[static_cast<size_t>(value)];
+}
+
 TEST(Space, LargeWeightsMayBePrefetched) {
   const auto prefetches = [](int64_t n, int64_t k, int64_t m = 32) {
     return schedulesOf(Space(matmul(1, m, n, k), kMachines[0], {"direct"}), 0, "out.prefetch");
