@@ -230,8 +230,6 @@ absl::Status lower(KernelState &state) {
   return absl::OkStatus();
 }
 
-bool spills(const codegen::CompiledKernel &code) { return code.stackReferences.throughMemory > 0; }
-
 }  // namespace
 
 absl::Status lowerKernels(std::vector<KernelState> &kernels, const Crew &crew) {
@@ -253,34 +251,60 @@ std::vector<int> uniteEqual(std::vector<KernelState> &kernels) {
   return units;
 }
 
+namespace {
+
+bool spills(const codegen::CompiledKernel &code) { return code.stackReferences.throughMemory > 0; }
+
+// Generates the code of units, and gives up default schedules whose code spills. Units may be compiled by several
+// threads: each looks at its own kernels.
+class UnitCompiler {
+ public:
+  UnitCompiler(std::vector<KernelState> &kernels, const TargetDescription &target, const codegen::Options &options)
+      : kernels_(kernels), target_(target), options_(options) {}
+
+  absl::StatusOr<codegen::CompiledKernel> compile(int unit, int firstKernel) {
+    const KernelState &first = kernels_[static_cast<size_t>(firstKernel)];
+    HONE_ASSIGN_OR_RETURN(codegen::CompiledKernel code, generate(first, unit));
+    if (!spills(code)) return code;
+    for (const schedule::Schedule &alternative : std::vector<schedule::Schedule>(first.alternatives)) {
+      KernelState other = first;
+      HONE_RETURN_IF_ERROR(reschedule(other, alternative));
+      HONE_ASSIGN_OR_RETURN(codegen::CompiledKernel otherCode, generate(other, unit));
+      if (spills(otherCode)) continue;
+      for (KernelState &kernel : kernels_)
+        if (kernel.unit == unit) HONE_RETURN_IF_ERROR(reschedule(kernel, alternative));
+      return otherCode;
+    }
+    return code;
+  }
+
+ private:
+  absl::StatusOr<codegen::CompiledKernel> generate(const KernelState &kernel, int unit) const {
+    auto code = codegen::compileKernel(kernel.loops, unitSymbol(unit), target_, options_);
+    return code.ok() ? std::move(code) : withKernelName(code.status(), kernel.planned->kernel.name);
+  }
+
+  absl::Status reschedule(KernelState &kernel, const schedule::Schedule &ofTask) const {
+    HONE_RETURN_IF_ERROR(take(kernel, target_, kernel.task.fromTask(ofTask), false));
+    return lower(kernel);
+  }
+
+  std::vector<KernelState> &kernels_;
+  const TargetDescription &target_;
+  const codegen::Options &options_;
+};
+
+}  // namespace
+
 absl::StatusOr<std::vector<codegen::CompiledKernel>> compileUnits(std::vector<KernelState> &kernels,
                                                                   const std::vector<int> &units,
                                                                   const TargetDescription &target,
                                                                   const codegen::Options &options, const Crew &crew) {
   std::vector<codegen::CompiledKernel> compiled(units.size());
+  UnitCompiler compiler(kernels, target, options);
   HONE_RETURN_IF_ERROR(forEachKernel(static_cast<int>(units.size()), crew, [&](int unit) {
-    const KernelState &first = kernels[static_cast<size_t>(units[static_cast<size_t>(unit)])];
-    codegen::CompiledKernel &code = compiled[static_cast<size_t>(unit)];
-    const auto compile = [&](const KernelState &state) -> absl::StatusOr<codegen::CompiledKernel> {
-      auto made = codegen::compileKernel(state.loops, unitSymbol(unit), target, options);
-      return made.ok() ? std::move(made) : withKernelName(made.status(), state.planned->kernel.name);
-    };
-    HONE_ASSIGN_OR_RETURN(code, compile(first));
-    if (!spills(code)) return absl::OkStatus();
-    for (const schedule::Schedule &alternative : std::vector<schedule::Schedule>(first.alternatives)) {
-      KernelState other = first;
-      HONE_RETURN_IF_ERROR(take(other, target, other.task.fromTask(alternative), false));
-      HONE_RETURN_IF_ERROR(lower(other));
-      HONE_ASSIGN_OR_RETURN(codegen::CompiledKernel otherCode, compile(other));
-      if (spills(otherCode)) continue;
-      code = std::move(otherCode);
-      for (KernelState &state : kernels) {
-        if (state.unit != unit) continue;
-        HONE_RETURN_IF_ERROR(take(state, target, state.task.fromTask(alternative), false));
-        HONE_RETURN_IF_ERROR(lower(state));
-      }
-      break;
-    }
+    const auto position = static_cast<size_t>(unit);
+    HONE_ASSIGN_OR_RETURN(compiled[position], compiler.compile(unit, units[position]));
     return absl::OkStatus();
   }));
   return compiled;

@@ -233,10 +233,10 @@ class Counter {
     double places = 1, run = 1;
     int64_t unit = 0;
     for (const auto &[step, trips] : loops) {
-      const int64_t units = unit > 0 && step % unit == 0 ? step / unit : 0;
+      const bool isMultiple = unit > 0 && step % unit == 0;
+      const int64_t units = isMultiple ? step / unit : 0;
       const auto apart = static_cast<double>(units);
-      const bool joins = unit > 0 && step % unit == 0 && apart <= run;
-      if (joins) {
+      if (isMultiple && apart <= run) {
         run += apart * (trips - 1);
         continue;
       }

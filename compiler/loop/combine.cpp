@@ -68,7 +68,7 @@ Body setCombined(Lowering &lowering, const tensor::Combiner &combiner, const std
     out.push_back(makeSet(held, 0, std::move(value)));
     sets.push_back(makeSet(registers[i], index, makeRegister(held, 0, type)));
   }
-  out.insert(out.end(), std::make_move_iterator(sets.begin()), std::make_move_iterator(sets.end()));
+  append(out, std::move(sets));
   return {makeBlock(std::move(out))};
 }
 

@@ -2,6 +2,7 @@
 // compiler/loop. One thread; a Lowering lives for one call of lower().
 #pragma once
 
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -37,6 +38,10 @@ using SharedValues = std::map<const tensor::ScalarNode *, ValuePtr>;
 using Region = std::vector<Extent>;
 
 using Body = std::vector<StatementPtr>;
+
+inline void append(Body &out, Body more) {
+  out.insert(out.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
 
 /// Where the elements of a kernel's buffer live at the moment.
 struct Storage {

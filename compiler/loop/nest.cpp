@@ -321,10 +321,6 @@ class Nest {
     return lowerTile(lowering_, stage_, tile, reduction_, expanded);
   }
 
-  static void append(Body &out, Body more) {
-    out.insert(out.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-  }
-
   Lowering &lowering_;
   int stage_;
   const tensor::TensorOp &op_;

@@ -67,8 +67,7 @@ Body lowerPrefetches(Lowering &lowering, int stage, const Tile &tile, const Regi
   for (const schedule::Prefetch &clause : lowering.stageSchedule(stage).prefetches) {
     for (const tensor::Access &read : lowering.stage(stage).reads) {
       if (lowering.buffer(read.buffer).name != clause.buffer) continue;
-      const Body lines = Lines(lowering, read, tile, region, clause.distance).from(0, start);
-      out.insert(out.end(), lines.begin(), lines.end());
+      append(out, Lines(lowering, read, tile, region, clause.distance).from(0, start));
     }
   }
   return out;

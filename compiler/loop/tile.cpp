@@ -16,10 +16,6 @@ using schedule::Loop;
 using tensor::CombinerKind;
 using tensor::DimKind;
 
-void append(Body &out, Body more) {
-  out.insert(out.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-}
-
 class TileBuilder {
  public:
   TileBuilder(Lowering &lowering, int stage, const Tile &tile, const std::vector<Loop> &reduction,
