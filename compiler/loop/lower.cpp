@@ -22,10 +22,10 @@ constexpr int64_t kAlignment = 64;
 
 int64_t alignUp(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-// `loops` and, innermost, what they and those of `around` leave of the dims of `kind`: steps of the register tile
-// through each dim whose last loop is coarser.
-std::vector<Loop> completed(std::vector<Loop> loops, const std::vector<Loop> &around, const tensor::TensorOp &op,
-                            DimKind kind, const schedule::StageSchedule &schedule) {
+// `loops` and, innermost, what they leave of the dims of `kind`: steps of the register tile through each dim whose
+// last loop is coarser.
+std::vector<Loop> completed(std::vector<Loop> loops, const tensor::TensorOp &op, DimKind kind,
+                            const schedule::StageSchedule &schedule) {
   for (const tensor::Dim &dim : op.dims) {
     if (dim.kind != kind) continue;
     int64_t covered = dim.name == schedule.vectorDim ? schedule.lanes : 1;
@@ -33,10 +33,8 @@ std::vector<Loop> completed(std::vector<Loop> loops, const std::vector<Loop> &ar
       if (tile.dim == dim.name) covered *= tile.count;
     }
     int64_t left = dim.extent;
-    for (const std::vector<Loop> *part : {&around, &std::as_const(loops)}) {
-      for (const Loop &loop : *part) {
-        if (loop.dim == dim.name) left = loop.step;
-      }
+    for (const Loop &loop : loops) {
+      if (loop.dim == dim.name) left = loop.step;
     }
     if (left > covered) loops.push_back({dim.name, covered});
   }
@@ -82,12 +80,12 @@ std::vector<Loop> Lowering::spatialLoops(int stage) const {
   const schedule::StageSchedule &schedule = stageSchedule(stage);
   std::vector<Loop> loops = schedule.parallel;
   loops.insert(loops.end(), schedule.tile.begin(), schedule.tile.end());
-  return completed(std::move(loops), {}, this->stage(stage), DimKind::Parallel, schedule);
+  return completed(std::move(loops), this->stage(stage), DimKind::Parallel, schedule);
 }
 
 std::vector<Loop> Lowering::reductionLoops(int stage) const {
   const schedule::StageSchedule &schedule = stageSchedule(stage);
-  return completed(schedule.reduction, schedule.tile, this->stage(stage), DimKind::Reduction, schedule);
+  return completed(schedule.reduction, this->stage(stage), DimKind::Reduction, schedule);
 }
 
 void Lowering::findEpilogues() {

@@ -366,10 +366,8 @@ class TileBuilder {
       load.type = {op_.body[i]->dtype, point.lanes};
       load.buffer = partial.slots[i];
       load.index = partialOffset(point);
-      if (partial.begun.low() < 1) {
-        load.guards = {{partial.begun, 1, partial.begun.high() + 1}};
-        load.fill = identityOf(i, point.lanes);
-      }
+      load.guards = {{partial.begun, 1, partial.begun.high() + 1}};
+      load.fill = identityOf(i, point.lanes);
       load.activeLanes = point.activeLanes;
       if (point.lanes > 1) load.lane = point.lane;
       before.push_back(std::make_shared<const Value>(std::move(load)));
@@ -390,15 +388,10 @@ class TileBuilder {
     return out;
   }
 
-  // A short last block is one by itself, and knows which it is.
   Body whenFinished(Body body) const {
     Statement last;
     last.kind = StatementKind::If;
-    for (const Guard &guard : tile_.partial->finished) {
-      if (guard.expression.high() < guard.low) return {};
-      if (guard.expression.low() < guard.low) last.guards.push_back(guard);
-    }
-    if (last.guards.empty()) return body;
+    last.guards = tile_.partial->finished;
     last.body = std::move(body);
     return {std::make_shared<const Statement>(std::move(last))};
   }

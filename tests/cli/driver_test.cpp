@@ -16,6 +16,7 @@
 #include "compiler/driver/kernels.h"
 #include "compiler/driver/parallel.h"
 #include "compiler/driver/schedules_file.h"
+#include "compiler/estimate/least.h"
 #include "compiler/loop/lower.h"
 #include "compiler/schedule/schedule.h"
 #include "tests/support/example_kernels.h"
@@ -90,8 +91,11 @@ std::vector<std::string> chooseAlgorithms(const std::vector<tensor::Kernel> &ker
   }
   for (const schedule::Task &task : tasks) each.push_back(&task);
   std::vector<std::string> algorithms;
-  for (const Default &chosen : chooseDefaults(each, bytes, *target, disabled, 2))
+  for (const Default &chosen : chooseDefaults(each, bytes, *target, disabled, 2)) {
     algorithms.push_back(chosen.schedule.algorithm);
+    const bool isTransformed = chosen.schedule.algorithm.starts_with("winograd");
+    EXPECT_TRUE(!isTransformed || chosen.alternatives.empty()) << "transforms spill whatever their schedule";
+  }
   return algorithms;
 }
 
@@ -148,14 +152,38 @@ TEST(Algorithms, LeaveQuantisedValuesAlone) {
   EXPECT_EQ(chooseAlgorithms(kernels, {}, 64 << 20), (std::vector<std::string>{"winograd 4 3", "direct"}));
 }
 
-// A sum of 3600 elements that lie apart: rounded 3600 times, or 60 and 60 times.
+// Sums of elements that lie apart: 3600 of them would be rounded 3600 times, or 60 and 60 times.
 TEST(Algorithms, SplitLongSums) {
-  const absl::StatusOr<tensor::Kernel> sum = tensor::parse(
-      "kernel mean\ninput x f32[3600,48]\noutput y f32[48]\ns(c 48; reduce p 3600) : f32\n    = sum x[p, c]\n    -> "
-      "y[c]\n");
-  ASSERT_TRUE(sum.ok()) << sum.status();
-  const std::vector<std::string> chosen = chooseAlgorithms({*sum});
-  EXPECT_TRUE(absl::StartsWith(chosen[0], "split s0 d1 ")) << chosen[0];
+  const auto algorithmOf = [](int64_t length) {
+    const absl::StatusOr<tensor::Kernel> sum =
+        tensor::parse(absl::StrCat("kernel mean\ninput x f32[", length, ",48]\noutput y f32[48]\ns(c 48; reduce p ",
+                                   length, ") : f32\n    = sum x[p, c]\n    -> y[c]\n"));
+    EXPECT_TRUE(sum.ok()) << sum.status();
+    return chooseAlgorithms({*sum})[0];
+  };
+  EXPECT_TRUE(absl::StartsWith(algorithmOf(3600), "split s0 d1 ")) << algorithmOf(3600);
+  EXPECT_EQ(algorithmOf(1024), "direct");
+  EXPECT_EQ(algorithmOf(1031), "direct") << "a prime number has no parts";
+}
+
+// What is tried where a default spills is hardly slower by the estimate.
+TEST(Algorithms, HaveAlternativesThatAreHardlySlower) {
+  const absl::StatusOr<TargetDescription> target = codegen::parseTarget("llvm -mcpu=haswell");
+  ASSERT_TRUE(target.ok()) << target.status();
+  size_t kept = 0, met = 0;
+  for (const int64_t rows : {3, 16, 50, 64}) {
+    const schedule::Task task = *schedule::Task::of(tensor::testing::matmul(1, rows, 96, 256));
+    const Default chosen = chooseDefaults({&task}, 0, *target, {}, 1)[0];
+    met += estimate::leastOfTiles(schedule::Space(task.kernel(), *target, {"direct"}), *target, 4).size() - 1;
+    kept += chosen.alternatives.size();
+    for (const schedule::Schedule &alternative : chosen.alternatives) {
+      const auto nest = loop::lower(schedule::applyPacks(task.kernel(), alternative), alternative);
+      ASSERT_TRUE(nest.ok()) << nest.status();
+      EXPECT_LE(estimate::estimate(*nest, task.kernel(), *target).total, 1.05 * chosen.cycles);
+    }
+  }
+  EXPECT_GT(kept, 0U);
+  EXPECT_LT(kept, met);
 }
 
 // Products of 16 x 32 by 32 x 64 for 16 registers of four: 16 sums leave none for what is multiplied, 8 do.

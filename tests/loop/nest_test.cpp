@@ -260,6 +260,19 @@ TEST(Nests, ReductionsAreCutIntoBlocks) {
     nestOf(convolution(size), absl::StrCat("conv ", lines, "\n"));
 }
 
+TEST(Nests, ABlockOfAllStepsIsNone) {
+  const std::string nest = nestOf(matmul(1, 8, 16, 24), "out vector n 8 order - | k/24, g, m, n/8 | k\n");
+  EXPECT_EQ(nest.find("partial"), std::string::npos) << nest;
+}
+
+// Padding is no reason to write blocks of a window out one by one: all rows lie inside them.
+TEST(Nests, BlocksOfAWindowAreNotPeeled) {
+  const ConvolutionSize size = {.ic = 3, .oc = 2, .y = 9, .x = 6, .kernel = 5, .padding = 2};
+  const std::string nest = nestOf(convolution(size), "conv order - | ky/2, y, x | ic, ky, kx\n");
+  EXPECT_NE(nest.find("for ky"), std::string::npos) << nest;
+  EXPECT_EQ(nest.find("unrolled ky"), std::string::npos) << nest;
+}
+
 // What follows is computed once, from the whole sum.
 TEST(Nests, WhatFollowsWaitsForTheLastBlock) {
   const std::string nest = nestOf(convolutionWithEpilogue(small()),
